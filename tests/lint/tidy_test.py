@@ -1,0 +1,81 @@
+#!/usr/bin/env python3
+"""usage: tidy_test.py SOURCE_DIR BUILD_DIR
+
+Runs clang-tidy on each C++ file whose content or includes changed since its last clean run. What a
+run depends on is what the compiler read (Ninja's dependency log); a clean run leaves a file named
+after the hash of all that in the development cache.
+"""
+import hashlib
+import json
+import os
+import pathlib
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+TIDY = "clang-tidy-14"
+
+
+def dependencies(build):
+    """object file -> the files the compiler read for it"""
+    text = subprocess.run(["ninja", "-C", build, "-t", "deps"], check=True, capture_output=True, text=True).stdout
+    result, current = {}, None
+    for line in text.splitlines():
+        if line.startswith("    "):
+            current.append(line.strip())
+        elif ": #deps" in line:
+            current = result.setdefault(line.split(": #deps")[0], [])
+    return result
+
+
+def main():
+    source, build = (pathlib.Path(argument).resolve() for argument in sys.argv[1:3])
+    cache = pathlib.Path(os.environ.get("KINGLET_DEV_CACHE", build)) / "tidy"
+    cache.mkdir(parents=True, exist_ok=True)
+    version = subprocess.run([TIDY, "--version"], check=True, capture_output=True).stdout
+    config = (source / ".clang-tidy").read_bytes()
+    read = dependencies(build)
+
+    hashes = {}
+
+    def hash_of(path):
+        if path not in hashes:
+            hashes[path] = hashlib.sha256(pathlib.Path(path).read_bytes()).digest()
+        return hashes[path]
+
+    tracked = set(subprocess.run(["git", "-C", source, "ls-files", "*.cpp"], check=True, capture_output=True,
+                                 text=True).stdout.split("\n"))
+    jobs = []
+    for entry in json.loads((build / "compile_commands.json").read_text()):
+        file = pathlib.Path(entry["file"])
+        if not file.is_relative_to(source) or str(file.relative_to(source)) not in tracked:
+            continue
+        key = hashlib.sha256(version + config)
+        for path in sorted(read.get(entry.get("output", ""), [str(file)])):
+            path = pathlib.Path(build, path)
+            if path.exists():
+                name = path.relative_to(source) if path.is_relative_to(source) else path
+                key.update(str(name).encode() + b"\0" + hash_of(path))
+        mark = cache / key.hexdigest()
+        if not mark.exists():
+            jobs.append((file, mark))
+
+    def tidy(job):
+        file, mark = job
+        run = subprocess.run([TIDY, "-p", build, "--quiet", file], capture_output=True, text=True)
+        if run.returncode == 0:
+            mark.touch()
+        return file, run
+
+    failed = 0
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for file, run in pool.map(tidy, sorted(set(jobs))):
+            if run.returncode != 0:
+                failed += 1
+                print(f"{file.relative_to(source)}:\n{run.stdout}")
+    print(f"clang-tidy: {len(jobs)} files checked, {failed} with findings")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
