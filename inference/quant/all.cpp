@@ -1,0 +1,50 @@
+#include <array>
+#include <cassert>
+
+#include "inference/quant/block_format.h"
+
+namespace kinglet::inference {
+
+extern const BlockFormat kF32Format;
+extern const BlockFormat kF16Format;
+extern const BlockFormat kQ4_0Format;
+extern const BlockFormat kQ8_0Format;
+
+namespace {
+
+constexpr std::array kFormats = {
+    &kF32Format,   // f32.cpp
+    &kF16Format,   // f16.cpp
+    &kQ4_0Format,  // q4_0.cpp
+    &kQ8_0Format,  // q8_0.cpp
+};
+
+}  // namespace
+
+std::optional<std::uint64_t> BlockFormat::bytes_of(std::uint64_t n_elements) const {
+  if (n_elements % block_elements != 0) return std::nullopt;
+  std::uint64_t bytes = 0;
+  if (__builtin_mul_overflow(n_elements / block_elements, std::uint64_t{block_bytes}, &bytes)) {
+    return std::nullopt;
+  }
+  return bytes;
+}
+
+std::span<const BlockFormat* const> block_formats() {
+  return kFormats;
+}
+
+const BlockFormat* find_block_format(std::uint32_t type) {
+  for (const BlockFormat* format : kFormats) {
+    if (static_cast<std::uint32_t>(format->type) == type) return format;
+  }
+  return nullptr;
+}
+
+const BlockFormat& block_format(TensorType type) {
+  const BlockFormat* format = find_block_format(static_cast<std::uint32_t>(type));
+  assert(format != nullptr);
+  return *format;
+}
+
+}  // namespace kinglet::inference

@@ -1,0 +1,52 @@
+// How the numbers of a tensor are stored. A format is one file in this folder and one row in
+// all.cpp; the layouts are those of GGUF files and are never converted, so they may not change.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+
+namespace kinglet::inference {
+
+/// A tensor's type as GGUF numbers it. Only the types that have a row in all.cpp are listed.
+enum class TensorType : std::uint32_t {
+  kF32 = 0,
+  kF16 = 1,
+  kQ4_0 = 2,
+  kQ8_0 = 8,
+};
+
+/// A row of a tensor is a whole number of blocks; a block of `block_elements` consecutive numbers
+/// takes `block_bytes` bytes. All numbers are little-endian; blocks need no alignment.
+struct BlockFormat {
+  TensorType type;
+  std::string_view name;  // as people write it: "Q8_0"
+  std::uint32_t block_elements;
+  std::uint32_t block_bytes;
+  /// |x - dequantize(quantize(x))| <= error_bound * max |x| over each block, for numbers whose
+  /// magnitude is between 1e-3 and 6e4. 0: exact.
+  float error_bound;
+
+  /// Both REQUIRE floats.size() * block_bytes == blocks.size() * block_elements, whole blocks.
+  /// Any bytes are a valid block (a scale may be NaN or Inf: the numbers then are, too).
+  void (*dequantize)(std::span<const std::byte> blocks, std::span<float> floats);
+  /// REQUIRES finite numbers. Rounds as the field's tools do, so that a file we write is the file
+  /// they write.
+  void (*quantize)(std::span<const float> floats, std::span<std::byte> blocks);
+
+  /// Bytes of n elements; nothing when n is no whole number of blocks or the bytes overflow.
+  std::optional<std::uint64_t> bytes_of(std::uint64_t n_elements) const;
+};
+
+/// All formats, by type number.
+std::span<const BlockFormat* const> block_formats();
+
+/// The format of a type number read from a file; nullptr when we do not read it.
+const BlockFormat* find_block_format(std::uint32_t type);
+
+/// The format of a type that has a row.
+const BlockFormat& block_format(TensorType type);
+
+}  // namespace kinglet::inference

@@ -1,0 +1,60 @@
+// Text to tokens and back.
+//
+// Text never becomes a control token: a file that reads "<|end|>" is tokenized as the six letters
+// and signs it shows. Control tokens enter a prompt by id only (Vocabulary::special()).
+// Every byte string survives: decode(encode(text)) == text, valid UTF-8 or not.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "inference/tokenizer/vocabulary.h"
+
+namespace kinglet::inference {
+
+class TokenizerAlgorithm;
+
+/// Whether a space is put before the text. Some models were trained with one before each text;
+/// the middle of a file must not get one.
+enum class SpacePrefix : std::uint8_t { kByVocabulary, kNever };
+
+/// Whether the vocabulary's begin and end tokens are put around the tokens, where it asks for them.
+enum class TextEnds : std::uint8_t { kBare, kByVocabulary };
+
+struct EncodeOptions {
+  SpacePrefix space_prefix = SpacePrefix::kByVocabulary;
+  TextEnds ends = TextEnds::kBare;
+};
+
+/// Immutable; its methods may be called from any thread.
+class Tokenizer {
+ public:
+  explicit Tokenizer(std::shared_ptr<const Vocabulary> vocabulary);
+  Tokenizer(Tokenizer&&) noexcept;
+  Tokenizer& operator=(Tokenizer&&) noexcept;
+  ~Tokenizer();
+
+  /// Takes any bytes of any length, in O(n log n) time; the working memory is bounded. Pieces of
+  /// text of more than 1 MiB in which no token could end are cut there.
+  std::vector<TokenId> encode(std::string_view text, EncodeOptions options = {}) const;
+
+  /// The text of tokens that begin a text: control tokens are nothing, a prefixed space (of a
+  /// vocabulary that adds one) is taken off. Ids outside the vocabulary are nothing.
+  std::string decode(std::span<const TokenId> tokens) const;
+
+  /// Appends the bytes of one token as it stands in the middle of a text. A token may end inside a
+  /// UTF-8 character; the next one completes it.
+  void append_piece(TokenId token, std::string& text) const;
+
+  const Vocabulary& vocabulary() const { return *vocabulary_; }
+  const std::shared_ptr<const Vocabulary>& shared_vocabulary() const { return vocabulary_; }
+
+ private:
+  std::shared_ptr<const Vocabulary> vocabulary_;
+  std::unique_ptr<const TokenizerAlgorithm> algorithm_;
+};
+
+}  // namespace kinglet::inference
