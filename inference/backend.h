@@ -1,0 +1,174 @@
+// The seam below the model: a Backend is a way to compute (CPU, Vulkan), an Executor is one model
+// placed on one of its devices. Everything that does not touch the device is done here once, for
+// all backends: argument checks, pages, chunks, cancellation. A backend lowers the architecture's
+// list of operations (models/architecture.h) in run(), and no more.
+//
+// To add a backend: derive from Executor, add a row to backends.cpp.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "daemon/base/result.h"
+#include "inference/kv_cache.h"
+#include "inference/model.h"
+#include "inference/rope.h"
+#include "inference/tokenizer/vocabulary.h"
+
+namespace kinglet::inference {
+
+enum class DeviceKind : std::uint8_t {
+  kCpu,
+  kIntegratedGpu,
+  kDiscreteGpu,
+  kVirtualGpu,
+  kSoftwareGpu,  // a driver that computes on the CPU: used only when asked for
+};
+
+struct DeviceInfo {
+  std::string name;
+  std::string driver;  ///< name and version; for the CPU the SIMD target
+  DeviceKind kind = DeviceKind::kCpu;
+  std::uint64_t memory_bytes = 0;  ///< usable by Kinglet, as far as is known; 0: not known
+};
+
+struct ExecutorOptions {
+  /// Index in the backend's list of devices, or part of a name. Empty: the first usable one.
+  std::string device;
+  KvFormat kv_format = KvFormat::kF16;
+  /// Positions of all sequences together; rounded up to whole pages.
+  std::uint32_t n_kv_tokens = 4096;
+  /// The most tokens one run() gets. 0: the backend's choice. A cancelled prefill stops at a
+  /// chunk's end, so a chunk should take tens of milliseconds.
+  std::uint32_t chunk_tokens = 0;
+  std::uint32_t n_threads = 0;  ///< CPU: 0 means one for each core this process may use
+  /// Called with 0..1 while weights are placed, on the calling thread.
+  std::function<void(float)> progress;
+};
+
+/// What runs where; for doctor, status and logs.
+struct ExecutorInfo {
+  std::string backend;
+  DeviceInfo device;
+  KvFormat kv_format = KvFormat::kF32;
+  std::uint32_t chunk_tokens = 0;
+  std::uint32_t n_threads = 0;     ///< 0 where threads play no part
+  std::uint64_t weight_bytes = 0;  ///< on the device; for the CPU, mapped from the file
+  std::uint64_t kv_bytes = 0;      ///< of all pages
+  std::uint64_t activation_bytes = 0;
+};
+
+struct SequenceOptions {
+  /// The longest this sequence may grow; decides its rope factors, for good.
+  std::uint32_t max_tokens = 0;
+};
+
+/// The positions computed so far, as pages of one executor's cache. Move-only; must not outlive its
+/// executor. Which tokens they were is the caller's to remember.
+class Sequence {
+ public:
+  std::uint32_t n_tokens() const { return table_.n_tokens(); }
+  std::uint32_t max_tokens() const { return max_tokens_; }
+  RopeFactorSet rope_factor_set() const { return rope_; }
+
+ private:
+  friend class Executor;
+  Sequence(PageTable table, RopeFactorSet rope, std::uint32_t max_tokens)
+      : table_(std::move(table)), rope_(rope), max_tokens_(max_tokens) {}
+
+  PageTable table_;
+  RopeFactorSet rope_;
+  std::uint32_t max_tokens_;
+};
+
+/// Logits of which of the tokens given to forward().
+enum class LogitsWanted : std::uint8_t { kNone, kLast, kAll };
+
+/// What run() computes: consecutive tokens of one sequence.
+struct Batch {
+  std::span<const TokenId> tokens;  ///< 1 to chunk_tokens, each below n_vocabulary
+  std::uint32_t position;           ///< of tokens[0]; all before it are in the cache
+  std::span<const PageId> pages;    ///< of the sequence, with room for position + tokens.size()
+  RopeFactorSet rope;
+  std::span<float> logits;  ///< (n, n_vocabulary) for the last n tokens; n may be 0
+  std::stop_token stop;     ///< may be looked at between layers; a cancelled run() fails kCancelled
+};
+
+/// A model on a device. One thread at a time; stop tokens may be triggered from any.
+class Executor {
+ public:
+  virtual ~Executor() = default;
+  Executor(const Executor&) = delete;
+  Executor& operator=(const Executor&) = delete;
+
+  const Model& model() const { return *model_; }
+  const ExecutorInfo& info() const { return info_; }
+  std::uint32_t n_free_pages() const { return pool_.n_free(); }
+  std::uint32_t n_pages() const { return pool_.n_pages(); }
+
+  /// An empty sequence. Takes no pages yet. Errors: kInvalidArgument when max_tokens is 0, above
+  /// the model's context length or above the cache's size.
+  Result<Sequence> new_sequence(const SequenceOptions& options);
+  /// A sequence that begins with the first `n_tokens` of `origin` (at most all of them), shares its
+  /// pages and has its max_tokens.
+  Sequence fork(const Sequence& origin, std::uint32_t n_tokens);
+  /// Forgets the positions from `n_tokens` on.
+  void truncate(Sequence& sequence, std::uint32_t n_tokens);
+
+  /// Appends `tokens` to the sequence and writes the wanted logits, f32, (n_vocabulary) for kLast,
+  /// (tokens.size(), n_vocabulary) for kAll; `logits` must have exactly that size.
+  ///
+  /// Works in chunks; `stop` is checked before each. When it fails, finished chunks stay in the
+  /// sequence (their logits are written), the rest leaves no trace: n_tokens() says how far it got.
+  /// The split into chunks does not change any result beyond the precision class.
+  ///
+  /// Errors: kCancelled; kInvalidArgument for no tokens, a token outside the vocabulary, more than
+  /// max_tokens, a wrong size of `logits`; kOutOfMemory when no pages are free; and the device's
+  /// own (kDeviceLost).
+  Result<void> forward(Sequence& sequence,
+                       std::span<const TokenId> tokens,
+                       LogitsWanted wanted,
+                       std::span<float> logits,
+                       const std::stop_token& stop = {});
+
+ protected:
+  /// `info` complete; pages for `n_kv_tokens`, in storage the derived class makes.
+  Executor(std::shared_ptr<const Model> model, ExecutorInfo info, std::uint32_t n_kv_tokens);
+
+  /// Positions below `n_positions` will be used with this factor set: extend the rope table.
+  virtual Result<void> prepare_rope(RopeFactorSet factor_set, std::uint32_t n_positions) = 0;
+  /// Copies keys and values of all layers.
+  virtual Result<void> copy_page(const PageCopy& copy) = 0;
+  /// One forward pass. The batch is checked. May leave anything in the pages from `position` on
+  /// when it fails.
+  virtual Result<void> run(const Batch& batch) = 0;
+
+ private:
+  Result<void> run_chunk(Sequence& sequence, Batch batch);
+
+  std::shared_ptr<const Model> model_;
+  ExecutorInfo info_;
+  PagePool pool_;
+};
+
+/// A way to compute.
+struct Backend {
+  std::string_view name;  ///< "cpu", "vulkan"
+  /// Devices in the order they are preferred. Errors say why the backend cannot be used at all.
+  Result<std::vector<DeviceInfo>> (*devices)();
+  Result<std::unique_ptr<Executor>> (*create)(std::shared_ptr<const Model> model,
+                                              const ExecutorOptions& options);
+};
+
+/// The table of backends (backends.cpp), the CPU last.
+std::span<const Backend> all_backends();
+const Backend* find_backend(std::string_view name);
+
+}  // namespace kinglet::inference

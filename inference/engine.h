@@ -1,0 +1,154 @@
+// The engine: a model on a device, token sequences in, token streams out.
+//
+// It remembers the last sequences it computed. A request begins at the longest prefix of its prompt
+// that one of them holds, so a keystroke computes what it changed and no more. Results do not
+// depend on what is remembered (beyond the backend's precision class; on the CPU, not at all).
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "daemon/base/result.h"
+#include "inference/backend.h"
+#include "inference/sampler.h"
+
+namespace kinglet::inference {
+
+class Tokenizer;
+
+enum class BackendChoice : std::uint8_t {
+  kAuto,  // a real GPU, else the CPU; a software driver only when asked for
+  kCpu,
+  kVulkan,
+};
+
+enum class LoadStage : std::uint8_t { kReadingModel, kPlacingWeights, kReady };
+
+struct EngineOptions {
+  std::filesystem::path model_path;
+  BackendChoice backend = BackendChoice::kAuto;
+  std::string device;  ///< as in ExecutorOptions
+  KvFormat kv_format = KvFormat::kF16;
+  /// The longest prompt and output together. 0: the model's context length, at most 16384.
+  std::uint32_t n_context = 0;
+  /// How many computed sequences are remembered. They share one cache of n_context positions (and
+  /// the pages of common prefixes); the least recently used go first.
+  std::uint32_t n_sequences = 4;
+  std::uint32_t n_threads = 0;
+  std::uint32_t chunk_tokens = 0;
+  /// Called on the loading thread; fraction is of the stage.
+  std::function<void(LoadStage stage, float fraction)> progress;
+};
+
+struct EngineInfo {
+  std::string model_name;
+  std::string architecture;
+  std::uint64_t n_parameters = 0;
+  std::uint64_t weight_bytes = 0;
+  std::uint32_t n_layers = 0;
+  std::uint32_t n_vocabulary = 0;
+  std::uint32_t n_context = 0;      ///< of this engine
+  std::uint32_t model_context = 0;  ///< of the model
+  ExecutorInfo executor;
+  double load_seconds = 0;
+  /// Why `auto` did not take a GPU, when it did not; empty otherwise.
+  std::string fallback_reason;
+};
+
+struct GenerateRequest {
+  std::vector<TokenId> prompt;  ///< at least one token
+  std::uint32_t max_tokens = 128;
+  SamplerOptions sampler;
+  /// Generation ends before these, and before the vocabulary's end of sequence; neither is given
+  /// out.
+  std::vector<TokenId> stop_tokens;
+};
+
+enum class StopReason : std::uint8_t {
+  kMaxTokens,
+  kStopToken,
+  kCallback,   // on_token returned false
+  kCancelled,  // the stop token; what was computed stays remembered
+  kContextFull,
+};
+std::string_view name_of(StopReason reason);
+
+struct GenerateStats {
+  std::uint32_t n_prompt = 0;
+  std::uint32_t n_reused = 0;  ///< of the prompt, taken from a remembered sequence
+  std::uint32_t n_generated = 0;
+  double prefill_seconds = 0;
+  double decode_seconds = 0;       ///< after the first token
+  double time_to_first_token = 0;  ///< seconds; 0 when there was none
+  double prefill_tokens_per_second() const;
+  double decode_tokens_per_second() const;
+};
+
+struct GenerateResult {
+  std::vector<TokenId> tokens;
+  StopReason reason = StopReason::kMaxTokens;
+  GenerateStats stats;
+};
+
+/// Gets each token as soon as it is chosen, with its bytes (which may end inside a UTF-8
+/// character). Return false to end the generation; this token still counts.
+using OnToken = std::function<bool(TokenId token, std::string_view bytes)>;
+
+/// One thread at a time; stop tokens may be triggered from any.
+class Engine {
+ public:
+  static Result<std::unique_ptr<Engine>> load(const EngineOptions& options);
+  ~Engine();
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  const EngineInfo& info() const { return info_; }
+  const Model& model() const { return executor_->model(); }
+  const Tokenizer& tokenizer() const { return *tokenizer_; }
+
+  /// Cancellation is no error: the result says kCancelled and holds the tokens so far. Errors:
+  /// kInvalidArgument for a request that cannot be served (empty or too long a prompt, a token
+  /// outside the vocabulary, sampler options), kNumeric for logits that are not numbers, and the
+  /// device's own. After an error the engine can be used again, unless it was kDeviceLost.
+  Result<GenerateResult> generate(const GenerateRequest& request,
+                                  const OnToken& on_token = {},
+                                  const std::stop_token& stop = {});
+
+  /// Logits after each token (kAll: (tokens.size(), n_vocabulary)) or the last one (kLast:
+  /// (n_vocabulary)), computed afresh; what is remembered for generate() may be dropped.
+  Result<std::vector<float>> logits(std::span<const TokenId> tokens,
+                                    LogitsWanted wanted,
+                                    const std::stop_token& stop = {});
+
+  /// Drops all remembered sequences.
+  void forget();
+
+ private:
+  struct Remembered {
+    std::vector<TokenId> tokens;  // exactly those the sequence holds
+    Sequence sequence;
+  };
+
+  Engine() = default;
+  Result<Remembered> begin(std::span<const TokenId> prompt, std::uint32_t n_total);
+  Result<void> compute(Remembered& current,
+                       std::span<const TokenId> tokens,
+                       std::span<float> logits,
+                       const std::stop_token& stop);
+  void remember(Remembered current);
+
+  std::unique_ptr<Executor> executor_;
+  std::unique_ptr<const Tokenizer> tokenizer_;
+  EngineInfo info_;
+  std::uint32_t n_sequences_ = 0;
+  std::vector<Remembered> remembered_;  // most recently used first; destroyed before executor_
+};
+
+}  // namespace kinglet::inference

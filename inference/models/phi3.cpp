@@ -1,0 +1,95 @@
+// Phi-3, Phi-3.5 and Phi-4-mini: pre-norm decoder with fused QKV and gate/up projections,
+// grouped-query attention, partial NEOX rope with long and short factors (LongRoPE), SwiGLU.
+#include "inference/models/architecture.h"
+
+namespace kinglet::inference {
+
+namespace {
+
+using H = HyperParameters;
+
+constexpr KeySpec kKeys[] = {
+    {"phi3.block_count", &H::n_layers},
+    {"phi3.embedding_length", &H::n_embedding},
+    {"phi3.feed_forward_length", &H::n_feed_forward},
+    {"phi3.context_length", &H::context_length},
+    {"phi3.attention.head_count", &H::n_heads},
+    {"phi3.attention.head_count_kv", &H::n_kv_heads, Presence::kOptional},
+    {"phi3.attention.key_length", &H::head_dim, Presence::kOptional},
+    {"phi3.attention.layer_norm_rms_epsilon", &H::rms_epsilon},
+    {"phi3.attention.sliding_window", &H::sliding_window, Presence::kOptional},
+    {"phi3.rope.dimension_count", &H::rope_dims, Presence::kOptional},
+    {"phi3.rope.freq_base", &H::rope_freq_base, Presence::kOptional},
+    {"phi3.rope.scaling.original_context_length", &H::rope_original_context, Presence::kOptional},
+    {"phi3.rope.scaling.attn_factor", &H::rope_attention_factor, Presence::kOptional},
+};
+
+constexpr TensorSpec kTensors[] = {
+    {Role::kTokenEmbedding, "token_embd.weight", Dim::kEmbedding, Dim::kVocabulary},
+    {Role::kOutputNorm, "output_norm.weight", Dim::kEmbedding},
+    {Role::kOutput,
+     "output.weight",
+     Dim::kEmbedding,
+     Dim::kVocabulary,
+     Presence::kOptional,
+     Role::kTokenEmbedding},
+    {Role::kRopeFactorsLong,
+     "rope_factors_long.weight",
+     Dim::kRopeHalf,
+     Dim::kNone,
+     Presence::kOptional},
+    {Role::kRopeFactorsShort,
+     "rope_factors_short.weight",
+     Dim::kRopeHalf,
+     Dim::kNone,
+     Presence::kOptional},
+    {Role::kAttentionNorm, "blk.{}.attn_norm.weight", Dim::kEmbedding},
+    {Role::kAttentionQkv, "blk.{}.attn_qkv.weight", Dim::kEmbedding, Dim::kQkv},
+    {Role::kAttentionOutput, "blk.{}.attn_output.weight", Dim::kQuery, Dim::kEmbedding},
+    {Role::kFeedForwardNorm, "blk.{}.ffn_norm.weight", Dim::kEmbedding},
+    {Role::kFeedForwardGateUp, "blk.{}.ffn_up.weight", Dim::kEmbedding, Dim::kGateUp},
+    {Role::kFeedForwardDown, "blk.{}.ffn_down.weight", Dim::kFeedForward, Dim::kEmbedding},
+};
+
+constexpr auto kNoWeight = std::nullopt;
+
+constexpr Op kEmbed[] = {
+    {OpKind::kEmbed, Role::kTokenEmbedding, Slot::kResidual, Slot::kResidual},
+};
+
+constexpr Op kLayer[] = {
+    {OpKind::kRmsNorm, Role::kAttentionNorm, Slot::kResidual, Slot::kNormed},
+    {OpKind::kMatMul, Role::kAttentionQkv, Slot::kNormed, Slot::kQkv},
+    {OpKind::kRope, kNoWeight, Slot::kQueries, Slot::kQueries},
+    {OpKind::kRope, kNoWeight, Slot::kKeys, Slot::kKeys},
+    {OpKind::kStoreKv, kNoWeight, Slot::kQkv, Slot::kQkv},
+    {OpKind::kAttention, kNoWeight, Slot::kQueries, Slot::kAttended},
+    {OpKind::kMatMul, Role::kAttentionOutput, Slot::kAttended, Slot::kProjected},
+    {OpKind::kAdd, kNoWeight, Slot::kProjected, Slot::kResidual},
+    {OpKind::kRmsNorm, Role::kFeedForwardNorm, Slot::kResidual, Slot::kNormed},
+    {OpKind::kMatMul, Role::kFeedForwardGateUp, Slot::kNormed, Slot::kGateUp},
+    {OpKind::kSwiGlu, kNoWeight, Slot::kGateUp, Slot::kGated},
+    {OpKind::kMatMul, Role::kFeedForwardDown, Slot::kGated, Slot::kProjected},
+    {OpKind::kAdd, kNoWeight, Slot::kProjected, Slot::kResidual},
+};
+
+constexpr Op kOutput[] = {
+    {OpKind::kRmsNorm, Role::kOutputNorm, Slot::kResidual, Slot::kNormed},
+    {OpKind::kMatMul, Role::kOutput, Slot::kNormed, Slot::kLogits},
+};
+
+}  // namespace
+
+extern const Architecture kPhi3;
+const Architecture kPhi3 = {
+    .name = "phi3",
+    .keys = kKeys,
+    .rope_scaling_key = "phi3.rope.scaling.type",
+    .tensors = kTensors,
+    .rope_style = RopeStyle::kNeox,
+    .embed = kEmbed,
+    .layer = kLayer,
+    .output = kOutput,
+};
+
+}  // namespace kinglet::inference
