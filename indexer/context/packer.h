@@ -1,0 +1,110 @@
+// What of the repository goes into a prompt, under a strict budget of tokens.
+//
+// A prompt is a log: it is laid out from what changes least to what changes most, and while someone
+// types it only grows at its end. So the pack is made for a *line*, not for a cursor. Prefix and
+// suffix are cut at the start of the cursor's line and at the start of the next one; neither they
+// nor the chunks depend on what stands on the line itself. Only `typed` does, and it comes last.
+// The same index and the same text around the line give the same bytes before `typed`.
+//
+// What goes in, nearest to the cursor counting most:
+//   1. signatures of what the neighborhood names and what is defined elsewhere,
+//   2. similar code: chunks found by BM25 with the neighborhood's names, above a threshold (noise
+//      hurts more than it helps), without near-duplicates and what the window shows anyway,
+//   3. the current file around the line.
+// In the prompt the best of each group stands last, next to the code it explains.
+//
+// The packer knows no model. Tokens are counted through a function; texts come through another, and
+// a chunk is taken only if its hash is still the one that was indexed.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "daemon/base/result.h"
+#include "daemon/base/text.h"
+#include "indexer/index.h"
+
+namespace kinglet::indexer {
+
+/// Parts of the budget, of what is left after fixed costs. Chunks take at most their share; what
+/// they leave goes to the next group and at last to the current file, and what a short file leaves
+/// goes to similar code.
+struct PackShares {
+  double signatures = 0.25;
+  double similar = 0.35;
+  double prefix_of_file = 0.75;  // prefix : suffix = 3 : 1 of the file's part
+};
+
+/// Tokens that the prompt format adds around what is packed.
+struct PackOverhead {
+  std::size_t fixed = 0;      // once: repository header, markers of prefix, suffix, middle, path
+  std::size_t per_chunk = 0;  // for each chunk, besides its header's own tokens
+};
+
+struct PackRequest {
+  std::string path;       // relative to the root, as indexed
+  std::string_view text;  // the document as the editor has it; outlives the call
+  ByteOffset cursor{0};   // past the end means the end; inside a character means its start
+  std::size_t budget_tokens = 0;
+  PackOverhead overhead;
+  /// Kept free for what is typed on the line, so that the layout need not change while it grows.
+  std::size_t typed_reserve_tokens = 128;
+  PackShares shares;
+  /// Tokens of a text that is encoded alone, as every segment is. Called often with small texts.
+  std::function<std::size_t(std::string_view)> count_tokens;
+  /// The bytes of an indexed file, or nothing; an unsaved buffer where there is one.
+  std::function<std::optional<std::string>(const std::string& path)> read_text;
+};
+
+enum class PackReason : std::uint8_t {
+  kSignature,  // of a name the neighborhood uses
+  kSimilar,    // shares names with the neighborhood
+};
+std::string_view name_of(PackReason reason);
+
+/// One segment of the prompt besides the current file: `header` + `text`.
+struct PackedChunk {
+  std::string path;
+  ByteRange range;  // kSimilar: of the file; kSignature: from the first to the last definition
+  std::uint32_t first_line = 0;  // 1-based, kSimilar only
+  std::string header;            // "path\n"; a segment of its own
+  std::string text;              // ends with a line end; secrets masked
+  PackReason reason = PackReason::kSignature;
+  std::string detail;        // the names it is there for, nearest first
+  float score = 0;           // comparable within one reason
+  std::size_t n_tokens = 0;  // header, text and per-chunk overhead
+};
+
+/// In prompt order: chunks, prefix, suffix, typed. Each string is one segment, encoded alone.
+struct Pack {
+  std::vector<PackedChunk> chunks;
+  std::string prefix;            // whole lines, up to the start of the cursor's line
+  std::string suffix;            // whole lines, from the next line on
+  std::string typed;             // of the cursor's line, what stands before the cursor
+  std::uint32_t line_begin = 0;  // offset of the cursor's line in the text
+  ContentHash surroundings;      // of path and text without the cursor's line: what retype() checks
+  bool typed_cut = false;        // the line did not fit: `typed` is its end
+  std::size_t n_tokens_chunks = 0;
+  std::size_t n_tokens_prefix = 0;
+  std::size_t n_tokens_suffix = 0;
+  std::size_t n_tokens_typed = 0;
+  std::size_t n_tokens = 0;   // all, overhead included; never over the budget
+  std::size_t n_dropped = 0;  // candidates below the threshold, duplicate, stale or over budget
+};
+
+/// kInvalidArgument when the budget is below the fixed overhead or a function is missing;
+/// kCancelled. An empty index gives a pack of the current file alone.
+Result<Pack> pack(const Snapshot& index, const PackRequest& request, std::stop_token stop = {});
+
+/// The same layout for a later state of its line: only `typed` and its counts differ. Nothing when
+/// the path, the budget or the text outside the line changed, or the cursor left it: then pack()
+/// again. Costs one hash of the text.
+std::optional<Pack> retype(const Pack& previous, const PackRequest& request);
+
+}  // namespace kinglet::indexer

@@ -1,0 +1,143 @@
+// The index of one repository, in memory. Records go in by path; readers take a snapshot and keep
+// it as long as they like, while one writer goes on.
+//
+// The same set of (path, record) pairs gives the same answers and the same dump(), whatever the
+// history of puts and removes that led there: the order of results never depends on it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "daemon/base/text.h"
+#include "indexer/record.h"
+
+namespace kinglet::indexer {
+
+/// A definition with the file it is in.
+struct Symbol {
+  std::string path;
+  std::string language;
+  Definition definition;
+};
+
+struct SymbolQuery {
+  std::string text;  // empty: every symbol
+  enum class Match : std::uint8_t {
+    kExact,
+    kPrefix,  // case-sensitive
+    kFuzzy,   // the letters in order, any case; word starts and prefixes rank first
+  } match = Match::kFuzzy;
+  std::optional<SymbolKind> kind;
+  std::size_t limit = 100;
+};
+
+/// Where a name is used.
+struct ReferenceSite {
+  std::string path;
+  std::vector<std::uint32_t> offsets;  // ascending
+  friend bool operator==(const ReferenceSite&, const ReferenceSite&) = default;
+};
+
+struct SearchTerm {
+  std::string name;
+  float weight = 1;
+};
+
+struct SearchQuery {
+  std::vector<SearchTerm> terms;  // a name given twice counts twice
+  std::size_t limit = 20;
+};
+
+/// A chunk found by search(). Its text is not in the index: read the file, and take the range only
+/// if hash_chunk() of it is `hash`.
+struct ChunkHit {
+  std::string path;
+  ByteRange range;
+  std::uint64_t hash = 0;
+  float score = 0;              // BM25, k1 = 1.2, b = 0.75
+  std::uint32_t n_matched = 0;  // distinct query terms in it
+};
+
+struct FileInfo {
+  std::string path;
+  std::string language;
+  ContentHash hash;
+  std::uint32_t n_bytes = 0;
+  std::uint32_t n_lines = 0;
+  Coverage coverage = Coverage::kFull;
+};
+
+struct IndexStats {
+  std::size_t n_files = 0;
+  std::size_t n_definitions = 0;
+  std::size_t n_references = 0;
+  std::size_t n_chunks = 0;
+  std::size_t n_bytes = 0;  // of the files
+  std::size_t memory = 0;   // bytes held, by our own count
+};
+
+class Segment;
+
+/// One state of the index; immutable, cheap to copy, safe on several threads.
+class Snapshot {
+ public:
+  Snapshot() = default;
+
+  std::vector<Symbol> find_symbols(const SymbolQuery& query) const;
+  /// All definitions of exactly that name; by path, then position.
+  std::vector<Symbol> definitions(std::string_view name) const;
+  /// All definitions in one file, in its order.
+  std::vector<Symbol> definitions_in(std::string_view path) const;
+  /// All uses of exactly that name, by path.
+  std::vector<ReferenceSite> references(std::string_view name) const;
+  /// How many files define and how many use the name: cheap, for ranking.
+  std::size_t n_defining_files(std::string_view name) const;
+  std::vector<Import> imports_of(std::string_view path) const;
+  /// Chunks that share terms with the query, best first; ties by path, then position.
+  std::vector<ChunkHit> search(const SearchQuery& query) const;
+  std::optional<FileInfo> file(std::string_view path) const;
+  std::vector<FileInfo> files() const;  // by path
+  IndexStats stats() const;
+  /// Everything, as sorted text: equal dumps are equal indexes.
+  std::string dump() const;
+
+ private:
+  friend class Index;
+  struct Part {
+    std::shared_ptr<const Segment> segment;
+    std::shared_ptr<const std::vector<bool>> dead;  // by file of the segment
+    std::size_t n_live = 0;
+  };
+  std::vector<Part> parts_;
+};
+
+/// Writers take turns on a mutex that readers never wait for longer than a copy of the snapshot.
+class Index {
+ public:
+  Index() = default;
+
+  /// Adds files or replaces those with the same path; of a path given twice the last one counts.
+  void put(std::vector<std::pair<std::string, FileRecord>> files);
+  void put(std::string path, FileRecord record);
+  /// False when the path was not there.
+  bool remove(std::string_view path);
+  void clear();
+
+  Snapshot snapshot() const;
+
+ private:
+  std::mutex writer_;
+  mutable std::mutex current_mutex_;
+  Snapshot current_;
+};
+
+}  // namespace kinglet::indexer

@@ -1,0 +1,40 @@
+// The table of languages: one row and one query file each (languages/).
+#pragma once
+
+#include <span>
+#include <string_view>
+
+typedef struct TSLanguage TSLanguage;  // NOLINT(modernize-use-using): tree-sitter's own spelling
+
+namespace kinglet::indexer {
+
+/// How a definition's head is written where its body is left out (context packing).
+struct SignatureForm {
+  std::string_view end;          // after a signature without body: ";" or " ..."
+  std::string_view open_scope;   // after the head of a type whose members follow: " {"
+  std::string_view close_scope;  // on a line of its own after the members: "};"
+};
+
+/// One row. Everything lives as long as the program.
+struct Language {
+  std::string_view name;
+  std::span<const std::string_view> extensions;  // without the dot
+  const TSLanguage* (*grammar)();                // null: plain text, chunks and names only
+  // tree-sitter patterns. Captures: @definition.KIND with @name, optionally @body (what a signature
+  // leaves out), @doc (inside the body: a docstring); @reference, @import; @test on a definition
+  // that is a test.
+  std::string_view query;
+  std::string_view scope_separator;  // between container and name: "::", "."
+  SignatureForm signature;
+};
+
+/// All rows; the last one is "text", for every file that no other row claims.
+std::span<const Language> all_languages();
+
+/// By the path's extension; `.h` is C++ when its text shows it. Never fails: "text" at last.
+const Language& language_of(std::string_view path, std::string_view text);
+
+/// The row with that name, or null.
+const Language* find_language(std::string_view name);
+
+}  // namespace kinglet::indexer
