@@ -1,0 +1,71 @@
+// What the user can set, and where from: config.json, then the client's settings, then flags. A
+// repository's own .kinglet.json may only narrow: a clone must not be able to turn anything on.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "daemon/base/result.h"
+
+namespace kinglet::daemon {
+
+struct Config {
+  bool enabled = true;            // off: no completions, no indexing
+  std::string model;              // path of a GGUF file; empty: the one that comes with Kinglet
+  std::string backend = "auto";   // auto, cpu or vulkan
+  std::string device;             // part of a Vulkan device's name; empty: the best one
+  std::string kv_format = "f16";  // f16 or f32
+  std::uint32_t threads = 0;      // of the CPU backend; 0: as many as there are cores
+  std::uint32_t context_tokens = 4096;  // the longest prompt
+  std::uint32_t max_new_tokens = 96;    // the longest completion
+  double temperature = 0;               // 0: always the likeliest token
+  double top_p = 0.95;
+  std::uint32_t max_file_bytes = 1 << 20;  // longer files are not indexed
+  std::uint32_t max_files = 100'000;       // of one repository
+  std::uint32_t parse_workers = 1;
+  std::uint32_t idle_exit_seconds = 600;  // without clients; 0: never
+  std::string log_level = "info";         // error, warn, info or debug
+  std::vector<std::string> exclude;       // patterns as in .gitignore, below each root
+
+  friend bool operator==(const Config&, const Config&) = default;
+};
+
+/// Who says it decides what may be said.
+enum class ConfigSource : std::uint8_t {
+  kUser,        // config.json, the client's settings, flags: everything
+  kRepository,  // .kinglet.json: may disable, exclude and lower limits
+};
+
+/// Applies what `text` (a JSON object) says to `config`. What is wrong is left out, and each such
+/// thing gives one message that names the key, `where` (a file, or "the client's settings") and
+/// what is expected. Returns the messages; none: all is well.
+std::vector<std::string> apply_config(std::string_view text,
+                                      ConfigSource source,
+                                      std::string_view where,
+                                      Config& config);
+
+/// The same for settings that are JSON already (a client's). Null says nothing.
+std::vector<std::string> apply_settings(const nlohmann::json& settings,
+                                        ConfigSource source,
+                                        std::string_view where,
+                                        Config& config);
+
+/// The same for a file; one that is not there says nothing. Reads regular files of up to 1 MiB.
+std::vector<std::string> apply_config_file(const std::filesystem::path& file,
+                                           ConfigSource source,
+                                           Config& config);
+
+/// The configuration as JSON text, for `kinglet doctor`.
+std::string describe_config(const Config& config);
+
+/// The model to load: config.model, else share/kinglet/models/kinglet-starter.gguf.
+/// Errors: kNotFound naming every place looked at and how to get a model.
+Result<std::filesystem::path> find_model(const Config& config);
+
+}  // namespace kinglet::daemon

@@ -1,0 +1,310 @@
+// Everything our processes say to each other. Requests go from the broker to a worker, answers come
+// back under the same request number: any number of partial answers (Token, LoadProgress,
+// FilesFound, ParseBegan), then exactly one final one (Loaded, Generated, Scanned, Parsed,
+// FileText, Status or Failed). A change to any field list is a new kWireVersion.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "daemon/base/result.h"
+#include "daemon/wire/frame.h"
+
+namespace kinglet {
+/// For the wire's checks: an ErrorCode beyond this one is not ours.
+constexpr ErrorCode last_value(ErrorCode) {
+  return ErrorCode::kInternal;
+}
+}  // namespace kinglet
+
+namespace kinglet::daemon::wire {
+
+enum class MessageType : std::uint16_t {
+  // to any worker
+  kCancel = 1,
+  kGetStatus = 2,
+  // from any worker
+  kFailed = 3,
+  kStatus = 4,
+  // to the engine
+  kLoad = 16,
+  kGenerate = 17,
+  // from the engine
+  kLoadProgress = 32,
+  kLoaded = 33,
+  kToken = 34,
+  kGenerated = 35,
+  // to a parse worker
+  kQuarantine = 48,
+  kScan = 49,
+  kParse = 50,
+  kReadFile = 51,
+  // from a parse worker
+  kFilesFound = 64,
+  kScanned = 65,
+  kParseBegan = 66,
+  kParsed = 67,
+  kFileText = 68,
+};
+
+// ---- to and from any worker
+
+/// Stop the request of this frame's number. It still gets its one final answer: Failed(kCancelled)
+/// or, when it was done already, its result. No answer of its own.
+struct Cancel {
+  static constexpr auto kType = MessageType::kCancel;
+  static constexpr auto fields() { return std::tuple(); }
+};
+
+struct Failed {
+  ErrorCode code = ErrorCode::kInternal;
+  std::string message;
+
+  static constexpr auto kType = MessageType::kFailed;
+  static constexpr auto fields() { return std::tuple(&Failed::code, &Failed::message); }
+};
+
+/// Are you there? Answered at once, whatever is being computed.
+struct GetStatus {
+  static constexpr auto kType = MessageType::kGetStatus;
+  static constexpr auto fields() { return std::tuple(); }
+};
+
+struct Status {
+  bool busy = false;
+  std::string doing;  // for people: "generating", "idle"
+
+  static constexpr auto kType = MessageType::kStatus;
+  static constexpr auto fields() { return std::tuple(&Status::busy, &Status::doing); }
+};
+
+// ---- engine
+
+struct Load {
+  std::string model_path;
+  std::string backend;    // auto, cpu, vulkan
+  std::string device;     // part of a Vulkan device's name; empty: the best
+  std::string kv_format;  // f16, f32
+  std::uint32_t threads = 0;
+
+  static constexpr auto kType = MessageType::kLoad;
+  static constexpr auto fields() {
+    return std::tuple(
+        &Load::model_path, &Load::backend, &Load::device, &Load::kv_format, &Load::threads);
+  }
+};
+
+struct LoadProgress {
+  double fraction = 0;  // 0 to 1
+
+  static constexpr auto kType = MessageType::kLoadProgress;
+  static constexpr auto fields() { return std::tuple(&LoadProgress::fraction); }
+};
+
+struct ModelInfo {
+  std::string name;          // general.name of the file
+  std::string architecture;  // phi3
+  std::string backend;       // cpu, vulkan
+  std::string device;        // name of the processor or GPU
+  std::string driver;
+  std::uint32_t context_tokens = 0;  // the longest sequence
+  std::uint64_t model_bytes = 0;     // weights
+  std::uint64_t device_bytes = 0;    // weights, cache and scratch on the device
+
+  static constexpr auto fields() {
+    return std::tuple(&ModelInfo::name,
+                      &ModelInfo::architecture,
+                      &ModelInfo::backend,
+                      &ModelInfo::device,
+                      &ModelInfo::driver,
+                      &ModelInfo::context_tokens,
+                      &ModelInfo::model_bytes,
+                      &ModelInfo::device_bytes);
+  }
+};
+
+struct Loaded {
+  ModelInfo info;
+  std::string vocabulary;  // as Vocabulary::serialize() gives it; checked again by deserialize()
+
+  static constexpr auto kType = MessageType::kLoaded;
+  static constexpr auto fields() { return std::tuple(&Loaded::info, &Loaded::vocabulary); }
+};
+
+struct Sampling {
+  double temperature = 0;  // 0: greedy
+  double top_p = 1;
+  std::uint64_t seed = 0;
+
+  static constexpr auto fields() {
+    return std::tuple(&Sampling::temperature, &Sampling::top_p, &Sampling::seed);
+  }
+};
+
+struct Generate {
+  std::vector<std::int32_t> tokens;  // the prompt
+  std::uint32_t max_tokens = 0;      // of the completion
+  Sampling sampling;
+  std::vector<std::int32_t> stop_tokens;
+
+  static constexpr auto kType = MessageType::kGenerate;
+  static constexpr auto fields() {
+    return std::tuple(
+        &Generate::tokens, &Generate::max_tokens, &Generate::sampling, &Generate::stop_tokens);
+  }
+};
+
+struct Token {
+  std::int32_t id = 0;
+  std::string bytes;  // what the token adds to the text; not always whole characters
+
+  static constexpr auto kType = MessageType::kToken;
+  static constexpr auto fields() { return std::tuple(&Token::id, &Token::bytes); }
+};
+
+enum class StopReason : std::uint8_t { kLength, kStopToken };
+constexpr StopReason last_value(StopReason) {
+  return StopReason::kStopToken;
+}
+
+struct Generated {
+  StopReason stop_reason = StopReason::kLength;
+  std::uint32_t n_prompt = 0;     // tokens of the prompt
+  std::uint32_t n_reused = 0;     // of these, already computed
+  std::uint32_t n_generated = 0;  // tokens of the completion
+  double prefill_seconds = 0;
+  double decode_seconds = 0;
+  double first_token_seconds = 0;  // from the request's arrival in the engine
+
+  static constexpr auto kType = MessageType::kGenerated;
+  static constexpr auto fields() {
+    return std::tuple(&Generated::stop_reason,
+                      &Generated::n_prompt,
+                      &Generated::n_reused,
+                      &Generated::n_generated,
+                      &Generated::prefill_seconds,
+                      &Generated::decode_seconds,
+                      &Generated::first_token_seconds);
+  }
+};
+
+// ---- parse worker
+
+/// Contents never to parse again, as ParseBegan named them. No answer.
+struct Quarantine {
+  std::vector<std::string> content_hashes;
+
+  static constexpr auto kType = MessageType::kQuarantine;
+  static constexpr auto fields() { return std::tuple(&Quarantine::content_hashes); }
+};
+
+struct Scan {
+  std::string root;  // absolute
+  std::uint64_t max_file_bytes = 0;
+  std::uint64_t max_files = 0;
+  std::vector<std::string> exclude;  // patterns as in .gitignore
+
+  static constexpr auto kType = MessageType::kScan;
+  static constexpr auto fields() {
+    return std::tuple(&Scan::root, &Scan::max_file_bytes, &Scan::max_files, &Scan::exclude);
+  }
+};
+
+struct FoundFile {
+  std::string path;  // relative to the root, with forward slashes
+  std::uint64_t n_bytes = 0;
+  std::int64_t modified_ns = 0;  // since the epoch
+
+  static constexpr auto fields() {
+    return std::tuple(&FoundFile::path, &FoundFile::n_bytes, &FoundFile::modified_ns);
+  }
+};
+
+struct SkippedPath {
+  std::string path;    // a folder ends with '/'
+  std::string reason;  // one word: ignored, secret, huge
+  std::string detail;  // the rule and its place, the size, the error
+
+  static constexpr auto fields() {
+    return std::tuple(&SkippedPath::path, &SkippedPath::reason, &SkippedPath::detail);
+  }
+};
+
+struct FilesFound {
+  std::vector<FoundFile> files;
+  std::vector<SkippedPath> skipped;
+
+  static constexpr auto kType = MessageType::kFilesFound;
+  static constexpr auto fields() { return std::tuple(&FilesFound::files, &FilesFound::skipped); }
+};
+
+/// The sums of all FilesFound; n_skipped also counts paths that were too many to list.
+struct Scanned {
+  std::uint64_t n_files = 0;
+  std::uint64_t n_skipped = 0;
+
+  static constexpr auto kType = MessageType::kScanned;
+  static constexpr auto fields() { return std::tuple(&Scanned::n_files, &Scanned::n_skipped); }
+};
+
+enum class WantText : std::uint8_t { kNo, kYes };
+constexpr WantText last_value(WantText) {
+  return WantText::kYes;
+}
+
+struct Parse {
+  std::string root;                 // the repository; nothing outside it is read
+  std::string path;                 // relative to root; names the language by its ending
+  std::optional<std::string> text;  // an editor's unsaved text; else the file is read
+  WantText want_text = WantText::kNo;
+  std::uint64_t max_file_bytes = 0;
+
+  static constexpr auto kType = MessageType::kParse;
+  static constexpr auto fields() {
+    return std::tuple(
+        &Parse::root, &Parse::path, &Parse::text, &Parse::want_text, &Parse::max_file_bytes);
+  }
+};
+
+/// Read a file below a root, and nothing more.
+struct ReadFile {
+  std::string root;
+  std::string path;  // relative to root
+  std::uint64_t max_file_bytes = 0;
+
+  static constexpr auto kType = MessageType::kReadFile;
+  static constexpr auto fields() {
+    return std::tuple(&ReadFile::root, &ReadFile::path, &ReadFile::max_file_bytes);
+  }
+};
+
+/// Sent before the parser sees the text: should the worker die now, this content did it.
+struct ParseBegan {
+  std::string content_hash;  // 16 bytes, xxh3-128
+
+  static constexpr auto kType = MessageType::kParseBegan;
+  static constexpr auto fields() { return std::tuple(&ParseBegan::content_hash); }
+};
+
+struct Parsed {
+  std::string record;  // as serialize(FileRecord) gives it; check with deserialize()
+  std::string text;    // what was parsed, when asked for
+  std::optional<SkippedPath> skipped;  // its content says that it is not to be indexed: no record
+
+  static constexpr auto kType = MessageType::kParsed;
+  static constexpr auto fields() {
+    return std::tuple(&Parsed::record, &Parsed::text, &Parsed::skipped);
+  }
+};
+
+struct FileText {
+  std::string text;
+
+  static constexpr auto kType = MessageType::kFileText;
+  static constexpr auto fields() { return std::tuple(&FileText::text); }
+};
+
+}  // namespace kinglet::daemon::wire

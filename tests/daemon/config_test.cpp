@@ -1,0 +1,142 @@
+#include "daemon/config.h"
+
+#include <fstream>
+
+#include <sys/stat.h>
+
+#include <doctest/doctest.h>
+
+#include "tests/daemon/temporary_folder.h"
+
+namespace kinglet::daemon {
+namespace {
+
+using Messages = std::vector<std::string>;
+
+Messages from_user(std::string_view text, Config& config) {
+  return apply_config(text, ConfigSource::kUser, "config.json", config);
+}
+
+Messages from_repository(std::string_view text, Config& config) {
+  return apply_config(text, ConfigSource::kRepository, ".kinglet.json", config);
+}
+
+}  // namespace
+
+TEST_SUITE("daemon/config") {
+  TEST_CASE("known keys are taken, comments allowed") {
+    Config config;
+    CHECK(from_user(R"({
+      // mine
+      "model": "/m.gguf", "backend": "cpu", "threads": 3, "temperature": 0.5,
+      "enabled": false, "exclude": ["third_party/"], "idleExitSeconds": 0
+    })",
+                    config)
+              .empty());
+    CHECK(config.model == "/m.gguf");
+    CHECK(config.backend == "cpu");
+    CHECK(config.threads == 3);
+    CHECK(config.temperature == 0.5);
+    CHECK(!config.enabled);
+    CHECK(config.exclude == Messages{"third_party/"});
+    CHECK(config.idle_exit_seconds == 0);
+  }
+
+  TEST_CASE("what is wrong is named, with key, place and what is expected; the rest is taken") {
+    Config config;
+    CHECK(
+        from_user(R"({"threads": -1, "backend": "metal", "topP": 2, "enabled": "yes",
+                        "exclude": [1], "model": 7, "maxFiles": 1.5, "kvFormat": "f32"})",
+                  config) ==
+        Messages{
+            R"("backend" in config.json must be one of "auto" "cpu" "vulkan", not "metal".)",
+            R"("enabled" in config.json must be true or false, not "yes".)",
+            R"("exclude" in config.json must be a list of strings, patterns as in .gitignore, not [1].)",
+            R"("maxFiles" in config.json must be a whole number from 1 to 1000000, not 1.5.)",
+            R"("model" in config.json must be the path of a GGUF file as a string, not 7.)",
+            R"("threads" in config.json must be a whole number from 0 to 1024, not -1.)",
+            R"("topP" in config.json must be a number from 0.01 to 1, not 2.)",
+        });
+    CHECK(config.kv_format == "f32");
+    config.kv_format = "f16";
+    CHECK(config == Config{});
+  }
+
+  TEST_CASE("an unknown key is named with the known ones") {
+    Config config;
+    const auto messages = from_user(R"({"modle": "x"})", config);
+    REQUIRE(messages.size() == 1);
+    CHECK(messages[0].find(R"(Unknown key "modle" in config.json. Known keys: model, backend,)") ==
+          0);
+  }
+
+  TEST_CASE("text that is no JSON object changes nothing") {
+    Config config;
+    CHECK(from_user("{\"model\": ", config) ==
+          Messages{"config.json is not JSON: at byte 11. Nothing of it is used."});
+    CHECK(from_user("[]", config) ==
+          Messages{"A JSON object is expected in config.json, not array."});
+    CHECK(from_user(std::string(100'000, '['), config) ==
+          Messages{"config.json nests deeper than a configuration can."});
+    CHECK(config == Config{});
+  }
+
+  TEST_CASE("a repository may narrow") {
+    Config config;
+    CHECK(from_repository(R"({"enabled": false, "exclude": ["gen/"], "maxFileBytes": 1000,
+                              "maxFiles": 10, "contextTokens": 1024, "maxNewTokens": 8})",
+                          config)
+              .empty());
+    CHECK(!config.enabled);
+    CHECK(config.max_file_bytes == 1000);
+    CHECK(config.exclude == Messages{"gen/"});
+  }
+
+  TEST_CASE("a repository may not widen, redirect or turn on") {
+    Config config;
+    config.enabled = false;
+    config.exclude = {"secret/"};
+    const Config before = config;
+    const auto messages =
+        from_repository(R"({"enabled": true, "model": "/evil.gguf", "backend": "cpu", "threads": 64,
+                            "maxFileBytes": 4000000, "maxFiles": 1000000, "logLevel": "debug",
+                            "temperature": 1, "parseWorkers": 9, "exclude": []})",
+                        config);
+    CHECK(messages.size() == 9);
+    for (const auto& message : messages) {
+      CHECK(message.find("a repository may only narrow") != std::string::npos);
+    }
+    CHECK(config == before);
+  }
+
+  TEST_CASE("a file that is not there says nothing; a FIFO, a folder or 2 MiB are refused") {
+    const test::TemporaryFolder folder;
+    Config config;
+    const auto messages_for = [&](const char* name) {
+      return apply_config_file(folder / name, ConfigSource::kRepository, config);
+    };
+    CHECK(messages_for("absent.json").empty());
+    ::mkfifo((folder / "fifo").c_str(), 0600);
+    CHECK(messages_for("fifo").size() == 1);
+    std::filesystem::create_directory(folder / "folder");
+    CHECK(messages_for("folder").size() == 1);
+    std::ofstream(folder / "huge") << std::string(2 << 20, ' ');
+    CHECK(messages_for("huge").size() == 1);
+    std::ofstream(folder / "good") << R"({"maxFiles": 5})";
+    CHECK(messages_for("good").empty());
+    CHECK(config.max_files == 5);
+  }
+
+  TEST_CASE("a model file that is not there is named with the way out") {
+    Config config;
+    config.model = "/no/such.gguf";
+    const auto model = find_model(config);
+    REQUIRE(!model);
+    CHECK(model.error().code == ErrorCode::kNotFound);
+    CHECK(model.error().message ==
+          "There is no model file /no/such.gguf. Set \"model\" in config.json (or --model) to the "
+          "path of a GGUF file.");
+  }
+}
+
+}  // namespace kinglet::daemon
