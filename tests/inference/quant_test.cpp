@@ -1,0 +1,220 @@
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <filesystem>
+#include <limits>
+#include <random>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "inference/quant/block_format.h"
+#include "inference/quant/half.h"
+
+namespace kinglet::inference {
+namespace {
+
+std::vector<std::byte> quantized(const BlockFormat& format, const std::vector<float>& numbers) {
+  std::vector<std::byte> blocks(format.bytes_of(numbers.size()).value());
+  format.quantize(numbers, blocks);
+  return blocks;
+}
+
+std::vector<float> dequantized(const BlockFormat& format, const std::vector<std::byte>& blocks) {
+  std::vector<float> numbers(blocks.size() / format.block_bytes * format.block_elements);
+  format.dequantize(blocks, numbers);
+  return numbers;
+}
+
+std::vector<std::byte> bytes(std::initializer_list<int> list) {
+  std::vector<std::byte> out;
+  for (const int b : list)
+    out.push_back(static_cast<std::byte>(b));
+  return out;
+}
+
+}  // namespace
+
+TEST_SUITE("inference/quant") {
+  TEST_CASE("every file of the folder has a row, and every row a file") {
+    std::set<std::string> files;
+    const auto folder = std::filesystem::path(KINGLET_SOURCE_DIR) / "inference" / "quant";
+    for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+      if (entry.path().extension() == ".cpp" && entry.path().stem() != "all") {
+        files.insert(entry.path().stem().string());
+      }
+    }
+    std::set<std::string> rows;
+    for (const BlockFormat* format : block_formats()) {
+      std::string name(format->name);
+      std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) {
+        return static_cast<char>(std::tolower(c));
+      });
+      rows.insert(name);
+    }
+    CHECK(files == rows);
+    CHECK(rows.size() == block_formats().size());
+  }
+
+  TEST_CASE("the table finds formats by number, and nothing by others") {
+    std::uint32_t before = 0;
+    for (const BlockFormat* format : block_formats()) {
+      const auto number = static_cast<std::uint32_t>(format->type);
+      CHECK(find_block_format(number) == format);
+      CHECK(&block_format(format->type) == format);
+      CHECK((format == block_formats().front() || number > before));
+      before = number;
+    }
+    CHECK(find_block_format(4) == nullptr);
+    CHECK(find_block_format(0xffffffff) == nullptr);
+  }
+
+  TEST_CASE("bytes_of counts whole blocks and does not overflow") {
+    CHECK(block_format(TensorType::kQ4_0).bytes_of(64) == 36);
+    CHECK(block_format(TensorType::kQ8_0).bytes_of(64) == 68);
+    CHECK(block_format(TensorType::kQ8_0).bytes_of(0) == 0);
+    CHECK_FALSE(block_format(TensorType::kQ8_0).bytes_of(33));
+    CHECK_FALSE(block_format(TensorType::kF32).bytes_of(std::uint64_t{1} << 62));
+  }
+
+  TEST_CASE("a round trip stays within each format's error bound") {
+    std::mt19937 random(7);
+    std::normal_distribution<float> normal;
+    for (const BlockFormat* format : block_formats()) {
+      CAPTURE(format->name);
+      for (const float scale : {1e-2F, 1.0F, 300.0F}) {
+        std::vector<float> numbers(32 * 500);
+        for (float& x : numbers)
+          x = normal(random) * scale;
+        // The awkward blocks: all the same, one outlier, both signs of the greatest magnitude.
+        std::fill_n(numbers.begin(), 32, -scale);
+        std::fill_n(numbers.begin() + 32, 32, 0.01F * scale);
+        numbers[40] = 100 * scale;
+        numbers[64] = 5 * scale;
+        numbers[65] = -5 * scale;
+        const auto back = dequantized(*format, quantized(*format, numbers));
+        REQUIRE(back.size() == numbers.size());
+        const std::size_t step = format->block_elements;
+        double worst = 0;
+        for (std::size_t block = 0; block < numbers.size(); block += step) {
+          float greatest = 0;
+          float error = 0;
+          for (std::size_t i = block; i < block + step; ++i) {
+            greatest = std::max(greatest, std::fabs(numbers[i]));
+            error = std::max(error, std::fabs(numbers[i] - back[i]));
+          }
+          if (greatest >= 1e-3F) {
+            worst = std::max(worst, static_cast<double>(error) / greatest);
+          }
+        }
+        CHECK(worst <= format->error_bound);
+        CHECK(worst >= format->error_bound / 4);  // the bound means something
+      }
+    }
+  }
+
+  TEST_CASE("quantizing what was dequantized changes nothing more") {
+    std::mt19937 random(8);
+    std::normal_distribution<float> normal;
+    for (const BlockFormat* format : block_formats()) {
+      CAPTURE(format->name);
+      std::vector<float> numbers(32 * 64);
+      for (float& x : numbers)
+        x = normal(random);
+      const auto once = dequantized(*format, quantized(*format, numbers));
+      const auto twice = dequantized(*format, quantized(*format, once));
+      for (std::size_t i = 0; i < once.size(); ++i) {
+        CHECK(std::fabs(once[i] - twice[i]) <= 2e-3F * std::fabs(once[i]));
+      }
+    }
+  }
+
+  TEST_CASE("zeros stay zeros") {
+    for (const BlockFormat* format : block_formats()) {
+      const std::vector<float> zeros(64, 0.0F);
+      for (const float x : dequantized(*format, quantized(*format, zeros)))
+        CHECK(x == 0.0F);
+    }
+  }
+
+  TEST_CASE("q8_0 blocks are laid out as files have them") {
+    std::vector<float> numbers(32, 0.0F);
+    numbers[0] = 127;
+    numbers[1] = -127;
+    numbers[31] = 2.4F;
+    const auto block = quantized(block_format(TensorType::kQ8_0), numbers);
+    REQUIRE(block.size() == 34);
+    CHECK(std::vector(block.begin(), block.begin() + 4) == bytes({0x00, 0x3c, 127, 0x81}));
+    CHECK(block[33] == std::byte{2});
+    CHECK(dequantized(block_format(TensorType::kQ8_0), block)[1] == -127.0F);
+  }
+
+  TEST_CASE("q4_0 blocks are laid out as files have them") {
+    std::vector<float> numbers(32, 0.0F);
+    numbers[0] = -8;
+    numbers[1] = 7;
+    numbers[16] = 3;
+    const auto block = quantized(block_format(TensorType::kQ4_0), numbers);
+    REQUIRE(block.size() == 18);
+    // d = -8 / -8 = 1; quants are stored plus 8; low nibble element i, high nibble element i + 16.
+    CHECK(std::vector(block.begin(), block.begin() + 5) == bytes({0x00, 0x3c, 0xb0, 0x8f, 0x88}));
+    CHECK(dequantized(block_format(TensorType::kQ4_0), block) == numbers);
+  }
+
+  TEST_CASE("any bytes are a block") {
+    std::mt19937 random(9);
+    for (const BlockFormat* format : block_formats()) {
+      std::vector<std::byte> noise(std::size_t{format->block_bytes} * 4096);
+      for (auto& b : noise)
+        b = static_cast<std::byte>(random());
+      CHECK(dequantized(*format, noise).size() == 4096 * std::size_t{format->block_elements});
+    }
+  }
+
+  TEST_CASE("halves survive the way to float and back, all 65,536 of them") {
+    int n_wrong = 0;
+    for (std::uint32_t bits = 0; bits < 65'536; ++bits) {
+      const auto half = static_cast<std::uint16_t>(bits);
+      const float value = half_to_float(half);
+      const bool is_nan = (bits & 0x7c00) == 0x7c00 && (bits & 0x3ff) != 0;
+      if (is_nan ? !std::isnan(value) || !std::isnan(half_to_float(float_to_half(value)))
+                 : float_to_half(value) != half) {
+        ++n_wrong;
+      }
+    }
+    CHECK(n_wrong == 0);
+    CHECK(half_to_float(0x3c00) == 1.0F);
+    CHECK(half_to_float(0x0001) == 0x1p-24F);
+    CHECK(half_to_float(0xfbff) == -65'504.0F);
+    CHECK(half_to_float(0x7c00) == std::numeric_limits<float>::infinity());
+  }
+
+  TEST_CASE("floats round to the nearest half, ties to even") {
+    CHECK(float_to_half(1.0F + 0x1p-11F) == 0x3c00);             // a tie: down to even
+    CHECK(float_to_half(1.0F + 3 * 0x1p-11F) == 0x3c02);         // a tie: up to even
+    CHECK(float_to_half(1.0F + 0x1p-11F + 0x1p-20F) == 0x3c01);  // above the tie
+    CHECK(float_to_half(0x1p-25F) == 0x0000);                    // a tie with zero
+    CHECK(float_to_half(0x1.8p-25F) == 0x0001);
+    CHECK(float_to_half(0x1.ffcp-15F + 0x1p-26F) == 0x0400);  // the least normal half
+    CHECK(float_to_half(65'519.0F) == 0x7bff);
+    CHECK(float_to_half(65'520.0F) == 0x7c00);
+    CHECK(float_to_half(-1e10F) == 0xfc00);
+#ifdef __FLT16_MAX__
+    std::mt19937 random(10);
+    int n_wrong = 0;
+    for (int i = 0; i < 200'000; ++i) {
+      const auto value = std::bit_cast<float>(static_cast<std::uint32_t>(random()));
+      if (std::isnan(value)) continue;
+      if (std::bit_cast<std::uint16_t>(static_cast<_Float16>(value)) != float_to_half(value)) {
+        ++n_wrong;
+      }
+    }
+    CHECK(n_wrong == 0);
+#endif
+  }
+}
+
+}  // namespace kinglet::inference
