@@ -1,0 +1,106 @@
+// What Vulkan devices this machine has, and which of them Kinglet can use.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "vulkan/device_table.h"
+
+namespace kinglet::vulkan {
+
+enum class DeviceType : std::uint8_t { kDiscrete, kIntegrated, kVirtual, kSoftware, kOther };
+/// "discrete GPU", "integrated GPU", "virtual GPU", "software driver", "other device".
+std::string_view type_name(DeviceType type);
+
+struct MemoryHeap {
+  std::uint64_t bytes = 0;
+  bool device_local = false;
+};
+
+/// Features that make things faster or visible, not possible: probed, enabled where present.
+struct OptionalFeatures {
+  bool float16_arithmetic = false;
+  bool integer_dot_product = false;
+  bool cooperative_matrix_nv = false;
+  bool subgroup_size_control = false;
+  bool memory_budget = false;
+  bool executable_statistics = false;  // registers and spills of compiled pipelines
+};
+
+struct DeviceInfo {
+  std::string name;            // "AMD Radeon RX 6800 (RADV NAVI21)"
+  std::string driver_name;     // "radv"
+  std::string driver_version;  // the driver's own words: "Mesa 22.3.6"
+  DeviceType type = DeviceType::kOther;
+  std::uint32_t api_version = 0;  // VK_MAKE_API_VERSION
+  std::uint32_t vendor_id = 0;
+  std::uint32_t device_id = 0;
+  std::uint32_t driver_number = 0;
+  std::uint8_t pipeline_cache_uuid[VK_UUID_SIZE] = {};
+  std::vector<MemoryHeap> heaps;
+  std::uint64_t max_allocation_bytes = 0;  // of one buffer; our own limit of 1 GiB included
+  std::uint32_t max_group_count = 0;       // workgroups along one axis
+  std::uint32_t subgroup_size = 0;
+  std::uint32_t queue_family = 0;  // the one that computes
+  double timestamp_period_ns = 0;  // 0: the queue has no timestamps
+  OptionalFeatures optional;
+  std::string missing;  // what Kinglet needs and this device lacks; empty: usable
+  VkPhysicalDevice handle = VK_NULL_HANDLE;
+
+  bool usable() const { return missing.empty(); }
+  std::uint64_t device_local_bytes() const;
+};
+
+enum class Validation : std::uint8_t { kOff, kOn, kGpuAssisted };
+
+struct InstanceOptions {
+  /// The Khronos validation layer; asked for and absent is ErrorCode::kNotFound.
+  Validation validation = Validation::kOff;
+  /// Receives the warnings and errors of the layers and the loader, on any thread.
+  std::function<void(const std::string&)> on_message;
+  TableHook table_hook;
+};
+
+struct DeviceWish {
+  std::string name;  // part of the device's or driver's name, any case; empty: any
+  /// A software driver computes correctly and slowly; `auto` must not fall for it. A name that
+  /// matches one is a wish for it, too.
+  bool software_allowed = false;
+};
+
+/// Owns the VkInstance. Thread safety: immutable after create().
+class Instance {
+ public:
+  /// kNotFound when the Vulkan library, every driver or the wanted layer is missing.
+  static Result<std::shared_ptr<const Instance>> create(InstanceOptions options = {});
+  ~Instance();
+  Instance(const Instance&) = delete;
+  Instance& operator=(const Instance&) = delete;
+
+  /// All devices, in the driver's order, also those that are not usable(). May be empty.
+  std::span<const DeviceInfo> devices() const { return devices_; }
+
+  /// The best usable device for the wish: discrete before integrated before virtual before
+  /// software, more memory first. kNotFound when none fits, kUnsupported when those that fit lack
+  /// something; the message lists what is there and why it does not do.
+  Result<DeviceInfo> find_device(const DeviceWish& wish) const;
+
+  const DeviceTable& table() const { return table_; }
+  const TableHook& table_hook() const { return options_.table_hook; }
+
+ private:
+  explicit Instance(InstanceOptions options) : options_(std::move(options)) {}
+  Result<void> read_devices();
+
+  InstanceOptions options_;
+  DeviceTable table_;
+  VkInstance instance_ = VK_NULL_HANDLE;
+  VkDebugUtilsMessengerEXT messenger_ = VK_NULL_HANDLE;
+  std::vector<DeviceInfo> devices_;
+};
+
+}  // namespace kinglet::vulkan

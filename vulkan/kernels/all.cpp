@@ -1,0 +1,55 @@
+#include "vulkan/kernels/all.h"
+
+#include <algorithm>
+#include <array>
+#include <cassert>
+
+// SPIR-V compiled from the file of the row's name (vulkan/CMakeLists.txt).
+#define KINGLET_KERNELS(X) \
+  X(add)                   \
+  X(attention_combine)     \
+  X(attention_f16)         \
+  X(attention_f32)         \
+  X(cache_write_f16)       \
+  X(cache_write_f32)       \
+  X(get_rows_f16)          \
+  X(get_rows_f32)          \
+  X(get_rows_q4_0)         \
+  X(get_rows_q8_0)         \
+  X(mul_mat_f16)           \
+  X(mul_mat_f32)           \
+  X(mul_mat_q4_0)          \
+  X(mul_mat_q8_0)          \
+  X(mul_mat_vec_f16)       \
+  X(mul_mat_vec_f32)       \
+  X(mul_mat_vec_q4_0)      \
+  X(mul_mat_vec_q8_0)      \
+  X(rms_norm)              \
+  X(rope_neox)             \
+  X(swiglu)
+
+namespace kinglet::vulkan {
+
+#define KINGLET_DECLARE(name)                       \
+  namespace spirv_of {                              \
+  extern const std::span<const std::uint32_t> name; \
+  }
+KINGLET_KERNELS(KINGLET_DECLARE)
+#undef KINGLET_DECLARE
+
+std::span<const Kernel> all_kernels() {
+#define KINGLET_ROW(name) Kernel{#name, spirv_of::name},
+  static const std::array kKernels = {KINGLET_KERNELS(KINGLET_ROW)};
+#undef KINGLET_ROW
+  return kKernels;
+}
+
+const Kernel& kernel(std::string_view name) {
+  const auto kernels = all_kernels();
+  const auto found = std::find_if(
+      kernels.begin(), kernels.end(), [&](const Kernel& row) { return row.name == name; });
+  assert(found != kernels.end());
+  return *found;
+}
+
+}  // namespace kinglet::vulkan

@@ -1,0 +1,5 @@
+#version 460
+// Attention over an F16 cache; see attention.glsl.
+#include "common.glsl"
+#include "f16.glsl"
+#include "attention.glsl"

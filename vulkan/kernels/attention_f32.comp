@@ -1,0 +1,5 @@
+#version 460
+// Attention over an F32 cache; see attention.glsl.
+#include "common.glsl"
+#include "f32.glsl"
+#include "attention.glsl"

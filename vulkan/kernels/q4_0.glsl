@@ -1,0 +1,22 @@
+// Q4_0 as a GGUF file holds it: blocks of 32 elements, an f16 scale and 16 bytes; byte j holds
+// element j in its low half and element j + 16 in its high half; element = scale · (half − 8).
+// 18 bytes a block, so blocks are aligned to 2 and bytes are read in pairs.
+const uint kBlockElements = 32;
+const uint kBlockBytes = 18;
+
+layout(buffer_reference, scalar, buffer_reference_align = 2) readonly buffer BlockQ4_0 {
+  float16_t scale;
+  uint16_t pairs[8];
+};
+
+// Elements i to i + 3 of the row at this address; i is a multiple of 4.
+vec4 load4(uint64_t row, uint i) {
+  BlockQ4_0 block = BlockQ4_0(row + uint64_t(i / 32) * 18ul);
+  const uint pair = i % 16 / 2;
+  const uint bytes = uint(block.pairs[pair]) | uint(block.pairs[pair + 1]) << 16;
+  const uint halves = bytes >> (i % 32 < 16 ? 0 : 4);
+  const uvec4 quants = uvec4(halves, halves >> 8, halves >> 16, halves >> 24) & 15u;
+  return float(block.scale) * (vec4(quants) - 8.0);
+}
+
+float load1(uint64_t row, uint i) { return load4(row, i & ~3u)[i & 3]; }

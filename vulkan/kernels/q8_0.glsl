@@ -1,0 +1,20 @@
+// Q8_0 as a GGUF file holds it: blocks of 32 elements, an f16 scale and 32 signed bytes; element =
+// scale · byte. 34 bytes a block, so blocks are aligned to 2 and bytes are read in pairs.
+const uint kBlockElements = 32;
+const uint kBlockBytes = 34;
+
+layout(buffer_reference, scalar, buffer_reference_align = 2) readonly buffer BlockQ8_0 {
+  float16_t scale;
+  uint16_t pairs[16];
+};
+
+// Elements i to i + 3 of the row at this address; i is a multiple of 4.
+vec4 load4(uint64_t row, uint i) {
+  BlockQ8_0 block = BlockQ8_0(row + uint64_t(i / 32) * 34ul);
+  const uint pair = i % 32 / 2;
+  const int bytes = int(uint(block.pairs[pair]) | uint(block.pairs[pair + 1]) << 16);
+  return float(block.scale) * vec4(bitfieldExtract(bytes, 0, 8), bitfieldExtract(bytes, 8, 8),
+                                   bitfieldExtract(bytes, 16, 8), bitfieldExtract(bytes, 24, 8));
+}
+
+float load1(uint64_t row, uint i) { return load4(row, i & ~3u)[i & 3]; }

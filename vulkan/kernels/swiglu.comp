@@ -1,0 +1,29 @@
+#version 460
+// Gated linear unit with SiLU (Shazeer 2020): output[t][i] = silu(gate[t][i]) · up[t][i], where
+// silu(x) = x / (1 + e^−x).
+//
+//   gate_up  (n_tokens, 2 · n_columns) f32: a row's gates, then its ups
+//   output   (n_tokens, n_columns) f32
+//
+// One invocation an element: x over the columns, y = token.
+#include "common.glsl"
+
+layout(local_size_x = 64) in;
+
+layout(push_constant, scalar) uniform Push {
+  uint64_t gate_up;
+  uint64_t result;
+  uint n_columns;
+};
+
+void main() {
+  const uint i = gl_GlobalInvocationID.x;
+  if (i >= n_columns) return;
+  const uint token = gl_WorkGroupID.y;
+  ConstFloats row = ConstFloats(float_row(gate_up, token, 2 * n_columns));
+  const float gate = row.at[i];
+  // e^x of whichever sign cannot overflow.
+  const float small = exp(-abs(gate));
+  const float sigmoid = gate >= 0.0 ? 1.0 / (1.0 + small) : small / (1.0 + small);
+  Floats(float_row(result, token, n_columns)).at[i] = gate * sigmoid * row.at[n_columns + i];
+}

@@ -1,0 +1,296 @@
+#include "vulkan/operations.h"
+
+#include <algorithm>
+#include <array>
+#include <cassert>
+
+namespace kinglet::vulkan {
+
+namespace {
+
+// As in the kernels' own layout; Stream::dispatch checks the sizes against the SPIR-V. Packed,
+// because a push block of scalars ends where its last member does.
+#pragma pack(push, 4)
+struct GetRowsPush {
+  DeviceAddress table, ids, output;
+  std::uint32_t n_columns;
+};
+struct RmsNormPush {
+  DeviceAddress input, weight, output;
+  std::uint32_t n_rows, n_columns;
+  float epsilon;
+};
+struct MulMatVecPush {
+  DeviceAddress weights, input, output;
+  std::uint32_t n_rows, n_columns;
+};
+struct MulMatPush {
+  DeviceAddress weights, input, output;
+  std::uint32_t n_rows, n_columns, n_tokens;
+};
+struct RopePush {
+  DeviceAddress heads, positions, table;
+  std::uint32_t n_heads, head_dim, n_rotated, row_stride;
+};
+struct CacheWritePush {
+  DeviceAddress keys, values, positions, pages, key_cache, value_cache;
+  std::uint32_t n_kv_heads, head_dim, row_stride, page_tokens;
+};
+struct AttentionPush {
+  DeviceAddress queries, positions, pages, key_cache, value_cache, partials;
+  std::uint32_t n_heads, n_kv_heads, head_dim, row_stride, page_tokens, split_tokens, window;
+  float scale;
+};
+struct CombinePush {
+  DeviceAddress partials, output;
+  std::uint32_t n_splits, head_dim;
+};
+struct SwiGluPush {
+  DeviceAddress gate_up, output;
+  std::uint32_t n_columns;
+};
+struct AddPush {
+  DeviceAddress a, b, output;
+  std::uint32_t n_elements;
+};
+#pragma pack(pop)
+
+// The constants of the kernels' files of the same names.
+constexpr std::uint32_t kElementwise = 64;  // invocations of a workgroup
+constexpr std::uint32_t kNormWorkgroup = 256;
+constexpr std::uint32_t kVecWorkgroup = 64;
+constexpr std::uint32_t kVecRows = 4;
+constexpr std::uint32_t kTile = 32;
+constexpr std::uint32_t kDepth = 32;
+constexpr std::uint32_t kAttentionWorkgroup = 64;
+// Up to here one matvec per token reads the weights less often than tiles waste lanes.
+constexpr std::uint32_t kMaxVecTokens = 4;
+
+constexpr std::uint32_t divide_up(std::uint32_t value, std::uint32_t by) {
+  return value / by + (value % by != 0 ? 1 : 0);
+}
+
+struct Splits {
+  std::uint32_t tokens;  // positions of one split, a multiple of the workgroup
+  std::uint32_t count;
+};
+
+// Many splits fill the device when there are few tokens; many tokens do so by themselves, and their
+// scratch memory counts. A split stays far below the loop bound.
+Splits attention_splits(const Attention& op) {
+  constexpr std::uint32_t kLeast = 256;
+  constexpr std::uint32_t kMost = 6'400;
+  const std::uint32_t wished = std::clamp<std::uint32_t>(1'024 / op.n_tokens, 1, 64);
+  const std::uint32_t tokens = std::clamp(divide_up(op.max_context, wished), kLeast, kMost);
+  const std::uint32_t whole = divide_up(tokens, kAttentionWorkgroup) * kAttentionWorkgroup;
+  return {whole, divide_up(op.max_context, whole)};
+}
+
+// What one invocation's loops take in attention.glsl.
+std::uint64_t attention_iterations(const PagedCache& cache, std::uint32_t split_tokens) {
+  constexpr std::uint32_t kOwned = kMaxHeadDim / kAttentionWorkgroup;
+  const std::uint64_t reductions = 2 * std::uint64_t{kAttentionWorkgroup};
+  const std::uint64_t score = cache.head_dim / 4 + 3;
+  const std::uint64_t values = std::uint64_t{kAttentionWorkgroup} * (1 + kOwned);
+  const std::uint64_t blocks = divide_up(split_tokens, kAttentionWorkgroup);
+  return blocks * (1 + kOwned + reductions + score + values) + 3 * kOwned;
+}
+
+void check([[maybe_unused]] const Matrix& matrix) {
+  assert(matrix.n_rows > 0 && matrix.n_columns > 0 && matrix.n_columns <= kMaxColumns);
+  assert(matrix.n_columns % block_elements(matrix.type) == 0);
+}
+
+std::string_view suffix(WeightType type) {
+  switch (type) {
+    case WeightType::kF32:
+      return "_f32";
+    case WeightType::kF16:
+      return "_f16";
+    case WeightType::kQ8_0:
+      return "_q8_0";
+    case WeightType::kQ4_0:
+      break;
+  }
+  return "_q4_0";
+}
+
+std::string_view suffix(CacheType type) {
+  return type == CacheType::kF32 ? "_f32" : "_f16";
+}
+
+std::string name(std::string_view operation, std::string_view type) {
+  return std::string(operation) += type;
+}
+
+}  // namespace
+
+std::uint32_t block_elements(WeightType type) {
+  return type == WeightType::kQ8_0 || type == WeightType::kQ4_0 ? 32 : 1;
+}
+
+std::uint32_t block_bytes(WeightType type) {
+  constexpr std::array<std::uint32_t, 4> kBytes = {4, 2, 34, 18};
+  return kBytes.at(static_cast<std::size_t>(type));
+}
+
+std::uint32_t element_bytes(CacheType type) {
+  return type == CacheType::kF32 ? 4 : 2;
+}
+
+Result<Operations> Operations::create(Pipelines& pipelines) {
+  Operations operations(pipelines.device());
+  for (const Kernel& kernel : all_kernels()) {
+    operations.pipelines_[kernel.name] = TRY(pipelines.get(kernel));
+  }
+  return operations;
+}
+
+const Pipeline& Operations::pipeline(std::string_view name) const {
+  const auto found = pipelines_.find(name);
+  assert(found != pipelines_.end());
+  return *found->second;
+}
+
+Groups Operations::folded(std::uint32_t n_groups, std::uint32_t z) const {
+  const std::uint32_t limit = device_->info().max_group_count;
+  const std::uint32_t y = divide_up(n_groups, limit);
+  return {divide_up(n_groups, y), y, z};
+}
+
+void Operations::get_rows(Stream& stream, const GetRows& op) const {
+  check(op.table);
+  assert(op.n_tokens > 0 && op.n_tokens <= kMaxTokens);
+  stream.dispatch(pipeline(name("get_rows", suffix(op.table.type))),
+                  GetRowsPush{op.table.address, op.ids, op.output, op.table.n_columns},
+                  {divide_up(op.table.n_columns, kElementwise), op.n_tokens, 1},
+                  0);
+}
+
+void Operations::rms_norm(Stream& stream, const RmsNorm& op) const {
+  assert(op.n_rows > 0 && op.n_columns > 0);
+  const std::uint64_t passes = divide_up(op.n_columns, kNormWorkgroup);
+  stream.dispatch(pipeline("rms_norm"),
+                  RmsNormPush{op.input, op.weight, op.output, op.n_rows, op.n_columns, op.epsilon},
+                  folded(op.n_rows),
+                  2 * passes + kNormWorkgroup);
+}
+
+void Operations::mul_mat(Stream& stream, const MulMat& op) const {
+  if (op.n_tokens <= kMaxVecTokens) {
+    mul_mat_vec(stream, op);
+  } else {
+    mul_mat_tiled(stream, op);
+  }
+}
+
+void Operations::mul_mat_vec(Stream& stream, const MulMat& op) const {
+  check(op.weights);
+  assert(op.n_tokens > 0 && op.n_tokens <= kMaxTokens);
+  const std::uint64_t passes = divide_up(op.weights.n_columns, kVecWorkgroup * 4);
+  stream.dispatch(
+      pipeline(name("mul_mat_vec", suffix(op.weights.type))),
+      MulMatVecPush{
+          op.weights.address, op.input, op.output, op.weights.n_rows, op.weights.n_columns},
+      folded(divide_up(op.weights.n_rows, kVecRows), op.n_tokens),
+      passes * (1 + kVecRows) + std::uint64_t{kVecRows} * (2 + kVecWorkgroup));
+}
+
+void Operations::mul_mat_tiled(Stream& stream, const MulMat& op) const {
+  check(op.weights);
+  assert(op.n_tokens > 0 && op.n_tokens <= kMaxTokens);
+  const std::uint64_t passes = divide_up(op.weights.n_columns, kDepth);
+  stream.dispatch(pipeline(name("mul_mat", suffix(op.weights.type))),
+                  MulMatPush{op.weights.address,
+                             op.input,
+                             op.output,
+                             op.weights.n_rows,
+                             op.weights.n_columns,
+                             op.n_tokens},
+                  folded(divide_up(op.weights.n_rows, kTile), divide_up(op.n_tokens, kTile)),
+                  // The loops inside carry [[unroll]], except the one over the depth.
+                  passes * (1 + kDepth));
+}
+
+void Operations::rope_neox(Stream& stream, const RopeNeox& op) const {
+  assert(op.n_tokens > 0 && op.n_tokens <= kMaxTokens);
+  assert(op.n_rotated > 0 && op.n_rotated % 2 == 0 && op.n_rotated <= op.head_dim);
+  assert(op.n_heads * op.head_dim <= op.row_stride);
+  stream.dispatch(
+      pipeline("rope_neox"),
+      RopePush{
+          op.heads, op.positions, op.table, op.n_heads, op.head_dim, op.n_rotated, op.row_stride},
+      {divide_up(op.n_heads * (op.n_rotated / 2), kElementwise), op.n_tokens, 1},
+      0);
+}
+
+void Operations::cache_write(Stream& stream, const CacheWrite& op) const {
+  assert(op.n_tokens > 0 && op.n_tokens <= kMaxTokens);
+  const std::uint32_t n_elements = op.cache.n_kv_heads * op.cache.head_dim;
+  stream.dispatch(pipeline(name("cache_write", suffix(op.cache.type))),
+                  CacheWritePush{op.keys,
+                                 op.values,
+                                 op.positions,
+                                 op.cache.pages,
+                                 op.cache.keys,
+                                 op.cache.values,
+                                 op.cache.n_kv_heads,
+                                 op.cache.head_dim,
+                                 op.row_stride,
+                                 op.cache.page_tokens},
+                  {divide_up(n_elements, kElementwise), op.n_tokens, 1},
+                  0);
+}
+
+std::uint64_t attention_scratch_bytes(const Attention& op) {
+  return std::uint64_t{op.n_tokens} * op.n_heads * attention_splits(op).count *
+         (op.cache.head_dim + 2) * sizeof(float);
+}
+
+void Operations::attention(Stream& stream, const Attention& op) const {
+  assert(op.n_tokens > 0 && op.n_tokens <= kMaxTokens);
+  assert(op.max_context > 0 && op.cache.head_dim > 0 && op.cache.head_dim <= kMaxHeadDim);
+  assert(op.cache.n_kv_heads > 0 && op.n_heads % op.cache.n_kv_heads == 0);
+  const Splits splits = attention_splits(op);
+  stream.dispatch(pipeline(name("attention", suffix(op.cache.type))),
+                  AttentionPush{op.queries,
+                                op.positions,
+                                op.cache.pages,
+                                op.cache.keys,
+                                op.cache.values,
+                                op.scratch,
+                                op.n_heads,
+                                op.cache.n_kv_heads,
+                                op.cache.head_dim,
+                                op.row_stride,
+                                op.cache.page_tokens,
+                                splits.tokens,
+                                op.window,
+                                op.scale},
+                  {op.n_heads, splits.count, op.n_tokens},
+                  attention_iterations(op.cache, splits.tokens));
+  stream.barrier();
+  const std::uint64_t owned = divide_up(op.cache.head_dim, kElementwise);
+  stream.dispatch(pipeline("attention_combine"),
+                  CombinePush{op.scratch, op.output, splits.count, op.cache.head_dim},
+                  {op.n_heads, op.n_tokens, 1},
+                  splits.count * (1 + owned) + owned);
+}
+
+void Operations::swiglu(Stream& stream, const SwiGlu& op) const {
+  assert(op.n_tokens > 0 && op.n_tokens <= kMaxTokens && op.n_columns > 0);
+  stream.dispatch(pipeline("swiglu"),
+                  SwiGluPush{op.gate_up, op.output, op.n_columns},
+                  {divide_up(op.n_columns, kElementwise), op.n_tokens, 1},
+                  0);
+}
+
+void Operations::add(Stream& stream, const Add& op) const {
+  assert(op.n_elements > 0);
+  stream.dispatch(pipeline("add"),
+                  AddPush{op.a, op.b, op.output, op.n_elements},
+                  folded(divide_up(op.n_elements, kElementwise)),
+                  0);
+}
+
+}  // namespace kinglet::vulkan

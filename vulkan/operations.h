@@ -1,0 +1,146 @@
+// The operations that the kernels compute, on device addresses. Each method records one operation
+// into a stream: it picks the kernel, the grid and the loop bound, and checks (assert) what the
+// kernel demands. Orders and barriers are the caller's.
+//
+// Shapes are row-major, the last dimension contiguous; f32 unless said otherwise.
+#pragma once
+
+#include <cstdint>
+
+#include "vulkan/stream.h"
+
+namespace kinglet::vulkan {
+
+/// How weights lie in memory: exactly as in a GGUF file (rows of whole blocks).
+enum class WeightType : std::uint8_t { kF32, kF16, kQ8_0, kQ4_0 };
+/// Elements of one block; a row has a whole number of them.
+std::uint32_t block_elements(WeightType type);
+std::uint32_t block_bytes(WeightType type);
+
+enum class CacheType : std::uint8_t { kF32, kF16 };
+std::uint32_t element_bytes(CacheType type);
+
+/// Longer rows do not fit the loop bound of one dispatch (stream.h).
+inline constexpr std::uint32_t kMaxColumns = 40'000;
+inline constexpr std::uint32_t kMaxHeadDim = 256;
+/// Tokens of one operation, a dimension of the grid.
+inline constexpr std::uint32_t kMaxTokens = 4'096;
+
+struct Matrix {
+  WeightType type = WeightType::kF32;
+  DeviceAddress address = 0;  // (n_rows, n_columns)
+  std::uint32_t n_rows = 0;
+  std::uint32_t n_columns = 0;
+};
+
+struct GetRows {
+  Matrix table;
+  DeviceAddress ids = 0;  // (n_tokens) u32, each below table.n_rows
+  std::uint32_t n_tokens = 0;
+  DeviceAddress output = 0;  // (n_tokens, n_columns)
+};
+
+struct RmsNorm {
+  DeviceAddress input = 0;   // (n_rows, n_columns)
+  DeviceAddress weight = 0;  // (n_columns)
+  DeviceAddress output = 0;  // (n_rows, n_columns); may be the input
+  std::uint32_t n_rows = 0;
+  std::uint32_t n_columns = 0;
+  float epsilon = 0;
+};
+
+struct MulMat {
+  Matrix weights;
+  DeviceAddress input = 0;   // (n_tokens, n_columns)
+  DeviceAddress output = 0;  // (n_tokens, n_rows)
+  std::uint32_t n_tokens = 0;
+};
+
+struct RopeNeox {
+  DeviceAddress heads = 0;      // (n_tokens, row_stride): n_heads · head_dim elements of each row
+  DeviceAddress positions = 0;  // (n_tokens) u32
+  DeviceAddress table = 0;      // (n_positions, n_rotated / 2, 2): cos, sin
+  std::uint32_t n_tokens = 0;
+  std::uint32_t n_heads = 0;
+  std::uint32_t head_dim = 0;
+  std::uint32_t n_rotated = 0;   // even, at most head_dim
+  std::uint32_t row_stride = 0;  // elements
+};
+
+/// One layer's keys and values: each (n_pages, n_kv_heads, page_tokens, head_dim).
+struct PagedCache {
+  CacheType type = CacheType::kF32;
+  DeviceAddress keys = 0;
+  DeviceAddress values = 0;
+  DeviceAddress pages = 0;  // u32: the sequence's n-th page → page in the cache
+  std::uint32_t page_tokens = 0;
+  std::uint32_t n_kv_heads = 0;
+  std::uint32_t head_dim = 0;
+};
+
+struct CacheWrite {
+  PagedCache cache;
+  DeviceAddress keys = 0;       // (n_tokens, row_stride): n_kv_heads · head_dim of each row
+  DeviceAddress values = 0;     // likewise
+  DeviceAddress positions = 0;  // (n_tokens) u32, different ones
+  std::uint32_t n_tokens = 0;
+  std::uint32_t row_stride = 0;
+};
+
+struct Attention {
+  PagedCache cache;
+  DeviceAddress queries = 0;    // (n_tokens, row_stride): n_heads · head_dim elements of each row
+  DeviceAddress positions = 0;  // (n_tokens) u32; a token sees its own position and those before
+  DeviceAddress scratch = 0;    // attention_scratch_bytes()
+  DeviceAddress output = 0;     // (n_tokens, n_heads, head_dim)
+  std::uint32_t n_tokens = 0;
+  std::uint32_t n_heads = 0;  // a multiple of cache.n_kv_heads
+  std::uint32_t row_stride = 0;
+  std::uint32_t max_context = 0;  // no position is this high or higher
+  std::uint32_t window = 0;       // a token sees this many positions, its own included; 0: all
+  float scale = 0;                // usually 1 / sqrt(head_dim)
+};
+std::uint64_t attention_scratch_bytes(const Attention& attention);
+
+struct SwiGlu {
+  DeviceAddress gate_up = 0;  // (n_tokens, 2 · n_columns): gates, then ups
+  DeviceAddress output = 0;   // (n_tokens, n_columns)
+  std::uint32_t n_tokens = 0;
+  std::uint32_t n_columns = 0;
+};
+
+struct Add {
+  DeviceAddress a = 0;  // (n_elements)
+  DeviceAddress b = 0;
+  DeviceAddress output = 0;  // may be a or b
+  std::uint32_t n_elements = 0;
+};
+
+class Operations {
+ public:
+  /// Compiles every kernel of the table; `pipelines` outlives the operations.
+  static Result<Operations> create(Pipelines& pipelines);
+
+  void get_rows(Stream& stream, const GetRows& op) const;
+  void rms_norm(Stream& stream, const RmsNorm& op) const;
+  /// mul_mat_vec for few tokens, mul_mat_tiled for many.
+  void mul_mat(Stream& stream, const MulMat& op) const;
+  void mul_mat_vec(Stream& stream, const MulMat& op) const;
+  void mul_mat_tiled(Stream& stream, const MulMat& op) const;
+  void rope_neox(Stream& stream, const RopeNeox& op) const;
+  void cache_write(Stream& stream, const CacheWrite& op) const;
+  /// Two dispatches with a barrier between.
+  void attention(Stream& stream, const Attention& op) const;
+  void swiglu(Stream& stream, const SwiGlu& op) const;
+  void add(Stream& stream, const Add& op) const;
+
+ private:
+  explicit Operations(const Device& device) : device_(&device) {}
+  Groups folded(std::uint32_t n_groups, std::uint32_t z = 1) const;
+  const Pipeline& pipeline(std::string_view name) const;
+
+  const Device* device_;
+  std::map<std::string_view, const Pipeline*> pipelines_;
+};
+
+}  // namespace kinglet::vulkan

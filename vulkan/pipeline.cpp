@@ -1,0 +1,134 @@
+#include "vulkan/pipeline.h"
+
+#include <cassert>
+
+#include "vulkan/error.h"
+#include "vulkan/pipeline_cache.h"
+
+namespace kinglet::vulkan {
+
+namespace {
+
+Result<Pipeline> compile(const Device& device, const Kernel& kernel, VkPipelineCache cache) {
+  const DeviceTable& table = device.table();
+  const std::string doing = "compiling the kernel " + std::string(kernel.name);
+  const ShaderInfo shader = TRY(reflect(kernel.spirv));
+
+  VkPushConstantRange range = {};
+  range.stageFlags = VK_SHADER_STAGE_COMPUTE_BIT;
+  range.size = shader.push_bytes;
+  VkPipelineLayoutCreateInfo layout_info = {};
+  layout_info.sType = VK_STRUCTURE_TYPE_PIPELINE_LAYOUT_CREATE_INFO;
+  layout_info.pushConstantRangeCount = 1;
+  layout_info.pPushConstantRanges = &range;
+  VkPipelineLayout layout_handle = VK_NULL_HANDLE;
+  TRY_VK(table.vkCreatePipelineLayout(device.handle(), &layout_info, nullptr, &layout_handle),
+         doing);
+  Unique<VkPipelineLayout> layout(table, device.handle(), layout_handle);
+
+  VkShaderModuleCreateInfo module_info = {};
+  module_info.sType = VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO;
+  module_info.codeSize = kernel.spirv.size_bytes();
+  module_info.pCode = kernel.spirv.data();
+  VkShaderModule module_handle = VK_NULL_HANDLE;
+  TRY_VK(table.vkCreateShaderModule(device.handle(), &module_info, nullptr, &module_handle), doing);
+  const Unique<VkShaderModule> module(table, device.handle(), module_handle);
+
+  VkComputePipelineCreateInfo info = {};
+  info.sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO;
+  info.stage.sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO;
+  info.stage.stage = VK_SHADER_STAGE_COMPUTE_BIT;
+  info.stage.module = module_handle;
+  info.stage.pName = "main";
+  info.layout = layout_handle;
+  if (device.options().capture_statistics && device.info().optional.executable_statistics) {
+    info.flags = VK_PIPELINE_CREATE_CAPTURE_STATISTICS_BIT_KHR;
+  }
+  VkPipeline pipeline = VK_NULL_HANDLE;
+  TRY_VK(table.vkCreateComputePipelines(device.handle(), cache, 1, &info, nullptr, &pipeline),
+         doing);
+  return Pipeline(
+      kernel, shader, std::move(layout), Unique<VkPipeline>(table, device.handle(), pipeline));
+}
+
+double number(const VkPipelineExecutableStatisticKHR& statistic) {
+  switch (statistic.format) {
+    case VK_PIPELINE_EXECUTABLE_STATISTIC_FORMAT_BOOL32_KHR:
+      return statistic.value.b32;
+    case VK_PIPELINE_EXECUTABLE_STATISTIC_FORMAT_INT64_KHR:
+      return static_cast<double>(statistic.value.i64);
+    case VK_PIPELINE_EXECUTABLE_STATISTIC_FORMAT_UINT64_KHR:
+      return static_cast<double>(statistic.value.u64);
+    default:
+      return statistic.value.f64;
+  }
+}
+
+}  // namespace
+
+Result<std::vector<PipelineStatistic>> statistics(const Device& device, const Pipeline& pipeline) {
+  std::vector<PipelineStatistic> result;
+  const DeviceTable& table = device.table();
+  if (!device.options().capture_statistics || !device.info().optional.executable_statistics) {
+    return result;
+  }
+  const std::string doing = "reading the statistics of " + std::string(pipeline.kernel().name);
+  VkPipelineExecutableInfoKHR info = {};
+  info.sType = VK_STRUCTURE_TYPE_PIPELINE_EXECUTABLE_INFO_KHR;
+  info.pipeline = pipeline.handle();
+  std::uint32_t count = 0;
+  TRY_VK(table.vkGetPipelineExecutableStatisticsKHR(device.handle(), &info, &count, nullptr),
+         doing);
+  VkPipelineExecutableStatisticKHR empty = {};
+  empty.sType = VK_STRUCTURE_TYPE_PIPELINE_EXECUTABLE_STATISTIC_KHR;
+  std::vector<VkPipelineExecutableStatisticKHR> found(count, empty);
+  TRY_VK(table.vkGetPipelineExecutableStatisticsKHR(device.handle(), &info, &count, found.data()),
+         doing);
+  for (const auto& statistic : found)
+    result.push_back({statistic.name, number(statistic)});
+  return result;
+}
+
+Result<std::unique_ptr<Pipelines>> Pipelines::create(const Device& device,
+                                                     std::filesystem::path cache_file) {
+  std::unique_ptr<Pipelines> pipelines(new Pipelines(device));
+  pipelines->cache_file_ = std::move(cache_file);
+  std::vector<std::byte> initial;
+  if (!pipelines->cache_file_.empty()) {
+    initial = read_pipeline_cache(device.info(), pipelines->cache_file_);
+  }
+  VkPipelineCacheCreateInfo info = {};
+  info.sType = VK_STRUCTURE_TYPE_PIPELINE_CACHE_CREATE_INFO;
+  info.initialDataSize = initial.size();
+  info.pInitialData = initial.data();
+  VkPipelineCache cache = VK_NULL_HANDLE;
+  TRY_VK(device.table().vkCreatePipelineCache(device.handle(), &info, nullptr, &cache),
+         "creating the pipeline cache");
+  pipelines->cache_ = Unique<VkPipelineCache>(device.table(), device.handle(), cache);
+  return pipelines;
+}
+
+Result<const Pipeline*> Pipelines::get(const Kernel& kernel) {
+  const auto found = pipelines_.find(&kernel);
+  if (found != pipelines_.end()) return &found->second;
+  auto pipeline = TRY(compile(*device_, kernel, cache_.get()));
+  compiled_ = true;
+  return &pipelines_.emplace(&kernel, std::move(pipeline)).first->second;
+}
+
+Result<void> Pipelines::save() {
+  if (cache_file_.empty() || !compiled_) return {};
+  const DeviceTable& table = device_->table();
+  std::size_t bytes = 0;
+  TRY_VK(table.vkGetPipelineCacheData(device_->handle(), cache_.get(), &bytes, nullptr),
+         "reading the pipeline cache");
+  std::vector<std::byte> payload(bytes);
+  TRY_VK(table.vkGetPipelineCacheData(device_->handle(), cache_.get(), &bytes, payload.data()),
+         "reading the pipeline cache");
+  payload.resize(bytes);
+  TRY(write_pipeline_cache(device_->info(), cache_file_, payload));
+  compiled_ = false;
+  return {};
+}
+
+}  // namespace kinglet::vulkan

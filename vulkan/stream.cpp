@@ -1,0 +1,207 @@
+#include "vulkan/stream.h"
+
+#include <algorithm>
+#include <array>
+#include <cassert>
+
+#include "vulkan/error.h"
+
+namespace kinglet::vulkan {
+
+namespace {
+
+constexpr VkPipelineStageFlags kWorkStages =
+    VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT | VK_PIPELINE_STAGE_TRANSFER_BIT;
+constexpr VkAccessFlags kWrites = VK_ACCESS_SHADER_WRITE_BIT | VK_ACCESS_TRANSFER_WRITE_BIT;
+constexpr VkAccessFlags kReads = VK_ACCESS_SHADER_READ_BIT | VK_ACCESS_TRANSFER_READ_BIT;
+
+void memory_barrier(const DeviceTable& table,
+                    VkCommandBuffer commands,
+                    VkPipelineStageFlags before,
+                    VkPipelineStageFlags after,
+                    VkAccessFlags wrote,
+                    VkAccessFlags accesses) {
+  VkMemoryBarrier barrier = {};
+  barrier.sType = VK_STRUCTURE_TYPE_MEMORY_BARRIER;
+  barrier.srcAccessMask = wrote;
+  barrier.dstAccessMask = accesses;
+  table.vkCmdPipelineBarrier(commands, before, after, 0, 1, &barrier, 0, nullptr, 0, nullptr);
+}
+
+}  // namespace
+
+Result<Stream> Stream::create(const Device& device) {
+  const DeviceTable& table = device.table();
+  Stream stream(device);
+
+  VkCommandPoolCreateInfo pool_info = {};
+  pool_info.sType = VK_STRUCTURE_TYPE_COMMAND_POOL_CREATE_INFO;
+  pool_info.queueFamilyIndex = device.info().queue_family;
+  VkCommandPool pool = VK_NULL_HANDLE;
+  TRY_VK(table.vkCreateCommandPool(device.handle(), &pool_info, nullptr, &pool),
+         "creating a command pool");
+  stream.pool_ = Unique<VkCommandPool>(table, device.handle(), pool);
+
+  VkCommandBufferAllocateInfo allocate = {};
+  allocate.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_ALLOCATE_INFO;
+  allocate.commandPool = pool;
+  allocate.level = VK_COMMAND_BUFFER_LEVEL_PRIMARY;
+  allocate.commandBufferCount = 1;
+  TRY_VK(table.vkAllocateCommandBuffers(device.handle(), &allocate, &stream.commands_),
+         "creating a command buffer");
+
+  VkSemaphoreTypeCreateInfo timeline = {};
+  timeline.sType = VK_STRUCTURE_TYPE_SEMAPHORE_TYPE_CREATE_INFO;
+  timeline.semaphoreType = VK_SEMAPHORE_TYPE_TIMELINE;
+  VkSemaphoreCreateInfo semaphore_info = {};
+  semaphore_info.sType = VK_STRUCTURE_TYPE_SEMAPHORE_CREATE_INFO;
+  semaphore_info.pNext = &timeline;
+  VkSemaphore semaphore = VK_NULL_HANDLE;
+  TRY_VK(table.vkCreateSemaphore(device.handle(), &semaphore_info, nullptr, &semaphore),
+         "creating a timeline semaphore");
+  stream.semaphore_ = Unique<VkSemaphore>(table, device.handle(), semaphore);
+
+  if (device.info().timestamp_period_ns > 0) {
+    VkQueryPoolCreateInfo query_info = {};
+    query_info.sType = VK_STRUCTURE_TYPE_QUERY_POOL_CREATE_INFO;
+    query_info.queryType = VK_QUERY_TYPE_TIMESTAMP;
+    query_info.queryCount = 2;
+    VkQueryPool queries = VK_NULL_HANDLE;
+    TRY_VK(table.vkCreateQueryPool(device.handle(), &query_info, nullptr, &queries),
+           "creating timestamps");
+    stream.timestamps_ = Unique<VkQueryPool>(table, device.handle(), queries);
+  }
+  return stream;
+}
+
+Stream::~Stream() {
+  // A run that never ends (device lost, hang) must not keep the process: it is about to give up.
+  if (semaphore_ && submitted_ > completed_) (void)wait();
+}
+
+Result<void> Stream::begin() {
+  assert(submitted_ == completed_);
+  const DeviceTable& table = device_->table();
+  TRY_VK(table.vkResetCommandPool(device_->handle(), pool_.get(), 0), "resetting a command pool");
+  VkCommandBufferBeginInfo info = {};
+  info.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO;
+  TRY_VK(table.vkBeginCommandBuffer(commands_, &info), "recording a command buffer");
+  n_dispatches_ = 0;
+  n_barriers_ = 0;
+  if (timestamps_) {
+    table.vkCmdResetQueryPool(commands_, timestamps_.get(), 0, 2);
+    table.vkCmdWriteTimestamp(commands_, VK_PIPELINE_STAGE_TOP_OF_PIPE_BIT, timestamps_.get(), 0);
+  }
+  return {};
+}
+
+void Stream::dispatch(const Pipeline& pipeline,
+                      std::span<const std::byte> push,
+                      Groups groups,
+                      std::uint64_t loop_iterations) {
+  [[maybe_unused]] const std::uint32_t limit = device_->info().max_group_count;
+  assert(push.size() == pipeline.shader().push_bytes);
+  assert(loop_iterations < kMaxLoopIterations);
+  assert(groups.x > 0 && groups.x <= limit);
+  assert(groups.y > 0 && groups.y <= limit);
+  assert(groups.z > 0 && groups.z <= limit);
+  const DeviceTable& table = device_->table();
+  table.vkCmdBindPipeline(commands_, VK_PIPELINE_BIND_POINT_COMPUTE, pipeline.handle());
+  table.vkCmdPushConstants(commands_,
+                           pipeline.layout(),
+                           VK_SHADER_STAGE_COMPUTE_BIT,
+                           0,
+                           static_cast<std::uint32_t>(push.size()),
+                           push.data());
+  table.vkCmdDispatch(commands_, groups.x, groups.y, groups.z);
+  ++n_dispatches_;
+}
+
+void Stream::copy(const Buffer& from,
+                  std::uint64_t from_offset,
+                  const Buffer& to,
+                  std::uint64_t to_offset,
+                  std::uint64_t bytes) {
+  assert(from_offset <= from.size() && bytes <= from.size() - from_offset);
+  assert(to_offset <= to.size() && bytes <= to.size() - to_offset);
+  const VkBufferCopy region = {from_offset, to_offset, bytes};
+  device_->table().vkCmdCopyBuffer(commands_, from.handle(), to.handle(), 1, &region);
+}
+
+void Stream::barrier() {
+  memory_barrier(device_->table(), commands_, kWorkStages, kWorkStages, kWrites, kReads | kWrites);
+  ++n_barriers_;
+}
+
+Result<void> Stream::end() {
+  const DeviceTable& table = device_->table();
+  // Also orders this run before the next one, which overwrites what it reads.
+  memory_barrier(table,
+                 commands_,
+                 kWorkStages,
+                 kWorkStages | VK_PIPELINE_STAGE_HOST_BIT,
+                 kWrites,
+                 kReads | kWrites | VK_ACCESS_HOST_READ_BIT);
+  if (timestamps_) {
+    table.vkCmdWriteTimestamp(
+        commands_, VK_PIPELINE_STAGE_BOTTOM_OF_PIPE_BIT, timestamps_.get(), 1);
+  }
+  TRY_VK(table.vkEndCommandBuffer(commands_), "recording a command buffer");
+  return {};
+}
+
+Result<void> Stream::submit() {
+  assert(submitted_ == completed_);
+  const std::uint64_t signal = submitted_ + 1;
+  VkTimelineSemaphoreSubmitInfo timeline = {};
+  timeline.sType = VK_STRUCTURE_TYPE_TIMELINE_SEMAPHORE_SUBMIT_INFO;
+  timeline.signalSemaphoreValueCount = 1;
+  timeline.pSignalSemaphoreValues = &signal;
+  const VkSemaphore semaphore = semaphore_.get();
+  VkSubmitInfo info = {};
+  info.sType = VK_STRUCTURE_TYPE_SUBMIT_INFO;
+  info.pNext = &timeline;
+  info.commandBufferCount = 1;
+  info.pCommandBuffers = &commands_;
+  info.signalSemaphoreCount = 1;
+  info.pSignalSemaphores = &semaphore;
+  submit_time_ = std::chrono::steady_clock::now();
+  TRY_VK(device_->table().vkQueueSubmit(device_->queue(), 1, &info, VK_NULL_HANDLE),
+         "submitting work to " + device_->info().name);
+  submitted_ = signal;
+  return {};
+}
+
+Result<double> Stream::wait(std::chrono::nanoseconds timeout) {
+  assert(submitted_ > completed_);
+  const DeviceTable& table = device_->table();
+  const VkSemaphore semaphore = semaphore_.get();
+  VkSemaphoreWaitInfo info = {};
+  info.sType = VK_STRUCTURE_TYPE_SEMAPHORE_WAIT_INFO;
+  info.semaphoreCount = 1;
+  info.pSemaphores = &semaphore;
+  info.pValues = &submitted_;
+  const std::string doing = "waiting for " + device_->info().name;
+  const VkResult waited = table.vkWaitSemaphores(
+      device_->handle(),
+      &info,
+      static_cast<std::uint64_t>(std::max<std::int64_t>(timeout.count(), 0)));
+  // A lost device completes nothing any more; only a timeout leaves something to wait for.
+  if (waited != VK_TIMEOUT) completed_ = submitted_;
+  TRY_VK(waited, doing);
+  const std::chrono::duration<double> host = std::chrono::steady_clock::now() - submit_time_;
+  if (!timestamps_) return host.count();
+  std::array<std::uint64_t, 2> ticks = {};
+  TRY_VK(table.vkGetQueryPoolResults(device_->handle(),
+                                     timestamps_.get(),
+                                     0,
+                                     2,
+                                     sizeof(ticks),
+                                     ticks.data(),
+                                     sizeof(ticks[0]),
+                                     VK_QUERY_RESULT_64_BIT),
+         "reading timestamps");
+  return static_cast<double>(ticks[1] - ticks[0]) * device_->info().timestamp_period_ns * 1e-9;
+}
+
+}  // namespace kinglet::vulkan

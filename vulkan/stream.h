@@ -1,0 +1,89 @@
+// A recorded list of dispatches: record once, submit as often as wanted. What varies between runs
+// (positions, page tables) lies in buffers that the kernels read.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <span>
+#include <type_traits>
+
+#include "vulkan/buffer.h"
+#include "vulkan/pipeline.h"
+
+namespace kinglet::vulkan {
+
+struct Groups {
+  std::uint32_t x = 1;
+  std::uint32_t y = 1;
+  std::uint32_t z = 1;
+};
+
+/// Lavapipe's loops end silently after 65,535 iterations of one invocation, all its loops together,
+/// and leave wrong numbers behind. No dispatch may come near.
+inline constexpr std::uint64_t kMaxLoopIterations = 60'000;
+
+/// Owns a command buffer, its timeline semaphore and its timestamps. At most one run is in flight.
+/// Thread safety: one thread at a time.
+class Stream {
+ public:
+  static Result<Stream> create(const Device& device);
+  Stream(Stream&&) noexcept = default;
+  Stream& operator=(Stream&&) noexcept = delete;
+  /// Waits for a run in flight.
+  ~Stream();
+
+  /// Forgets what was recorded and starts anew; not while a run is in flight.
+  Result<void> begin();
+  /// `loop_iterations`: an upper bound of what one invocation's loops take together, below
+  /// kMaxLoopIterations. `push` must have the size of the kernel's push constant block.
+  void dispatch(const Pipeline& pipeline,
+                std::span<const std::byte> push,
+                Groups groups,
+                std::uint64_t loop_iterations);
+  template <class Push>
+  void dispatch(const Pipeline& pipeline,
+                const Push& push,
+                Groups groups,
+                std::uint64_t loop_iterations) {
+    static_assert(std::is_trivially_copyable_v<Push>);
+    dispatch(pipeline, std::as_bytes(std::span(&push, 1)), groups, loop_iterations);
+  }
+  void copy(const Buffer& from,
+            std::uint64_t from_offset,
+            const Buffer& to,
+            std::uint64_t to_offset,
+            std::uint64_t bytes);
+  /// What was recorded before is complete and visible to what is recorded after.
+  void barrier();
+  /// Ends the recording and makes its results visible to the host.
+  Result<void> end();
+
+  /// Starts a run of what was recorded and returns at once. kDeviceLost, kOutOfMemory.
+  Result<void> submit();
+  /// Sleeps until the run is done; its time on the device in seconds (on the host's clock where the
+  /// queue has no timestamps). kTimeout leaves the run in flight: the device hangs or is lost.
+  Result<double> wait(std::chrono::nanoseconds timeout = std::chrono::seconds(30));
+  Result<double> run() {
+    if (auto submitted = submit(); !submitted) return tl::unexpected(submitted.error());
+    return wait();
+  }
+
+  std::uint32_t n_dispatches() const { return n_dispatches_; }
+  std::uint32_t n_barriers() const { return n_barriers_; }
+
+ private:
+  explicit Stream(const Device& device) : device_(&device) {}
+
+  const Device* device_;
+  Unique<VkCommandPool> pool_;
+  Unique<VkSemaphore> semaphore_;
+  Unique<VkQueryPool> timestamps_;
+  VkCommandBuffer commands_ = VK_NULL_HANDLE;  // the pool's
+  std::uint64_t submitted_ = 0;                // semaphore value of the last submit
+  std::uint64_t completed_ = 0;
+  std::chrono::steady_clock::time_point submit_time_;
+  std::uint32_t n_dispatches_ = 0;
+  std::uint32_t n_barriers_ = 0;
+};
+
+}  // namespace kinglet::vulkan
