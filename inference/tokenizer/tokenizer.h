@@ -37,8 +37,9 @@ class Tokenizer {
   Tokenizer& operator=(Tokenizer&&) noexcept;
   ~Tokenizer();
 
-  /// Takes any bytes of any length, in O(n log n) time; the working memory is bounded. Pieces of
-  /// text of more than 1 MiB in which no token could end are cut there.
+  /// Takes any bytes of any length, in O(n log n) time; the working memory is bounded. Runs
+  /// of more than 2^18 characters without a place where every tokenization is cut (a space, for
+  /// most vocabularies) are cut there.
   std::vector<TokenId> encode(std::string_view text, EncodeOptions options = {}) const;
 
   /// The text of tokens that begin a text: control tokens are nothing, a prefixed space (of a

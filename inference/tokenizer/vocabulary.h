@@ -68,9 +68,11 @@ class Vocabulary {
 
   /// Copies the texts. kCorrupt (naming the token) unless: arrays of equal length, 1 to kMaxTokens
   /// tokens; no text longer than kMaxTokenBytes, no two tokens of one text (empty texts aside);
-  /// scores not NaN; special ids in range; whatever the tokenizer kind needs besides.
-  /// Tokens named in `special` or `end_of_generation` become kControl (bytes and the unknown
-  /// token aside): no text may turn into them, whatever the model file says of their kind.
+  /// scores not NaN; special ids in range and
+  /// no bytes; whatever the tokenizer kind needs besides.
+  /// Tokens named in `special` or `end_of_generation` become kControl (those of kind kUnknown
+  /// aside, and bytes are refused): no text may turn into them, whatever the model file says of
+  /// their kind.
   static Result<Vocabulary> create(const VocabularyParts& parts);
 
   /// Bytes for another process, and back; what deserialize() takes is checked like a model file.
@@ -104,6 +106,7 @@ class Vocabulary {
  private:
   Vocabulary() = default;
   Result<void> index_texts();
+  Result<void> set_apart(std::span<const TokenId> end_of_generation);
 
   TokenizerKind tokenizer_ = TokenizerKind::kSentencePieceBpe;
   std::string bytes_;                  // all texts, one after the other

@@ -1,0 +1,35 @@
+#include "inference/tokenizer/kinds.h"
+
+#include <array>
+
+#include "inference/tokenizer/sentencepiece_bpe.h"
+
+namespace kinglet::inference {
+namespace {
+
+constexpr std::array kKinds = {
+    TokenizerKindRow{
+        TokenizerKind::kSentencePieceBpe, "llama", check_sentencepiece_bpe, make_sentencepiece_bpe},
+};
+
+}  // namespace
+
+std::span<const TokenizerKindRow> tokenizer_kinds() {
+  return kKinds;
+}
+
+const TokenizerKindRow* find_tokenizer_kind(TokenizerKind kind) {
+  for (const TokenizerKindRow& row : kKinds) {
+    if (row.kind == kind) return &row;
+  }
+  return nullptr;
+}
+
+const TokenizerKindRow* find_tokenizer_kind(std::string_view gguf_name) {
+  for (const TokenizerKindRow& row : kKinds) {
+    if (row.gguf_name == gguf_name) return &row;
+  }
+  return nullptr;
+}
+
+}  // namespace kinglet::inference

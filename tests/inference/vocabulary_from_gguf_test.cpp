@@ -1,0 +1,248 @@
+#include "inference/vocabulary_from_gguf.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <fstream>
+#include <functional>
+#include <iterator>
+#include <memory>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "inference/tokenizer/tokenizer.h"
+#include "tests/inference/synthetic_gguf.h"
+#include "tests/support/shared.h"
+#include "tests/support/skip.h"
+
+namespace kinglet::inference {
+namespace {
+
+using test::GgufWriter;
+
+GgufWriter good_file() {
+  test::SyntheticModel model;
+  model.hidden = 32;
+  model.layers = 0;
+  model.heads = 1;
+  model.kv_heads = 1;
+  return test::synthetic_gguf(model);
+}
+
+Result<Vocabulary> changed(const std::function<void(GgufWriter&)>& change) {
+  GgufWriter writer = good_file();
+  change(writer);
+  const test::Bytes bytes = writer.bytes();
+  const auto gguf = Gguf::parse(bytes, "m.gguf");
+  REQUIRE(gguf);
+  return vocabulary_from_gguf(*gguf);
+}
+
+std::string refusal(const std::function<void(GgufWriter&)>& spoil) {
+  const auto vocabulary = changed(spoil);
+  return vocabulary ? "" : vocabulary.error().message;
+}
+
+/// Replaces the tokens array, whose texts `change` has changed.
+void change_tokens(GgufWriter& writer,
+                   const std::function<void(std::vector<std::string>&)>& change) {
+  const test::Bytes bytes = writer.bytes();
+  const auto gguf = Gguf::parse(bytes, "m.gguf").value();
+  const auto old = gguf.require_array<std::string_view>("tokenizer.ggml.tokens").value();
+  std::vector<std::string> texts(old.begin(), old.end());
+  change(texts);
+  writer.remove_value("tokenizer.ggml.tokens");
+  writer.put_strings("tokenizer.ggml.tokens", texts);
+}
+
+std::string read_all(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+std::vector<std::string> split(const std::string& text, const std::string& separator) {
+  std::vector<std::string> parts;
+  std::size_t from = 0;
+  for (std::size_t at = 0; (at = text.find(separator, from)) != std::string::npos;) {
+    parts.push_back(text.substr(from, at - from));
+    from = at + separator.size();
+  }
+  parts.push_back(text.substr(from));
+  return parts;
+}
+
+}  // namespace
+
+TEST_SUITE("inference/vocabulary_from_gguf") {
+  TEST_CASE("a vocabulary is filled from the keys of a file") {
+    const auto vocabulary = changed([](GgufWriter&) {});
+    REQUIRE(vocabulary);
+    CHECK(vocabulary->size() == 384);
+    CHECK(vocabulary->special().bos == 1);
+    CHECK(vocabulary->special().eos == 2);
+    CHECK(vocabulary->special().unknown == 0);
+    CHECK(vocabulary->special().padding == kNoToken);
+    CHECK(vocabulary->special().fim_pre == test::kSyntheticFimPre);
+    CHECK(vocabulary->special().fim_suf == test::kSyntheticFimPre + 1);
+    CHECK(vocabulary->special().fim_mid == test::kSyntheticFimPre + 2);
+    CHECK(vocabulary->special().fim_sep == test::kSyntheticFimPre + 5);
+    CHECK(vocabulary->kind(test::kSyntheticFirstByte) == TokenKind::kByte);
+    CHECK(vocabulary->add_bos());
+    CHECK_FALSE(vocabulary->add_space_prefix());
+    CHECK(vocabulary->is_end_of_generation(2));
+    CHECK(vocabulary->is_end_of_generation(vocabulary->special().fim_sep));
+  }
+
+  TEST_CASE("fill-in-the-middle tokens are known by name, too") {
+    const auto vocabulary = changed([](GgufWriter& w) {
+      for (const char* key : {"pre", "suf", "mid", "pad", "rep", "sep"}) {
+        w.remove_value("tokenizer.ggml.fim_" + std::string(key) + "_token_id");
+      }
+      change_tokens(w, [](std::vector<std::string>& texts) {
+        texts[259] = "<|fim_prefix|>";
+        texts[260] = "<fim_suffix>";
+        texts[261] = "<\uff5cfim\u2581end\uff5c>";
+        texts[262] = "<|file_sep|>";
+      });
+    });
+    REQUIRE(vocabulary);
+    CHECK(vocabulary->special().fim_pre == 259);
+    CHECK(vocabulary->special().fim_suf == 260);
+    CHECK(vocabulary->special().fim_mid == 261);
+    CHECK(vocabulary->special().fim_sep == 262);
+    CHECK(vocabulary->special().fim_rep == kNoToken);
+  }
+
+  TEST_CASE("a file's keys go before known names, and -1 is no token") {
+    const auto vocabulary = changed([](GgufWriter& w) {
+      change_tokens(w, [](std::vector<std::string>& texts) { texts[264] = "<|fim_prefix|>"; });
+      w.remove_value("tokenizer.ggml.fim_suf_token_id");
+      w.put<std::uint32_t>("tokenizer.ggml.fim_suf_token_id", 0xffffffff);
+      w.remove_value("tokenizer.ggml.eos_token_id");
+      w.put<std::int32_t>("tokenizer.ggml.eos_token_id", -1);
+    });
+    REQUIRE(vocabulary);
+    CHECK(vocabulary->special().fim_pre == 259);
+    CHECK(vocabulary->special().fim_suf == kNoToken);
+    CHECK(vocabulary->special().eos == kNoToken);
+  }
+
+  TEST_CASE("what a file does not say is taken as SentencePiece does") {
+    const auto vocabulary = changed([](GgufWriter& w) {
+      for (const char* key : {"add_bos_token",
+                              "add_eos_token",
+                              "add_space_prefix",
+                              "bos_token_id",
+                              "eos_token_id",
+                              "unknown_token_id"}) {
+        w.remove_value("tokenizer.ggml." + std::string(key));
+      }
+    });
+    REQUIRE(vocabulary);
+    CHECK(vocabulary->add_bos());
+    CHECK_FALSE(vocabulary->add_eos());
+    CHECK(vocabulary->add_space_prefix());
+    CHECK(vocabulary->special().bos == 1);
+    CHECK(vocabulary->special().eos == 2);
+    CHECK(vocabulary->special().unknown == 0);
+  }
+
+  TEST_CASE("tokens that are written like control tokens are none of text") {
+    const auto vocabulary = changed([](GgufWriter& w) {
+      change_tokens(w, [](std::vector<std::string>& texts) {
+        texts[380] = "<|assistant|>";
+        texts[381] = "<\uff5cUser\uff5c>";
+        texts[382] = "<|>";
+        texts[383] = "<||>";
+      });
+    });
+    REQUIRE(vocabulary);
+    CHECK(vocabulary->kind(380) == TokenKind::kControl);
+    CHECK(vocabulary->kind(381) == TokenKind::kControl);
+    CHECK(vocabulary->kind(382) == TokenKind::kNormal);
+    CHECK(vocabulary->kind(383) == TokenKind::kNormal);
+  }
+
+  TEST_CASE("keys that are missing, of a wrong type or contradictory are errors by name") {
+    CHECK(refusal([](GgufWriter& w) { w.remove_value("tokenizer.ggml.tokens"); }) ==
+          "m.gguf: key 'tokenizer.ggml.tokens' is missing; get a complete model file");
+    CHECK(refusal([](GgufWriter& w) { w.remove_value("tokenizer.ggml.scores"); }) ==
+          "m.gguf: key 'tokenizer.ggml.scores' is missing; get a complete model file");
+    CHECK(refusal([](GgufWriter& w) {
+            w.remove_value("tokenizer.ggml.model");
+            w.put_string("tokenizer.ggml.model", "gpt2\x1b");
+          }) ==
+          "m.gguf: key 'tokenizer.ggml.model' names a tokenizer that is not supported yet; "
+          "get a model with one of: llama");
+    CHECK(refusal([](GgufWriter& w) {
+            w.remove_value("tokenizer.ggml.token_type");
+            const std::vector<std::int32_t> kinds(383, 1);
+            w.put_array<std::int32_t>("tokenizer.ggml.token_type", kinds);
+          }) ==
+          "m.gguf: key 'tokenizer.ggml.token_type' has 383 elements for 384 tokens; get "
+          "another copy of the model");
+    CHECK(refusal([](GgufWriter& w) {
+            w.remove_value("tokenizer.ggml.token_type");
+            std::vector<std::int32_t> kinds(384, 1);
+            kinds[9] = 257;  // 1 when cut to a byte
+            w.put_array<std::int32_t>("tokenizer.ggml.token_type", kinds);
+          }) ==
+          "m.gguf: key 'tokenizer.ggml.token_type' gives token 9 the type 257; 1 to 6 exist; "
+          "get another copy of the model");
+    CHECK(refusal([](GgufWriter& w) {
+            w.remove_value("tokenizer.ggml.scores");
+            const std::vector<float> scores(3, 1);
+            w.put_array<float>("tokenizer.ggml.scores", scores);
+          }) ==
+          "m.gguf: its tokenizer (keys tokenizer.ggml.*) cannot be used: it has 384 tokens, "
+          "but 3 scores and 384 kinds");
+    CHECK(refusal([](GgufWriter& w) {
+            w.remove_value("tokenizer.ggml.eos_token_id");
+            w.put<std::uint32_t>("tokenizer.ggml.eos_token_id", 384);
+          }) ==
+          "m.gguf: key 'tokenizer.ggml.eos_token_id' is 384, but there are only 384 tokens; "
+          "get another copy of the model");
+    CHECK(refusal([](GgufWriter& w) {
+            w.put_string("tokenizer.ggml.eot_token_id", "2");
+          }).find("key 'tokenizer.ggml.eot_token_id' must hold an integer") != std::string::npos);
+  }
+
+  TEST_CASE("Phi-3's vocabulary gives the tokens of the reference vectors") {
+    const auto path = test::shared("tokenizers/ggml-vocab-phi-3.gguf");
+    if (!path) SKIP("no shared test material");
+    const auto gguf = Gguf::open(*path);
+    REQUIRE(gguf);
+    const auto vocabulary = vocabulary_from_gguf(*gguf);
+    REQUIRE(vocabulary);
+    const Tokenizer tokenizer(std::make_shared<const Vocabulary>(*vocabulary));
+
+    auto texts = split(read_all(path->string() + ".inp"), "\n__ggml_vocab_test__\n");
+    auto lines = split(read_all(path->string() + ".out"), "\n");
+    if (lines.back().empty()) lines.pop_back();
+    REQUIRE(texts.size() >= lines.size());
+    REQUIRE(lines.size() > 40);
+    int n_wrong = 0;
+    for (std::size_t i = 0; i < lines.size(); ++i) {
+      std::istringstream numbers(lines[i]);
+      const std::vector<TokenId> expected{std::istream_iterator<TokenId>(numbers), {}};
+      CAPTURE(texts[i]);
+      CHECK(tokenizer.encode(texts[i]) == expected);
+      CHECK(tokenizer.decode(expected) == texts[i]);
+      n_wrong += tokenizer.encode(texts[i]) == expected ? 0 : 1;
+    }
+    CHECK(n_wrong == 0);
+    MESSAGE(lines.size() << " vectors of " << texts.size() << " texts");
+
+    CHECK(tokenizer.vocabulary().special().bos == 1);
+    CHECK(tokenizer.vocabulary().special().eos == 32'000);
+    CHECK(tokenizer.vocabulary().is_end_of_generation(32'007));  // <|end|>
+    for (const char* text : {"</s>", "<|end|>", "<|endoftext|>", "<s>", "<|user|>\n"}) {
+      for (const TokenId id : tokenizer.encode(text)) {
+        CHECK(tokenizer.vocabulary().kind(id) != TokenKind::kControl);
+      }
+    }
+  }
+}
+
+}  // namespace kinglet::inference
