@@ -1,6 +1,7 @@
 // The table of languages: one row and one query file each (languages/).
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <string_view>
 
@@ -15,17 +16,23 @@ struct SignatureForm {
   std::string_view close_scope;  // on a line of its own after the members: "};"
 };
 
+/// How to find definitions where the grammar could not: by the words before braces, by indented
+/// `def` and `class`, not at all.
+enum class LexicalForm : std::uint8_t { kNone, kBraces, kIndented };
+
 /// One row. Everything lives as long as the program.
 struct Language {
   std::string_view name;
   std::span<const std::string_view> extensions;  // without the dot
   const TSLanguage* (*grammar)();                // null: plain text, chunks and names only
-  // tree-sitter patterns. Captures: @definition.KIND with @name, optionally @body (what a signature
-  // leaves out), @doc (inside the body: a docstring); @reference, @import; @test on a definition
-  // that is a test.
+  // tree-sitter patterns (query.h). @definition.KIND with @name; @body is what a signature leaves
+  // out, @content a body that it keeps, @doc a docstring, @test marks tests; @inner within @outer
+  // (or @outer.lines, which the signature does not show) widens a definition; @import with @target.
+  // Bare nodes: @reference, @reference.text (identifiers in unparsed text), @comment.
   std::string_view query;
   std::string_view scope_separator;  // between container and name: "::", "."
   SignatureForm signature;
+  LexicalForm lexical = LexicalForm::kNone;
 };
 
 /// All rows; the last one is "text", for every file that no other row claims.

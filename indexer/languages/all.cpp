@@ -27,10 +27,10 @@ constexpr SignatureForm kBraces = {.end = ";", .open_scope = " {", .close_scope 
 constexpr SignatureForm kIndented = {.end = " ...", .open_scope = "", .close_scope = ""};
 
 const std::array kLanguages = {
-    Language{"c", kC, tree_sitter_c, kQuery_c, "::", kBraces},
-    Language{"cpp", kCpp, tree_sitter_cpp, kQuery_cpp, "::", kBraces},
-    Language{"python", kPython, tree_sitter_python, kQuery_python, ".", kIndented},
-    Language{"text", {}, nullptr, {}, ".", {}},
+    Language{"c", kC, tree_sitter_c, kQuery_c, "::", kBraces, LexicalForm::kBraces},
+    Language{"cpp", kCpp, tree_sitter_cpp, kQuery_cpp, "::", kBraces, LexicalForm::kBraces},
+    Language{"python", kPython, tree_sitter_python, kQuery_python, ".", kIndented, LexicalForm::kIndented},
+    Language{"text", {}, nullptr, {}, ".", {}, LexicalForm::kNone},
 };
 
 // A header is C++ when it holds a word that C code has no use for. Both grammars read plain

@@ -1,0 +1,498 @@
+#include "indexer/definitions.h"
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <string>
+#include <tuple>
+#include <utility>
+
+#include "indexer/clean_text.h"
+#include "indexer/identifiers.h"
+
+namespace kinglet::indexer {
+namespace {
+
+constexpr std::size_t kMaxNameBytes = 200;
+constexpr std::size_t kMaxSignatureBytes = 600;
+constexpr std::size_t kMaxVariableSignatureBytes = 200;
+constexpr std::size_t kMaxDocBytes = 500;
+// Matches in progress at one time; more than any sane source needs, so that a hostile one costs
+// no more than a constant factor.
+constexpr std::uint32_t kMatchLimit = 1024;
+
+bool is_space(char c) {
+  return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '\v';
+}
+
+std::string_view trim(std::string_view text, std::string_view also = {}) {
+  const auto drop = [&](char c) { return is_space(c) || also.find(c) != std::string_view::npos; };
+  while (!text.empty() && drop(text.front()))
+    text.remove_prefix(1);
+  while (!text.empty() && drop(text.back()))
+    text.remove_suffix(1);
+  return text;
+}
+
+ByteRange range_of(TSNode node) {
+  return {ts_node_start_byte(node), ts_node_end_byte(node)};
+}
+
+// The longest beginning of at most `max` bytes that ends with a whole character.
+std::string_view cut_to(std::string_view text, std::size_t max) {
+  if (text.size() <= max) return text;
+  while (max > 0 && (static_cast<unsigned char>(text[max]) & 0xC0) == 0x80)
+    --max;
+  return text.substr(0, max);
+}
+
+// One line: each run of white space becomes a space.
+std::string on_one_line(std::string_view text) {
+  std::string line;
+  for (const char c : clean(text)) {
+    if (!is_space(c)) {
+      line += c;
+    } else if (!line.empty() && line.back() != ' ') {
+      line += ' ';
+    }
+  }
+  if (!line.empty() && line.back() == ' ') line.pop_back();
+  return line;
+}
+
+// The text without its comments. `comments` are in order.
+std::string without_comments(std::string_view text,
+                             ByteRange range,
+                             const std::vector<ByteRange>& comments) {
+  std::string kept;
+  std::uint32_t at = range.begin;
+  auto comment = std::lower_bound(
+      comments.begin(), comments.end(), range.begin, [](const ByteRange& c, std::uint32_t begin) {
+        return c.begin < begin;
+      });
+  for (; comment != comments.end() && comment->begin < range.end; ++comment) {
+    if (comment->begin > at) kept += text.substr(at, comment->begin - at);
+    kept += ' ';
+    at = std::max(at, std::min(comment->end, range.end));
+  }
+  kept += text.substr(at, range.end - at);
+  return kept;
+}
+
+std::string signature_of(const Candidate& candidate,
+                         std::string_view text,
+                         const std::vector<ByteRange>& comments) {
+  const SymbolKind kind = candidate.definition.kind;
+  const bool is_value =
+      kind == SymbolKind::kVariable || kind == SymbolKind::kField || kind == SymbolKind::kConstant;
+  const std::size_t max = is_value ? kMaxVariableSignatureBytes : kMaxSignatureBytes;
+  ByteRange head = candidate.signature;
+  std::string tail;
+  if (candidate.body.size() > 0) {
+    head.end = candidate.body.begin;
+    const std::uint32_t body_end = candidate.body.end;
+    const ByteRange rest{
+        body_end, std::min<std::uint32_t>(candidate.signature.end, body_end + kMaxSignatureBytes)};
+    if (rest.end > rest.begin) tail = trim(without_comments(text, rest, comments), ";");
+  }
+  // An initializer may be a megabyte: no more of it than can be kept after collapsing.
+  head.end = std::min<std::uint32_t>(head.end, head.begin + 8 * kMaxSignatureBytes);
+  std::string raw(trim(without_comments(text, head, comments), ";{=\\"));
+  if (!tail.empty()) raw += " { ... } " + tail;
+  std::string line = on_one_line(raw);
+  if (line.size() > max) line = std::string(cut_to(line, max)) + " ...";
+  return line;
+}
+
+// A comment's lines without the markers of any language.
+std::string comment_text(std::string_view comment) {
+  std::string out;
+  while (!comment.empty()) {
+    const std::size_t end = std::min(comment.find('\n'), comment.size());
+    std::string_view line = trim(comment.substr(0, end));
+    if (line.ends_with("*/")) line.remove_suffix(2);
+    while (!line.empty() &&
+           std::string_view("/*#!<").find(line.front()) != std::string_view::npos) {
+      line.remove_prefix(1);
+    }
+    line = trim(line);
+    if (!line.empty()) {
+      if (!out.empty()) out += '\n';
+      out += line;
+    }
+    comment.remove_prefix(std::min(end + 1, comment.size()));
+  }
+  return out;
+}
+
+// From the quotes of any kind, with prefixes as in r"""…""".
+std::string_view docstring_text(std::string_view literal) {
+  const std::size_t quote = literal.find_first_of("\"'");
+  if (quote == std::string_view::npos) return literal;
+  return trim(literal.substr(quote), "\"'");
+}
+
+std::string trim_lines(std::string_view text) {
+  std::string out;
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find('\n'), text.size());
+    const std::string_view line = trim(text.substr(0, end));
+    if (!line.empty()) {
+      if (!out.empty()) out += '\n';
+      out += line;
+    }
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return out;
+}
+
+// Whether only indentation stands before it on its line. Looks back no further than any indentation
+// reaches: a line may be megabytes long.
+bool begins_line(std::string_view text, std::size_t at) {
+  constexpr std::size_t kMaxIndentation = 256;
+  for (std::size_t n = 0; at > 0 && n < kMaxIndentation; ++n) {
+    --at;
+    if (text[at] == '\n') return true;
+    if (!is_space(text[at])) return false;
+  }
+  return at == 0;
+}
+
+// The comments that stand directly above `begin`, each on lines of its own.
+std::string comment_above(std::uint32_t begin,
+                          std::string_view text,
+                          const std::vector<ByteRange>& comments) {
+  auto comment = std::upper_bound(
+      comments.begin(), comments.end(), begin, [](std::uint32_t at, const ByteRange& c) {
+        return at < c.end;
+      });
+  std::uint32_t top = begin;
+  std::uint32_t bottom = begin;
+  while (comment != comments.begin()) {
+    --comment;
+    const std::string_view gap = text.substr(comment->end, top - comment->end);
+    if (trim(gap) != "" || std::count(gap.begin(), gap.end(), '\n') > 1) break;
+    if (!begins_line(text, comment->begin)) break;
+    if (top == begin) bottom = comment->end;
+    top = comment->begin;
+  }
+  if (top == begin) return {};
+  return comment_text(text.substr(top, bottom - top));
+}
+
+std::string doc_of(const Candidate& candidate,
+                   std::string_view text,
+                   const std::vector<ByteRange>& comments) {
+  std::string doc = candidate.doc.size() > 0
+                        ? trim_lines(docstring_text(candidate.doc.of(text)))
+                        : comment_above(candidate.definition.range.begin, text, comments);
+  return std::string(trim(cut_to(clean(doc), kMaxDocBytes)));
+}
+
+// Error recovery in C and C++ takes `if (x) {…}` for a function now and then.
+bool is_keyword(std::string_view name) {
+  constexpr std::string_view kKeywords[] = {"if",
+                                            "else",
+                                            "for",
+                                            "while",
+                                            "do",
+                                            "switch",
+                                            "case",
+                                            "return",
+                                            "catch",
+                                            "sizeof",
+                                            "public",
+                                            "private",
+                                            "protected",
+                                            "default"};
+  return std::find(std::begin(kKeywords), std::end(kKeywords), name) != std::end(kKeywords);
+}
+
+bool is_scope(SymbolKind kind) {
+  switch (kind) {
+    case SymbolKind::kFunction:
+    case SymbolKind::kMethod:
+    case SymbolKind::kClass:
+    case SymbolKind::kStruct:
+    case SymbolKind::kUnion:
+    case SymbolKind::kEnum:
+    case SymbolKind::kNamespace:
+    case SymbolKind::kInterface:
+    case SymbolKind::kModule:
+      return true;
+    default:
+      return false;
+  }
+}
+
+bool is_callable(SymbolKind kind) {
+  return kind == SymbolKind::kFunction || kind == SymbolKind::kMethod;
+}
+
+bool has_members(SymbolKind kind) {
+  return kind == SymbolKind::kClass || kind == SymbolKind::kStruct || kind == SymbolKind::kUnion ||
+         kind == SymbolKind::kInterface;
+}
+
+std::optional<Candidate> candidate_of(const CompiledQuery& query,
+                                      const TSQueryMatch& match,
+                                      const Language& language,
+                                      std::string_view text) {
+  Candidate candidate;
+  std::optional<ByteRange> name;
+  bool is_definition = false;
+  for (std::uint16_t i = 0; i < match.capture_count; ++i) {
+    const TSQueryCapture& capture = match.captures[i];
+    const ByteRange range = range_of(capture.node);
+    switch (query.capture_role(capture.index)) {
+      case CaptureRole::kDefinition:
+        is_definition = true;
+        candidate.definition.kind = query.symbol_kind(capture.index);
+        candidate.definition.range = range;
+        candidate.signature = range;
+        break;
+      case CaptureRole::kName:
+        name = range;
+        break;
+      case CaptureRole::kBody:
+        if (candidate.body.size() == 0) candidate.body = range;
+        candidate.body.end = range.end;
+        candidate.definition.has_body = true;
+        break;
+      case CaptureRole::kContent:
+        candidate.definition.has_body = true;
+        break;
+      case CaptureRole::kDoc:
+        candidate.doc = range;
+        break;
+      case CaptureRole::kTest:
+        candidate.definition.is_test = true;
+        break;
+      default:
+        break;
+    }
+  }
+  if (!is_definition || !name) return std::nullopt;
+  candidate.rank = match.pattern_index;
+  if (!set_name(candidate, text, *name, language.scope_separator)) return std::nullopt;
+  return candidate;
+}
+
+}  // namespace
+
+bool set_name(Candidate& candidate,
+              std::string_view text,
+              ByteRange name,
+              std::string_view scope_separator) {
+  // A test's name is a string or a list of parameters.
+  std::string_view words = trim(name.of(text), "\"'()");
+  auto begin = static_cast<std::uint32_t>(words.data() - text.data());
+
+  // The last separator outside template arguments, and not past `operator`, whose own name may hold
+  // any sign.
+  std::size_t depth = 0;
+  std::size_t last = std::string_view::npos;
+  std::size_t first_angle = std::string_view::npos;
+  for (std::size_t at = 0; at < words.size(); ++at) {
+    const std::string_view rest = words.substr(at);
+    if (depth == 0 && rest.starts_with("operator")) break;
+    if (words[at] == '<') {
+      if (depth++ == 0) first_angle = at;
+    } else if (words[at] == '>') {
+      if (depth > 0) --depth;
+    } else if (depth == 0 && rest.starts_with(scope_separator)) {
+      last = at;
+      at += scope_separator.size() - 1;
+      first_angle = std::string_view::npos;
+    }
+  }
+  const auto without_arguments = [](std::string_view scope) {
+    std::string kept;
+    std::size_t angles = 0;
+    for (const char c : scope) {
+      if (c == '<') ++angles;
+      if (angles == 0) kept += c;
+      if (c == '>' && angles > 0) --angles;
+    }
+    return kept;
+  };
+  // `namespace a::b` and a string with "::" in it are names as they stand.
+  const bool may_split =
+      candidate.definition.kind != SymbolKind::kNamespace && !candidate.definition.is_test;
+  if (may_split && last != std::string_view::npos) {
+    candidate.definition.container = on_one_line(without_arguments(words.substr(0, last)));
+    candidate.is_qualified = !candidate.definition.container.empty();
+    const std::size_t after = last + scope_separator.size();
+    words.remove_prefix(after);
+    begin += static_cast<std::uint32_t>(after);
+    if (first_angle != std::string_view::npos) first_angle -= after;
+  }
+  if (may_split && first_angle != std::string_view::npos && first_angle > 0) {
+    words = words.substr(0, first_angle);
+  }
+  // A conversion's declarator goes on: `operator bool() const`.
+  if (words.starts_with("operator ") && words.ends_with("const")) words.remove_suffix(5);
+  words = trim(words);
+  if (words.starts_with("operator ") && words.ends_with("()")) words.remove_suffix(2);
+  const std::string one_line = on_one_line(words);
+  candidate.definition.name = std::string(cut_to(one_line, kMaxNameBytes));
+  candidate.definition.name_range = {begin, begin + static_cast<std::uint32_t>(words.size())};
+  return !candidate.definition.name.empty() &&
+         candidate.definition.range.begin <= candidate.definition.name_range.begin &&
+         candidate.definition.name_range.end <= candidate.definition.range.end;
+}
+
+bool run_query(const Language& language,
+               TSNode root,
+               std::string_view text,
+               const Budget& budget,
+               Findings& findings) {
+  const CompiledQuery& query = compiled_query(language);
+  const QueryCursor cursor(ts_query_cursor_new());
+  ts_query_cursor_set_match_limit(cursor.get(), kMatchLimit);
+  TSQueryCursorOptions options{};
+  options.payload = const_cast<Budget*>(&budget);
+  options.progress_callback = [](TSQueryCursorState* state) {
+    return static_cast<const Budget*>(state->payload)->expired();
+  };
+  ts_query_cursor_exec_with_options(cursor.get(), query.query(), root, &options);
+
+  struct Wrapper {
+    ByteRange outer;
+    bool in_signature;
+  };
+  std::map<std::pair<std::uint32_t, std::uint32_t>, Wrapper> wrappers;  // by the inner node's range
+  TSQueryMatch match{};
+  while (ts_query_cursor_next_match(cursor.get(), &match)) {
+    if (!query.holds(match, text)) continue;
+    std::optional<ByteRange> inner;
+    std::optional<Wrapper> wrapper;
+    std::optional<ByteRange> import;
+    std::optional<ByteRange> target;
+    for (std::uint16_t i = 0; i < match.capture_count; ++i) {
+      const ByteRange range = range_of(match.captures[i].node);
+      switch (query.capture_role(match.captures[i].index)) {
+        case CaptureRole::kInner:
+          inner = range;
+          break;
+        case CaptureRole::kOuter:
+          wrapper = Wrapper{range, true};
+          break;
+        case CaptureRole::kOuterLines:
+          wrapper = Wrapper{range, false};
+          break;
+        case CaptureRole::kImport:
+          import = range;
+          break;
+        case CaptureRole::kTarget:
+          target = range;
+          break;
+        default:
+          break;
+      }
+    }
+    if (inner && wrapper) {
+      wrappers.insert_or_assign({inner->begin, inner->end}, *wrapper);
+    } else if (import && target) {
+      std::string name = on_one_line(trim(cut_to(target->of(text), 4096), "\"'<>"));
+      if (!name.empty()) findings.imports.push_back({std::move(name), *import});
+    } else if (auto candidate = candidate_of(query, match, language, text)) {
+      findings.candidates.push_back(*std::move(candidate));
+    }
+  }
+  for (Candidate& candidate : findings.candidates) {
+    const ByteRange inner = candidate.signature;
+    const auto wrapper = wrappers.find({inner.begin, inner.end});
+    if (wrapper == wrappers.end()) continue;
+    candidate.definition.range = wrapper->second.outer;
+    if (wrapper->second.in_signature) candidate.signature = wrapper->second.outer;
+  }
+  std::sort(findings.imports.begin(), findings.imports.end(), [](const auto& a, const auto& b) {
+    return std::tie(a.range.begin, a.target) < std::tie(b.range.begin, b.target);
+  });
+  return !budget.expired();
+}
+
+std::vector<Definition> settle(std::vector<Candidate> candidates,
+                               const Language& language,
+                               std::string_view text,
+                               const std::vector<ByteRange>& comments) {
+  // One name, one definition.
+  std::sort(candidates.begin(), candidates.end(), [](const Candidate& a, const Candidate& b) {
+    return std::tie(a.definition.name_range.begin, a.rank) <
+           std::tie(b.definition.name_range.begin, b.rank);
+  });
+  candidates.erase(std::unique(candidates.begin(),
+                               candidates.end(),
+                               [](const Candidate& a, const Candidate& b) {
+                                 return a.definition.name_range.begin ==
+                                        b.definition.name_range.begin;
+                               }),
+                   candidates.end());
+
+  // Outer before inner; a test before what else its macro looks like.
+  std::sort(candidates.begin(), candidates.end(), [](const Candidate& a, const Candidate& b) {
+    const auto key = [](const Candidate& c) {
+      return std::tuple(c.definition.range.begin,
+                        UINT32_MAX - c.definition.range.end,
+                        !c.definition.is_test,
+                        c.definition.name_range.begin);
+    };
+    return key(a) < key(b);
+  });
+
+  std::vector<Definition> definitions;
+  std::vector<const Candidate*> scopes;  // that hold the current definition, outermost first
+  const Candidate* test = nullptr;
+  for (Candidate& candidate : candidates) {
+    Definition& definition = candidate.definition;
+    if (language.lexical == LexicalForm::kBraces && is_keyword(definition.name)) continue;
+    if (definition.is_test) {
+      test = &candidate;
+    } else if (test != nullptr && test->definition.range == definition.range) {
+      continue;
+    }
+    while (!scopes.empty() && scopes.back()->definition.range.end < definition.range.end) {
+      scopes.pop_back();
+    }
+    const Candidate* scope = nullptr;
+    for (auto i = scopes.rbegin(); i != scopes.rend() && scope == nullptr; ++i) {
+      // `struct Foo {…} foo;` has one range and two names that do not hold each other.
+      if ((*i)->definition.range != definition.range &&
+          definition.range.begin < (*i)->definition.range.end) {
+        scope = *i;
+      }
+    }
+    if (scope != nullptr && is_callable(scope->definition.kind)) {
+      const bool is_local = definition.kind == SymbolKind::kVariable ||
+                            definition.kind == SymbolKind::kConstant ||
+                            (is_callable(definition.kind) && !definition.has_body);
+      if (is_local) continue;
+    }
+    if (definition.kind == SymbolKind::kFunction &&
+        (candidate.is_qualified || (scope != nullptr && has_members(scope->definition.kind)))) {
+      definition.kind = SymbolKind::kMethod;
+    }
+    if (definition.kind == SymbolKind::kMacro) {
+      definition.container.clear();
+    } else if (scope != nullptr) {
+      std::string container = scope->definition.container;
+      for (const std::string& part : {scope->definition.name, definition.container}) {
+        if (part.empty()) continue;
+        if (!container.empty()) container += language.scope_separator;
+        container += part;
+      }
+      definition.container = std::string(cut_to(container, kMaxNameBytes));
+    }
+    definition.signature = signature_of(candidate, text, comments);
+    definition.doc = doc_of(candidate, text, comments);
+    definitions.push_back(definition);
+    // Scopes nest as deep as the source does: enough for containers, not for an attack.
+    if (is_scope(definition.kind) && definition.has_body && scopes.size() < 64) {
+      scopes.push_back(&candidate);
+    }
+  }
+  return definitions;
+}
+
+}  // namespace kinglet::indexer
