@@ -41,7 +41,7 @@ struct DeviceInfo {
 
 struct ExecutorOptions {
   /// Index in the backend's list of devices, or part of a name. Empty: the first usable one.
-  std::string device;
+  std::string device = {};
   KvFormat kv_format = KvFormat::kF16;
   /// Positions of all sequences together; rounded up to whole pages.
   std::uint32_t n_kv_tokens = 4096;
@@ -50,7 +50,7 @@ struct ExecutorOptions {
   std::uint32_t chunk_tokens = 0;
   std::uint32_t n_threads = 0;  ///< CPU: 0 means one for each core this process may use
   /// Called with 0..1 while weights are placed, on the calling thread.
-  std::function<void(float)> progress;
+  std::function<void(float)> progress = {};
 };
 
 /// What runs where; for doctor, status and logs.

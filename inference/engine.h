@@ -32,19 +32,21 @@ enum class BackendChoice : std::uint8_t {
 enum class LoadStage : std::uint8_t { kReadingModel, kPlacingWeights, kReady };
 
 struct EngineOptions {
-  std::filesystem::path model_path;
+  std::filesystem::path model_path = {};
   BackendChoice backend = BackendChoice::kAuto;
-  std::string device;  ///< as in ExecutorOptions
+  std::string device = {};  ///< as in ExecutorOptions
   KvFormat kv_format = KvFormat::kF16;
   /// The longest prompt and output together. 0: the model's context length, at most 16384.
   std::uint32_t n_context = 0;
-  /// How many computed sequences are remembered. They share one cache of n_context positions (and
-  /// the pages of common prefixes); the least recently used go first.
+  /// How many computed sequences are remembered; common prefixes are stored once, the least
+  /// recently used go first.
   std::uint32_t n_sequences = 4;
+  /// Positions the KV cache holds for all of them. 0: twice n_context; never less than n_context.
+  std::uint32_t n_kv_tokens = 0;
   std::uint32_t n_threads = 0;
   std::uint32_t chunk_tokens = 0;
   /// Called on the loading thread; fraction is of the stage.
-  std::function<void(LoadStage stage, float fraction)> progress;
+  std::function<void(LoadStage stage, float fraction)> progress = {};
 };
 
 struct EngineInfo {
@@ -63,12 +65,13 @@ struct EngineInfo {
 };
 
 struct GenerateRequest {
-  std::vector<TokenId> prompt;  ///< at least one token
+  std::vector<TokenId> prompt = {};  ///< 1 to n_context - 1 tokens
+  /// 0 computes the prompt and generates nothing: the next request that begins so starts at once.
   std::uint32_t max_tokens = 128;
-  SamplerOptions sampler;
+  SamplerOptions sampler = {};
   /// Generation ends before these, and before the vocabulary's end of sequence; neither is given
   /// out.
-  std::vector<TokenId> stop_tokens;
+  std::vector<TokenId> stop_tokens = {};
 };
 
 enum class StopReason : std::uint8_t {
@@ -137,11 +140,15 @@ class Engine {
   };
 
   Engine() = default;
+  /// The remembered sequence to go on from, as far as `prompt` goes, or an empty one. Room for
+  /// `n_total` tokens.
   Result<Remembered> begin(std::span<const TokenId> prompt, std::uint32_t n_total);
+  /// Executor::forward, forgetting other sequences when pages run out.
   Result<void> compute(Remembered& current,
                        std::span<const TokenId> tokens,
                        std::span<float> logits,
                        const std::stop_token& stop);
+  bool ends_generation(TokenId token, const GenerateRequest& request) const;
   void remember(Remembered current);
 
   std::unique_ptr<Executor> executor_;

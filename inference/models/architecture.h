@@ -8,6 +8,7 @@
 // operations after them. All activations are f32.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -91,6 +92,7 @@ enum class Slot : std::uint8_t {
   kProjected,  // (kEmbedding)
   kLogits,     // (kVocabulary) only for the tokens whose logits are wanted
 };
+inline constexpr std::size_t kSlotCount = static_cast<std::size_t>(Slot::kLogits) + 1;
 
 /// Where a slot lies: `size` elements at `offset` of the buffer that belongs to `whole`.
 struct SlotPlace {
@@ -109,8 +111,8 @@ enum class OpKind : std::uint8_t {
   kAttention,  // out = softmax(q k^T / sqrt(head_dim)) v for each head of in, over the cache:
                // causal, within the sliding window; query head h reads KV head h / (n_heads /
                // n_kv_heads)
-  kSwiGlu,  // out = silu(kGate) * kUp, `in` is their whole, kGateUp
-  kAdd,     // out += in
+  kSwiGlu,     // out = silu(kGate) * kUp, `in` is their whole, kGateUp
+  kAdd,        // out += in
 };
 
 struct Op {

@@ -33,7 +33,7 @@ struct SyntheticModel {
   /// heads * head_dim and ffn to be multiples of 32.
   inference::TensorType type = inference::TensorType::kF32;
   /// Of token_embd and output, where it differs.
-  std::optional<inference::TensorType> embedding_type;
+  std::optional<inference::TensorType> embedding_type = std::nullopt;
 };
 
 /// 3 specials, 256 bytes, 6 fill-in-the-middle tokens.

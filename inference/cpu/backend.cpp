@@ -1,0 +1,112 @@
+#include "inference/cpu/backend.h"
+
+#include <algorithm>
+#include <fstream>
+#include <string>
+#include <thread>
+
+#include <hwy/targets.h>
+#include <unistd.h>
+
+#include "inference/cpu/attention.h"
+#include "inference/cpu/executor.h"
+#include "inference/cpu/formats.h"
+
+namespace kinglet::inference::cpu {
+
+namespace {
+
+constexpr std::uint32_t kMaxThreads = 256;
+constexpr std::uint32_t kMaxChunkTokens = 4096;
+
+std::string processor_name() {
+  std::ifstream file("/proc/cpuinfo");
+  for (std::string line; std::getline(file, line);) {
+    const std::size_t colon = line.find(": ");
+    if (line.starts_with("model name") && colon != std::string::npos) return line.substr(colon + 2);
+  }
+  return "CPU";
+}
+
+DeviceInfo device() {
+  const long n_pages = ::sysconf(_SC_PHYS_PAGES);
+  const long page_size = ::sysconf(_SC_PAGE_SIZE);
+  const std::int64_t targets = hwy::SupportedTargets();
+  return DeviceInfo{
+      .name = processor_name(),
+      .driver = hwy::TargetName(targets & -targets),  // the lowest bit is the best target
+      .kind = DeviceKind::kCpu,
+      .memory_bytes = n_pages > 0 && page_size > 0 ? static_cast<std::uint64_t>(n_pages) *
+                                                         static_cast<std::uint64_t>(page_size)
+                                                   : 0,
+  };
+}
+
+/// Tokens that keep the threads busy for some tens of milliseconds.
+std::uint32_t default_chunk(const Model& model, std::uint32_t n_threads) {
+  constexpr std::uint64_t kWorkPerThread = 300'000'000;  // multiplications
+  const std::uint64_t n =
+      n_threads * kWorkPerThread / std::max<std::uint64_t>(model.n_parameters(), 1);
+  return static_cast<std::uint32_t>(std::clamp<std::uint64_t>(n / 8 * 8, 16, 128));
+}
+
+Result<void> check_model(const Model& model) {
+  const HyperParameters& h = model.hyper_parameters();
+  if (h.head_dim > kMaxHeadDim) {
+    return fail(ErrorCode::kUnsupported,
+                model.name() + ": heads of " + std::to_string(h.head_dim) +
+                    "; the CPU backend takes up to " + std::to_string(kMaxHeadDim));
+  }
+  for (const TensorSpec& spec : model.architecture().tensors) {
+    for (std::uint32_t layer = 0; layer < (is_per_layer(spec.role) ? h.n_layers : 1); ++layer) {
+      const Weight* weight = model.weight(spec.role, layer);
+      if (weight != nullptr && find_format(weight->format->type) == nullptr) {
+        return fail(ErrorCode::kUnsupported,
+                    model.name() + ": tensor " + std::string(weight->name) + " is " +
+                        std::string(weight->format->name) +
+                        ", for which the CPU backend has no kernel");
+      }
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<std::vector<DeviceInfo>> devices() {
+  return std::vector<DeviceInfo>{device()};
+}
+
+Result<std::unique_ptr<Executor>> create_executor(std::shared_ptr<const Model> model,
+                                                  const ExecutorOptions& options) {
+  TRY(check_model(*model));
+  if (options.n_threads > kMaxThreads || options.chunk_tokens > kMaxChunkTokens) {
+    return fail(ErrorCode::kInvalidArgument,
+                "CPU backend: at most " + std::to_string(kMaxThreads) + " threads and chunks of " +
+                    std::to_string(kMaxChunkTokens) + " tokens");
+  }
+  const HyperParameters& h = model->hyper_parameters();
+  const std::uint32_t n_threads =
+      options.n_threads != 0
+          ? options.n_threads
+          : std::clamp<std::uint32_t>(std::thread::hardware_concurrency(), 1, kMaxThreads);
+  const std::uint32_t chunk_tokens =
+      options.chunk_tokens != 0 ? options.chunk_tokens : default_chunk(*model, n_threads);
+  KvStore store = TRY(KvStore::create(h, options.kv_format, pages_for(options.n_kv_tokens)));
+  const ExecutorInfo info{
+      .backend = "cpu",
+      .device = device(),
+      .kv_format = options.kv_format,
+      .chunk_tokens = chunk_tokens,
+      .n_threads = n_threads,
+      .weight_bytes = model->weight_bytes(),
+      .kv_bytes = store.n_bytes(),
+      .activation_bytes = CpuExecutor::activation_bytes(h, chunk_tokens),
+  };
+  auto executor =
+      std::make_unique<CpuExecutor>(std::move(model), info, options.n_kv_tokens, std::move(store));
+  if (options.progress) options.progress(1.0F);
+  return executor;
+}
+
+}  // namespace kinglet::inference::cpu

@@ -1,0 +1,257 @@
+#include "inference/cpu/executor.h"
+
+#include <algorithm>
+#include <cassert>
+
+#include "inference/cpu/attention.h"
+#include "inference/cpu/elementwise.h"
+#include "inference/cpu/mat_mul.h"
+
+namespace kinglet::inference::cpu {
+
+namespace {
+
+// Multiplications below which one thread is done before another wakes.
+constexpr std::uint64_t kSmallWork = 1U << 17;
+// Multiplications in one item of a job: long enough to hide the cost of taking it, short enough
+// that threads end together.
+constexpr std::uint64_t kItemWork = 1U << 18;
+
+/// How many rows of a matrix one item of a job multiplies.
+std::uint32_t rows_per_item(const Weight& weight, std::uint32_t n_tokens, std::uint32_t n_threads) {
+  const std::uint64_t row_work = std::uint64_t{weight.n_columns} * n_tokens;
+  if (row_work * weight.n_rows < kSmallWork) return weight.n_rows;
+  const std::uint64_t share = (weight.n_rows + n_threads - 1) / n_threads;
+  const std::uint64_t rows = std::min(kItemWork / row_work, share);
+  return static_cast<std::uint32_t>(rows / kRowTile * kRowTile + kRowTile);
+}
+
+constexpr Slot kAllSlots[] = {
+    Slot::kResidual,
+    Slot::kNormed,
+    Slot::kQkv,
+    Slot::kAttended,
+    Slot::kGateUp,
+    Slot::kGated,
+    Slot::kProjected,
+};
+
+}  // namespace
+
+std::uint64_t CpuExecutor::activation_bytes(const HyperParameters& h, std::uint32_t chunk_tokens) {
+  std::uint64_t n_floats = 0;
+  for (const Slot slot : kAllSlots)
+    n_floats += padded(place_of(slot, h).size);
+  return n_floats * chunk_tokens * sizeof(float);
+}
+
+CpuExecutor::CpuExecutor(std::shared_ptr<const Model> model,
+                         const ExecutorInfo& info,
+                         std::uint32_t n_kv_tokens,
+                         KvStore store)
+    : Executor(std::move(model), info, n_kv_tokens),
+      store_(std::move(store)),
+      threads_(info.n_threads) {
+  const HyperParameters& h = this->model().hyper_parameters();
+  for (const Slot slot : kAllSlots) {
+    const std::size_t n = padded(place_of(slot, h).size) * info.chunk_tokens;
+    auto& memory = slots_[static_cast<std::size_t>(slot)];
+    memory = hwy::AllocateAligned<float>(n + kPadding);
+    std::fill_n(memory.get(), n + kPadding, 0.0F);
+  }
+  const auto read_norms = [&](std::span<const Op> ops, std::uint32_t n_layers) {
+    for (const Op& op : ops) {
+      if (op.kind != OpKind::kRmsNorm) continue;
+      auto& norms = norms_[static_cast<std::size_t>(*op.weight)];
+      for (std::uint32_t layer = 0; layer < n_layers; ++layer) {
+        const Weight& weight = this->model().required(*op.weight, layer);
+        weight.format->dequantize(weight.data, norms.emplace_back(weight.n_columns));
+      }
+    }
+  };
+  read_norms(this->model().architecture().layer, h.n_layers);
+  read_norms(this->model().architecture().output, 1);
+}
+
+Result<void> CpuExecutor::prepare_rope(RopeFactorSet factor_set, std::uint32_t n_positions) {
+  const RopeSpec spec = model().rope_spec(factor_set);
+  std::vector<float>& table = rope_[static_cast<std::size_t>(factor_set)];
+  const std::size_t row = std::size_t{spec.n_pairs} * 2;
+  const auto n_known = static_cast<std::uint32_t>(table.size() / row);
+  if (n_known < n_positions) {
+    const std::vector<float> more = rope_table(spec, n_known, n_positions - n_known);
+    table.insert(table.end(), more.begin(), more.end());
+  }
+  return {};
+}
+
+Result<void> CpuExecutor::copy_page(const PageCopy& copy) {
+  store_.copy_page(copy.from, copy.to);
+  return {};
+}
+
+Result<void> CpuExecutor::run(const Batch& batch) {
+  const Architecture& architecture = model().architecture();
+  const HyperParameters& h = model().hyper_parameters();
+  const auto n_tokens = static_cast<std::uint32_t>(batch.tokens.size());
+  const auto n_logits = static_cast<std::uint32_t>(batch.logits.size() / h.n_vocabulary);
+  Range range{0, n_tokens};
+  for (const Op& op : architecture.embed)
+    compute(op, batch, 0, range);
+  for (std::uint32_t layer = 0; layer < h.n_layers; ++layer) {
+    if (batch.stop.stop_requested()) return fail(ErrorCode::kCancelled, "forward pass cancelled");
+    for (const Op& op : architecture.layer) {
+      compute(op, batch, layer, range);
+      // Once the last layer's keys and values are stored, only tokens whose logits are wanted
+      // matter.
+      if (op.kind == OpKind::kStoreKv && layer + 1 == h.n_layers) range.begin = n_tokens - n_logits;
+    }
+  }
+  for (const Op& op : architecture.output)
+    compute(op, batch, 0, range);
+  return {};
+}
+
+void CpuExecutor::compute(const Op& op, const Batch& batch, std::uint32_t layer, Range range) {
+  if (range.size() == 0) return;
+  switch (op.kind) {
+    case OpKind::kEmbed:
+      return embed(op, batch, range);
+    case OpKind::kRmsNorm:
+      return rms_norm(op, layer, range);
+    case OpKind::kMatMul:
+      return mat_mul(op, batch, layer, range);
+    case OpKind::kRope:
+      return rope(op, batch, range);
+    case OpKind::kStoreKv:
+      return store_kv(batch, layer, range);
+    case OpKind::kAttention:
+      return attention(op, batch, layer, range);
+    case OpKind::kSwiGlu:
+      return swi_glu(op, range);
+    case OpKind::kAdd:
+      return add(op, range);
+  }
+  assert(false);
+}
+
+void CpuExecutor::embed(const Op& op, const Batch& batch, Range range) {
+  const Weight& table = model().required(*op.weight);
+  const Format& format = *find_format(table.format->type);
+  for_tokens(range, [&](std::uint32_t token) {
+    const auto row = static_cast<std::size_t>(batch.tokens[token]);
+    format.dequantize(table.row(row).data(), table.n_columns, at(op.out, token));
+  });
+}
+
+void CpuExecutor::rms_norm(const Op& op, std::uint32_t layer, Range range) {
+  const auto& norms = norms_[static_cast<std::size_t>(*op.weight)];
+  const std::vector<float>& weight = norms[is_per_layer(*op.weight) ? layer : 0];
+  const float epsilon = model().hyper_parameters().rms_epsilon;
+  for_tokens(range, [&](std::uint32_t token) {
+    cpu::rms_norm(at(op.in, token), weight.data(), weight.size(), epsilon, at(op.out, token));
+  });
+}
+
+void CpuExecutor::mat_mul(const Op& op, const Batch& batch, std::uint32_t layer, Range range) {
+  const Weight& weight = model().required(*op.weight, layer);
+  const bool makes_logits = op.out == Slot::kLogits;
+  const MatMul job{
+      .format = find_format(weight.format->type),
+      .weights = weight.data.data(),
+      .row_bytes = weight.row_bytes(),
+      .n_columns = weight.n_columns,
+      .x = at(op.in, range.begin),
+      .x_stride = stride(op.in),
+      .out = makes_logits ? batch.logits.data() : at(op.out, range.begin),
+      .out_stride = makes_logits ? weight.n_rows : stride(op.out),
+      .n_tokens = range.size(),
+  };
+  const std::uint32_t rows = rows_per_item(weight, job.n_tokens, threads_.n_threads());
+  threads_.for_each((weight.n_rows + rows - 1) / rows, [&](std::uint32_t item, std::uint32_t) {
+    cpu::mat_mul(job, item * rows, std::min(item * rows + rows, weight.n_rows));
+  });
+}
+
+void CpuExecutor::rope(const Op& op, const Batch& batch, Range range) {
+  assert(op.in == op.out);
+  const HyperParameters& h = model().hyper_parameters();
+  const std::uint32_t n_pairs = h.rope_dims / 2;
+  const std::uint32_t n_heads = place_of(op.in, h).size / h.head_dim;
+  const float* table = rope_[static_cast<std::size_t>(batch.rope)].data();
+  for_tokens(range, [&](std::uint32_t token) {
+    const std::size_t position = batch.position + token;
+    rope_neox(at(op.in, token), n_heads, h.head_dim, n_pairs, table + position * n_pairs * 2);
+  });
+}
+
+void CpuExecutor::store_kv(const Batch& batch, std::uint32_t layer, Range range) {
+  for_tokens(range, [&](std::uint32_t token) {
+    const std::uint32_t position = batch.position + token;
+    store_.write(batch.pages[position / kPageTokens],
+                 position % kPageTokens,
+                 layer,
+                 at(Slot::kKeys, token),
+                 at(Slot::kValues, token));
+  });
+}
+
+void CpuExecutor::attention(const Op& op, const Batch& batch, std::uint32_t layer, Range range) {
+  const HyperParameters& h = model().hyper_parameters();
+  const Attention job{
+      .store = &store_,
+      .pages = batch.pages,
+      .layer = layer,
+      .head_dim = h.head_dim,
+      .n_heads = h.n_heads,
+      .n_kv_heads = h.n_kv_heads,
+      .sliding_window = h.sliding_window,
+      .position = batch.position,
+      .queries = at(op.in, 0),
+      .query_stride = stride(op.in),
+      .out = at(op.out, 0),
+      .out_stride = stride(op.out),
+  };
+  // Tokens of an item: enough heads and tokens to share a page's loads.
+  constexpr std::uint32_t kTokens = 8;
+  const std::uint32_t n_tiles = (range.size() + kTokens - 1) / kTokens;
+  threads_.for_each(n_tiles * h.n_kv_heads, [&](std::uint32_t item, std::uint32_t) {
+    const std::uint32_t begin = range.begin + item / h.n_kv_heads * kTokens;
+    attend(job, item % h.n_kv_heads, begin, std::min(begin + kTokens, range.end));
+  });
+}
+
+void CpuExecutor::swi_glu(const Op& op, Range range) {
+  const std::uint32_t n = place_of(op.out, model().hyper_parameters()).size;
+  for_tokens(range, [&](std::uint32_t token) {
+    cpu::swi_glu(at(Slot::kGate, token), at(Slot::kUp, token), n, at(op.out, token));
+  });
+}
+
+void CpuExecutor::add(const Op& op, Range range) {
+  const std::uint32_t n = place_of(op.out, model().hyper_parameters()).size;
+  for_tokens(range, [&](std::uint32_t token) { cpu::add(at(op.in, token), n, at(op.out, token)); });
+}
+
+template <class Body>
+void CpuExecutor::for_tokens(Range range, const Body& body) {
+  constexpr std::uint32_t kTokens = 8;
+  threads_.for_each((range.size() + kTokens - 1) / kTokens, [&](std::uint32_t item, std::uint32_t) {
+    const std::uint32_t begin = range.begin + item * kTokens;
+    const std::uint32_t end = std::min(begin + kTokens, range.end);
+    for (std::uint32_t token = begin; token < end; ++token)
+      body(token);
+  });
+}
+
+float* CpuExecutor::at(Slot slot, std::uint32_t token) const {
+  const SlotPlace place = place_of(slot, model().hyper_parameters());
+  return slots_[static_cast<std::size_t>(place.whole)].get() + token * stride(slot) + place.offset;
+}
+
+std::size_t CpuExecutor::stride(Slot slot) const {
+  const HyperParameters& h = model().hyper_parameters();
+  return padded(place_of(place_of(slot, h).whole, h).size);
+}
+
+}  // namespace kinglet::inference::cpu

@@ -1,0 +1,68 @@
+// A model on the CPU: walks the architecture's operations one by one. Nothing is fused; this is the
+// lowering to read first.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include <hwy/aligned_allocator.h>
+
+#include "inference/backend.h"
+#include "inference/cpu/kv_store.h"
+#include "inference/cpu/thread_pool.h"
+
+namespace kinglet::inference::cpu {
+
+class CpuExecutor final : public Executor {
+ public:
+  /// `info.chunk_tokens` and `info.n_threads` as they are to be used.
+  CpuExecutor(std::shared_ptr<const Model> model,
+              const ExecutorInfo& info,
+              std::uint32_t n_kv_tokens,
+              KvStore store);
+
+  /// Of all slots, for chunks of this many tokens.
+  static std::uint64_t activation_bytes(const HyperParameters& h, std::uint32_t chunk_tokens);
+
+ private:
+  /// The tokens of a batch an operation works on.
+  struct Range {
+    std::uint32_t begin;
+    std::uint32_t end;
+    std::uint32_t size() const { return end - begin; }
+  };
+
+  Result<void> prepare_rope(RopeFactorSet factor_set, std::uint32_t n_positions) override;
+  Result<void> copy_page(const PageCopy& copy) override;
+  Result<void> run(const Batch& batch) override;
+
+  void compute(const Op& op, const Batch& batch, std::uint32_t layer, Range range);
+  void embed(const Op& op, const Batch& batch, Range range);
+  void rms_norm(const Op& op, std::uint32_t layer, Range range);
+  void mat_mul(const Op& op, const Batch& batch, std::uint32_t layer, Range range);
+  void rope(const Op& op, const Batch& batch, Range range);
+  void store_kv(const Batch& batch, std::uint32_t layer, Range range);
+  void attention(const Op& op, const Batch& batch, std::uint32_t layer, Range range);
+  void swi_glu(const Op& op, Range range);
+  void add(const Op& op, Range range);
+
+  /// Calls body(token) for each, on several threads when it is worth waking them.
+  template <class Body>
+  void for_tokens(Range range, const Body& body);
+
+  float* at(Slot slot, std::uint32_t token) const;
+  std::size_t stride(Slot slot) const;  ///< in floats, from one token to the next
+
+  KvStore store_;
+  ThreadPool threads_;
+  /// By whole slot: (chunk_tokens, padded(size)), zeroed once, so that padding is finite.
+  std::array<hwy::AlignedFreeUniquePtr<float[]>, kSlotCount> slots_;
+  /// Norm weights as f32: [role][layer].
+  std::array<std::vector<std::vector<float>>, kRoleCount> norms_;
+  std::array<std::vector<float>, 2> rope_;  // by factor set: (positions so far, n_pairs, 2)
+};
+
+}  // namespace kinglet::inference::cpu

@@ -1,0 +1,20 @@
+#include "inference/cpu/formats.h"
+
+#include <array>
+
+namespace kinglet::inference::cpu {
+
+extern const Format kF32;
+extern const Format kF16;
+extern const Format kQ4_0;
+extern const Format kQ8_0;
+
+const Format* find_format(TensorType type) {
+  static constexpr std::array kAll = {&kF32, &kF16, &kQ4_0, &kQ8_0};
+  for (const Format* format : kAll) {
+    if (format->type == type) return format;
+  }
+  return nullptr;
+}
+
+}  // namespace kinglet::inference::cpu

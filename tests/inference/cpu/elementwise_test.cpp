@@ -1,0 +1,119 @@
+#include "inference/cpu/elementwise.h"
+
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#include "tests/inference/cpu/kernel_test.h"
+
+namespace kinglet::test {
+
+namespace {
+constexpr std::size_t kSizes[] = {1, 2, 3, 15, 16, 17, 96, 255, 1000};
+}
+
+TEST_SUITE("inference/cpu/elementwise") {
+  TEST_CASE("rms_norm is that of float64") {
+    for (const std::size_t n : kSizes) {
+      RandomFloats random(static_cast<std::uint32_t>(n));
+      const std::vector<float> in = random.take(n, 3.0F);
+      const std::vector<float> weight = random.take(n);
+      double squares = 0;
+      for (const float x : in)
+        squares += double{x} * x;
+      const double scale = 1 / std::sqrt(squares / static_cast<double>(n) + 1e-5);
+      std::vector<double> expected(n);
+      for (std::size_t i = 0; i < n; ++i)
+        expected[i] = in[i] * scale * weight[i];
+      for_each_simd_target([&] {
+        std::vector<float> out(n);
+        inference::cpu::rms_norm(in.data(), weight.data(), n, 1e-5F, out.data());
+        CHECK(largest_error(out, expected) < 1e-6);
+      });
+    }
+  }
+
+  TEST_CASE("swi_glu is that of float64, at the ends of the range, too") {
+    for (const std::size_t n : kSizes) {
+      RandomFloats random(static_cast<std::uint32_t>(n));
+      std::vector<float> gate = random.take(n, 10.0F);
+      const std::vector<float> up = random.take(n);
+      const float ends[] = {-1e30F, -200.0F, -104.0F, -88.0F, 0.0F, 88.0F, 1e30F};
+      std::vector<double> expected(n);
+      for (const float end : ends) {
+        gate[n / 2] = end;
+        double magnitude = 0;
+        for (std::size_t i = 0; i < n; ++i) {
+          expected[i] = gate[i] / (1 + std::exp(-double{gate[i]})) * up[i];
+          magnitude = std::max(magnitude, std::fabs(expected[i]));
+        }
+        for_each_simd_target([&] {
+          std::vector<float> out(n);
+          inference::cpu::swi_glu(gate.data(), up.data(), n, out.data());
+          for (std::size_t i = 0; i < n; ++i) {
+            CAPTURE(gate[i]);
+            CHECK(out[i] == doctest::Approx(expected[i]).epsilon(2e-6));
+          }
+        });
+      }
+    }
+  }
+
+  TEST_CASE("a gate that is not a number stays one") {
+    const float gate[] = {std::numeric_limits<float>::quiet_NaN()};
+    const float up[] = {1.0F};
+    for_each_simd_target([&] {
+      float out[] = {0.0F};
+      inference::cpu::swi_glu(gate, up, 1, out);
+      CHECK(std::isnan(out[0]));
+    });
+  }
+
+  TEST_CASE("add adds in place") {
+    for (const std::size_t n : kSizes) {
+      RandomFloats random(static_cast<std::uint32_t>(n));
+      const std::vector<float> in = random.take(n);
+      const std::vector<float> before = random.take(n);
+      for_each_simd_target([&] {
+        std::vector<float> out = before;
+        inference::cpu::add(in.data(), n, out.data());
+        for (std::size_t i = 0; i < n; ++i)
+          CHECK(out[i] == in[i] + before[i]);
+      });
+    }
+  }
+
+  TEST_CASE("rope_neox turns pairs half the turned dimensions apart and leaves the rest") {
+    constexpr std::uint32_t kHeads = 3;
+    constexpr std::uint32_t kHeadDim = 10;
+    constexpr std::uint32_t kPairs = 3;
+    RandomFloats random(5);
+    const std::vector<float> before = random.take(kHeads * kHeadDim);
+    std::vector<float> cos_sin;
+    for (const double angle : {0.3, 1.7, -2.2}) {
+      cos_sin.push_back(static_cast<float>(std::cos(angle)));
+      cos_sin.push_back(static_cast<float>(std::sin(angle)));
+    }
+    std::vector<double> expected(before.begin(), before.end());
+    for (std::uint32_t head = 0; head < kHeads; ++head) {
+      for (std::uint32_t i = 0; i < kPairs; ++i) {
+        const std::size_t a = head * kHeadDim + i;
+        const std::size_t b = a + kPairs;
+        expected[a] = double{before[a]} * cos_sin[2 * i] - double{before[b]} * cos_sin[2 * i + 1];
+        expected[b] = double{before[a]} * cos_sin[2 * i + 1] + double{before[b]} * cos_sin[2 * i];
+      }
+    }
+    std::vector<float> out = before;
+    inference::cpu::rope_neox(out.data(), kHeads, kHeadDim, kPairs, cos_sin.data());
+    CHECK(largest_error(out, expected) < 1e-6);
+    for (std::uint32_t head = 0; head < kHeads; ++head) {
+      for (std::size_t i = head * kHeadDim + 2 * kPairs; i < (head + 1) * kHeadDim; ++i) {
+        CHECK(out[i] == before[i]);
+      }
+    }
+  }
+}
+
+}  // namespace kinglet::test

@@ -1,0 +1,44 @@
+#include "inference/cpu/thread_pool.h"
+
+#include <atomic>
+#include <chrono>
+#include <ctime>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+namespace kinglet::test {
+
+using inference::cpu::ThreadPool;
+
+TEST_SUITE("inference/cpu/thread_pool") {
+  TEST_CASE("every item of every job is done once before for_each returns") {
+    for (const std::uint32_t n_threads : {1U, 2U, 3U, 7U}) {
+      ThreadPool pool(n_threads);
+      CHECK(pool.n_threads() == n_threads);
+      // Jobs of changing length, back to back: late threads meet the next job.
+      for (std::uint32_t job = 0; job < 2000; ++job) {
+        const std::uint32_t n_items = job % 19;
+        std::vector<std::uint8_t> times(n_items, 0);
+        std::atomic<bool> foreign = false;
+        pool.for_each(n_items, [&](std::uint32_t item, std::uint32_t thread) {
+          ++times[item];
+          if (thread >= n_threads) foreign = true;
+        });
+        CHECK(times == std::vector<std::uint8_t>(n_items, 1));
+        CHECK(!foreign);
+      }
+    }
+  }
+
+  TEST_CASE("threads without work sleep") {
+    ThreadPool pool(4);
+    pool.for_each(8, [](std::uint32_t, std::uint32_t) {});
+    const std::clock_t before = std::clock();  // processor time of all threads
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    const double busy = static_cast<double>(std::clock() - before) / CLOCKS_PER_SEC;
+    CHECK(busy < 0.05);
+  }
+}
+
+}  // namespace kinglet::test
