@@ -112,6 +112,8 @@ class Gguf {
     std::span<const std::byte> bytes;          // without type and element count
   };
 
+  /// Fills all below from bytes_; in gguf_parser.cpp.
+  Result<void> read_header();
   const Value* find_value(std::string_view key) const;
 
   std::string name_;

@@ -207,13 +207,13 @@ std::string_view Vocabulary::text(TokenId id) const {
   return std::string_view(bytes_).substr(starts_[i], starts_[i + 1] - starts_[i]);
 }
 
-std::optional<TokenId> Vocabulary::find(std::string_view wanted) const {
-  if (wanted.empty()) return std::nullopt;
-  std::size_t slot = XXH3_64bits(wanted.data(), wanted.size());
+std::optional<TokenId> Vocabulary::find(std::string_view text) const {
+  if (text.empty()) return std::nullopt;
+  std::size_t slot = XXH3_64bits(text.data(), text.size());
   for (;; ++slot) {
     const TokenId there = slots_[slot & (slots_.size() - 1)];
     if (there == kNoToken) return std::nullopt;
-    if (text(there) == wanted) return there;
+    if (this->text(there) == text) return there;
   }
 }
 

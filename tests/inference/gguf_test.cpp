@@ -28,6 +28,7 @@ GgufWriter good_file() {
   writer.put<std::int64_t>("negative", -3);
   writer.put<float>("ratio", 0.5F);
   writer.put<double>("precise", 0.25);
+  writer.put<double>("huge", 1e300);
   writer.put<bool>("flag", true);
   const std::vector<std::string> words = {"one", "", "three"};
   writer.put_strings("words", words);
@@ -144,6 +145,8 @@ TEST_SUITE("inference/gguf") {
           "m.gguf: key 'general.architecture' must hold an integer from 0 up, it holds string that "
           "is none or is out of range; get another copy of the model");
     CHECK_FALSE(gguf->get<std::uint32_t>("negative"));  // out of range
+    CHECK_FALSE(gguf->get<float>("huge"));
+    CHECK(gguf->get<double>("huge"));
     CHECK_FALSE(gguf->get<bool>("count"));
     CHECK_FALSE(gguf->get<float>("count"));
     CHECK_FALSE(gguf->get<std::uint32_t>("ratio"));
