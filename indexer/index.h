@@ -115,9 +115,14 @@ class Snapshot {
   struct Part {
     std::shared_ptr<const Segment> segment;
     std::shared_ptr<const std::vector<bool>> dead;  // by file of the segment
-    std::size_t n_live = 0;
+    std::size_t n_live = 0;                         // files
   };
-  std::vector<Part> parts_;
+  // Marks files as dead; how many there were.
+  std::size_t drop(std::span<const std::string> paths);
+  // Merges segments of like size, and rewrites those that are mostly dead.
+  void compact();
+
+  std::vector<Part> parts_;  // the larger first
 };
 
 /// Writers take turns on a mutex that readers never wait for longer than a copy of the snapshot.
@@ -135,6 +140,8 @@ class Index {
   Snapshot snapshot() const;
 
  private:
+  void publish(Snapshot next);
+
   std::mutex writer_;
   mutable std::mutex current_mutex_;
   Snapshot current_;

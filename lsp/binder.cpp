@@ -9,6 +9,10 @@ struct RawReply::State {
   Answer answer;
   bool is_answered = false;
 
+  State(std::string the_method, Answer the_answer)
+      : method(std::move(the_method)), answer(std::move(the_answer)) {}
+  State(const State&) = delete;  // the destructor answers: there is one of it
+  State& operator=(const State&) = delete;
   ~State() {
     if (is_answered) return;
     answer(fail(ResponseCode::kInternalError, method + ": the handler gave no answer"));
@@ -16,7 +20,7 @@ struct RawReply::State {
 };
 
 RawReply::RawReply(std::string method, Answer answer)
-    : state_(std::make_shared<State>(State{std::move(method), std::move(answer)})) {}
+    : state_(std::make_shared<State>(std::move(method), std::move(answer))) {}
 
 void RawReply::operator()(Response<Json> response) const {
   assert(!state_->is_answered && "a request is answered once");

@@ -10,10 +10,11 @@ tl::unexpected<Error> not_open(std::string_view uri) {
   return fail(ErrorCode::kNotFound, "document not open: " + std::string(uri));
 }
 
-bool replaces_everything(const Range& range, const TextBuffer& text) {
-  // Editors name the whole document as 0:0 to some line far behind its end. Nothing of the old
-  // text is left, so this is right whatever the old text was.
-  return range.start == Position{} && range.end.line >= text.n_lines();
+// Editors also name the whole document as 0:0 to a line behind its end. Nothing of the old text is
+// left then. While that is unknown, only a line that no document has is surely behind its end.
+bool replaces_everything(const Range& range, const TextBuffer& text, bool is_synced) {
+  const std::size_t first_line_behind = is_synced ? text.n_lines() : kMaxDocumentBytes + 1;
+  return range.start == Position{} && range.end.line >= first_line_behind;
 }
 
 Result<ByteRange> edited_bytes(const TextBuffer& text, Range range, PositionEncoding encoding) {
@@ -43,7 +44,7 @@ Result<void> apply(const TextDocumentContentChangeEvent& change,
                    PositionEncoding encoding,
                    bool& is_synced,
                    TextBuffer& text) {
-  if (!change.range || replaces_everything(*change.range, text)) {
+  if (!change.range || replaces_everything(*change.range, text, is_synced)) {
     text = TextBuffer(change.text);
     is_synced = true;
     return {};
@@ -83,6 +84,10 @@ Result<void> Documents::change(const DidChangeTextDocumentParams& params) {
     problem =
         Error{ErrorCode::kInvalidArgument,
               name + ": versions must rise, this one follows " + std::to_string(document.version)};
+    is_synced = false;
+  }
+  if (params.malformed) {
+    problem = Error{ErrorCode::kInvalidArgument, name + ": " + *params.malformed};
     is_synced = false;
   }
   TextBuffer text = *document.text;

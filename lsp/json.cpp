@@ -32,7 +32,7 @@ int nesting_depth(std::string_view text) {
 }
 
 std::optional<unsigned> escaped_unit(std::string_view text, std::size_t at) {
-  if (text.size() - at < 6 || text[at] != '\\' || text[at + 1] != 'u') return std::nullopt;
+  if (at + 6 > text.size() || text[at] != '\\' || text[at + 1] != 'u') return std::nullopt;
   unsigned unit = 0;
   for (const char c : text.substr(at + 2, 4)) {
     unit *= 16;

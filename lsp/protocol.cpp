@@ -146,8 +146,15 @@ Result<void> read(const Field& field, TextDocumentContentChangeEvent& out) {
 }
 
 Result<void> read(const Field& field, DidChangeTextDocumentParams& out) {
-  TRY(field.require("textDocument", out.textDocument));
-  return field.require("contentChanges", out.contentChanges);
+  TextDocumentIdentifier id;
+  TRY(field.require("textDocument", id));
+  out.textDocument.uri = std::move(id.uri);
+  auto rest = field.require("textDocument", out.textDocument);
+  if (rest) rest = field.require("contentChanges", out.contentChanges);
+  if (rest) return {};
+  out.malformed = std::move(rest).error().message;
+  out.contentChanges.clear();
+  return {};
 }
 
 Result<void> read(const Field& field, DidSaveTextDocumentParams& out) {

@@ -125,6 +125,9 @@ Result<void> read(const Field& field, TextDocumentContentChangeEvent& out);
 struct DidChangeTextDocumentParams {
   VersionedTextDocumentIdentifier textDocument;
   std::vector<TextDocumentContentChangeEvent> contentChanges;
+  /// Why the version or the changes could not be read. Kept instead of failing the whole message:
+  /// the document it names is then known to be wrong, which must not be missed.
+  std::optional<std::string> malformed;
 };
 Result<void> read(const Field& field, DidChangeTextDocumentParams& out);
 

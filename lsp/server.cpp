@@ -67,6 +67,13 @@ bool is_request_id(const Json& id) {
   return id.is_string() || id.is_number_integer();
 }
 
+Json call(std::string_view method, Json params) {
+  Json message = {{"jsonrpc", "2.0"}, {"method", method}};
+  // JSON-RPC allows an object, an array, or nothing.
+  if (!params.is_null()) message["params"] = std::move(params);
+  return message;
+}
+
 // The id to name in an error about `message`, or null where there is none to trust.
 const Json& id_of(const Json& message) {
   if (!message.is_object()) return kNullId;
@@ -270,7 +277,7 @@ void ServerCore::answer(const Json& id, const Response<Json>& response) {
 }
 
 void ServerCore::send_notification(std::string_view method, Json params) {
-  send({{"jsonrpc", "2.0"}, {"method", method}, {"params", std::move(params)}});
+  send(call(method, std::move(params)));
 }
 
 void ServerCore::send_request(std::string_view method,
@@ -279,7 +286,9 @@ void ServerCore::send_request(std::string_view method,
   if (phase_ == Phase::kClosed) return;
   const std::int64_t id = next_id_++;
   awaited_.emplace(id, std::move(on_response));
-  send({{"jsonrpc", "2.0"}, {"id", id}, {"method", method}, {"params", std::move(params)}});
+  Json message = call(method, std::move(params));
+  message["id"] = id;
+  send(message);
 }
 
 void ServerCore::send(const Json& message) {

@@ -62,6 +62,7 @@ constexpr std::uint32_t kVecWorkgroup = 64;
 constexpr std::uint32_t kVecRows = 4;
 constexpr std::uint32_t kTile = 32;
 constexpr std::uint32_t kDepth = 32;
+constexpr std::uint32_t kTileLoads = 4;
 constexpr std::uint32_t kAttentionWorkgroup = 64;
 // Up to here one matvec per token reads the weights less often than tiles waste lanes.
 constexpr std::uint32_t kMaxVecTokens = 4;
@@ -208,8 +209,8 @@ void Operations::mul_mat_tiled(Stream& stream, const MulMat& op) const {
                              op.weights.n_columns,
                              op.n_tokens},
                   folded(divide_up(op.weights.n_rows, kTile), divide_up(op.n_tokens, kTile)),
-                  // The loops inside carry [[unroll]], except the one over the depth.
-                  passes * (1 + kDepth));
+                  // The loops inside carry [[unroll]], except those over the loads and the depth.
+                  passes * (1 + kTileLoads + kDepth));
 }
 
 void Operations::rope_neox(Stream& stream, const RopeNeox& op) const {

@@ -76,11 +76,11 @@ Result<Stream> Stream::create(const Device& device) {
 
 Stream::~Stream() {
   // A run that never ends (device lost, hang) must not keep the process: it is about to give up.
-  if (semaphore_ && submitted_ > completed_) (void)wait();
+  if (semaphore_ && submitted_ > completed_) (void)wait(std::chrono::seconds(5));
 }
 
 Result<void> Stream::begin() {
-  assert(submitted_ == completed_);
+  if (submitted_ != completed_) return still_running();
   const DeviceTable& table = device_->table();
   TRY_VK(table.vkResetCommandPool(device_->handle(), pool_.get(), 0), "resetting a command pool");
   VkCommandBufferBeginInfo info = {};
@@ -151,7 +151,7 @@ Result<void> Stream::end() {
 }
 
 Result<void> Stream::submit() {
-  assert(submitted_ == completed_);
+  if (submitted_ != completed_) return still_running();
   const std::uint64_t signal = submitted_ + 1;
   VkTimelineSemaphoreSubmitInfo timeline = {};
   timeline.sType = VK_STRUCTURE_TYPE_TIMELINE_SEMAPHORE_SUBMIT_INFO;
@@ -172,6 +172,13 @@ Result<void> Stream::submit() {
   return {};
 }
 
+tl::unexpected<Error> Stream::still_running() const {
+  return fail(ErrorCode::kDeviceLost,
+              "the last run on " + device_->info().name +
+                  " has not ended; the GPU hangs or was lost, and the engine has to be started "
+                  "again");
+}
+
 Result<double> Stream::wait(std::chrono::nanoseconds timeout) {
   assert(submitted_ > completed_);
   const DeviceTable& table = device_->table();
@@ -186,9 +193,8 @@ Result<double> Stream::wait(std::chrono::nanoseconds timeout) {
       device_->handle(),
       &info,
       static_cast<std::uint64_t>(std::max<std::int64_t>(timeout.count(), 0)));
-  // A lost device completes nothing any more; only a timeout leaves something to wait for.
-  if (waited != VK_TIMEOUT) completed_ = submitted_;
   TRY_VK(waited, doing);
+  completed_ = submitted_;
   const std::chrono::duration<double> host = std::chrono::steady_clock::now() - submit_time_;
   if (!timestamps_) return host.count();
   std::array<std::uint64_t, 2> ticks = {};

@@ -32,7 +32,7 @@ class Stream {
   /// Waits for a run in flight.
   ~Stream();
 
-  /// Forgets what was recorded and starts anew; not while a run is in flight.
+  /// Forgets what was recorded and starts anew; kDeviceLost while a run is in flight.
   Result<void> begin();
   /// `loop_iterations`: an upper bound of what one invocation's loops take together, below
   /// kMaxLoopIterations. `push` must have the size of the kernel's push constant block.
@@ -61,7 +61,7 @@ class Stream {
   /// Starts a run of what was recorded and returns at once. kDeviceLost, kOutOfMemory.
   Result<void> submit();
   /// Sleeps until the run is done; its time on the device in seconds (on the host's clock where the
-  /// queue has no timestamps). kTimeout leaves the run in flight: the device hangs or is lost.
+  /// queue has no timestamps). An error (kTimeout, kDeviceLost) leaves the run in flight.
   Result<double> wait(std::chrono::nanoseconds timeout = std::chrono::seconds(30));
   Result<double> run() {
     if (auto submitted = submit(); !submitted) return tl::unexpected(submitted.error());
@@ -73,6 +73,7 @@ class Stream {
 
  private:
   explicit Stream(const Device& device) : device_(&device) {}
+  tl::unexpected<Error> still_running() const;
 
   const Device* device_;
   Unique<VkCommandPool> pool_;

@@ -63,7 +63,7 @@ void main() {
     [[unroll]] for (uint r = 0; r < kSums; ++r) sums[t][r] = 0.0;
   }
   for (uint column = 0; column < n_columns; column += kDepth) {
-    [[unroll]] for (uint pass = 0; pass < kTile * kDepth / 4 / kWorkgroupSize; ++pass) {
+    for (uint pass = 0; pass < kTile * kDepth / 4 / kWorkgroupSize; ++pass) {
       const uint task = lane + pass * kWorkgroupSize;
       const uint line = task / (kDepth / 4);
       const uint depth = task % (kDepth / 4) * 4;

@@ -98,6 +98,93 @@ TEST_SUITE("inference/cpu/backend") {
                   worst_f16);
     }
   }
+
+  TEST_CASE("a sliding window hides what lies before it") {
+    for (const std::uint32_t window : {1U, 20U, 32U, 33U}) {
+      CAPTURE(window);
+      GgufWriter writer = synthetic_gguf({.seed = 12});
+      writer.put("phi3.attention.sliding_window", window);
+      const LoadedModel loaded = load_gguf(writer);
+      const Shape shape{"window", {}, 100};
+      CHECK(error_of(loaded, shape, KvFormat::kF32) <= kExact);
+      CHECK(error_of(loaded, shape, KvFormat::kF16) <= kF16Cache);
+    }
+  }
+
+  TEST_CASE("threads and chunks do not change a bit of the logits") {
+    const LoadedModel loaded = load_synthetic({.seed = 13, .type = TensorType::kQ4_0});
+    const auto tokens = random_tokens(100, 384, 5);
+    std::vector<float> expected;
+    for (const std::uint32_t n_threads : {1U, 2U, 3U}) {
+      for (const std::uint32_t chunk_tokens : {1U, 7U, 32U, 128U}) {
+        const auto executor = make_executor("cpu",
+                                            loaded,
+                                            {.kv_format = KvFormat::kF16,
+                                             .n_kv_tokens = 128,
+                                             .chunk_tokens = chunk_tokens,
+                                             .n_threads = n_threads});
+        const auto logits = all_logits(*executor, tokens, 128);
+        if (expected.empty()) expected = logits;
+        CHECK(logits == expected);
+      }
+    }
+  }
+
+  TEST_CASE("prefill in chunks, at once and token by token: the same greedy text") {
+    for (const KvFormat format : {KvFormat::kF32, KvFormat::kF16}) {
+      const double tolerance = format == KvFormat::kF32 ? kExact : kF16Cache;
+      const LoadedModel loaded =
+          load_synthetic({.seed = 14, .context = 512, .original_context = 200});
+      int n_different = 0;
+      for (std::uint32_t prompt_seed = 0; prompt_seed < 5; ++prompt_seed) {
+        const auto prompt = random_tokens(40 + 13 * prompt_seed, 384, prompt_seed);
+        const auto text_of = [&](std::uint32_t chunk_tokens, std::uint32_t step) {
+          const auto executor = make_executor("cpu",
+                                              loaded,
+                                              {.kv_format = format,
+                                               .n_kv_tokens = 512,
+                                               .chunk_tokens = chunk_tokens,
+                                               .n_threads = 2});
+          return greedy_text(*executor, prompt, 200, step);
+        };
+        const auto at_once = text_of(512, 0);
+        REQUIRE(at_once.size() == 200);
+        const struct {
+          std::uint32_t chunk_tokens;
+          std::uint32_t step;
+        } ways[] = {{8, 0}, {33, 0}, {64, 50}, {16, 1}};
+        for (const auto& way : ways) {
+          CAPTURE(way.chunk_tokens);
+          CAPTURE(way.step);
+          const auto text = text_of(way.chunk_tokens, way.step);
+          const Difference difference = first_difference(*loaded.reference, prompt, at_once, text);
+          if (!difference.found) continue;
+          ++n_different;
+          CHECK(difference.reference_gap <= 2 * tolerance);
+        }
+      }
+      std::printf("cpu greedy texts, %s cache: %d of 20 differ\n",
+                  format == KvFormat::kF32 ? "f32" : "f16",
+                  n_different);
+      CHECK(n_different == 0);  // this backend's sums do not depend on the split
+    }
+  }
+
+  TEST_CASE("a model is refused by the name of what is too large") {
+    const LoadedModel loaded = load_synthetic(
+        {.hidden = 32, .layers = 1, .heads = 1, .kv_heads = 1, .head_dim = 514, .ffn = 32});
+    const auto* cpu = inference::find_backend("cpu");
+    const auto heads = cpu->create(loaded.model, {});
+    REQUIRE(!heads.has_value());
+    CHECK(heads.error().code == ErrorCode::kUnsupported);
+    CHECK(heads.error().message.find("heads of 514") != std::string::npos);
+
+    const LoadedModel small = load_synthetic({});
+    const auto cache = cpu->create(small.model, {.n_kv_tokens = 4'000'000'000U});
+    REQUIRE(!cache.has_value());
+    CHECK(cache.error().code == ErrorCode::kOutOfMemory);
+    CHECK(cache.error().message.find("KV cache: ") == 0);
+  }
 }
 
 }  // namespace kinglet::test

@@ -1,0 +1,380 @@
+#include "indexer/index.h"
+
+#include <algorithm>
+#include <map>
+#include <tuple>
+#include <unordered_map>
+
+#include "indexer/fuzzy.h"
+#include "indexer/segment.h"
+
+namespace kinglet::indexer {
+namespace {
+
+// Segments of like size that pile up before they become one.
+constexpr std::size_t kMergeWidth = 8;
+
+bool is_dead(const std::shared_ptr<const std::vector<bool>>& dead, std::uint32_t file) {
+  return dead && (*dead)[file];
+}
+
+// By place: the order of a file and of a list of files.
+bool comes_before(const Symbol& a, const Symbol& b) {
+  return std::tie(a.path, a.definition.range.begin, a.definition.name_range.begin) <
+         std::tie(b.path, b.definition.range.begin, b.definition.name_range.begin);
+}
+
+std::size_t tier_of(std::size_t n_files) {
+  std::size_t tier = 0;
+  for (; n_files >= kMergeWidth; n_files /= kMergeWidth)
+    ++tier;
+  return tier;
+}
+
+void write_record(std::string& out, const std::string& path, const FileRecord& record) {
+  const auto range = [](ByteRange r) {
+    return std::to_string(r.begin) + "-" + std::to_string(r.end);
+  };
+  out += "file " + path + " " + record.language + " " + to_hex(record.hash) + " bytes " +
+         std::to_string(record.n_bytes) + " lines " + std::to_string(record.n_lines) +
+         " coverage " + std::to_string(static_cast<int>(record.coverage)) + "\n";
+  for (const Import& import : record.imports) {
+    out += "  import " + range(import.range) + " " + import.target + "\n";
+  }
+  for (const Definition& definition : record.definitions) {
+    out += "  define " + range(definition.range) + " " + range(definition.name_range) + " ";
+    out += name_of(definition.kind);
+    out += (definition.has_body ? " body" : "");
+    out += (definition.is_test ? " test" : "");
+    out += (definition.evidence == Evidence::kLexical ? " lexical" : "");
+    out +=
+        " [" + definition.container + "] " + definition.name + ": " + definition.signature + "\n";
+    if (!definition.doc.empty()) {
+      out += "    doc ";
+      for (const char c : definition.doc)
+        out += c == '\n' ? std::string("\\n") : std::string(1, c);
+      out += "\n";
+    }
+  }
+  for (const Reference& reference : record.references) {
+    out +=
+        "  use " + std::to_string(reference.offset) + " " + record.names[reference.name_idx] + "\n";
+  }
+  for (const Chunk& chunk : record.chunks) {
+    out += "  chunk " + range(chunk.range) + " " + std::to_string(chunk.hash);
+    for (const Term& term : chunk.terms) {
+      out += " " + record.names[term.name_idx] + ":" + std::to_string(term.count);
+    }
+    out += "\n";
+  }
+}
+
+}  // namespace
+
+// --- reading -------------------------------------------------------------------------------------
+
+std::vector<Symbol> Snapshot::definitions(std::string_view name) const {
+  std::vector<Symbol> symbols;
+  for (const Part& part : parts_) {
+    const Segment& segment = *part.segment;
+    const auto id = segment.find_name(name);
+    if (!id) continue;
+    for (const std::uint32_t i : segment.definitions_of(*id)) {
+      const Segment::DefinitionEntry& entry = segment.definitions()[i];
+      if (is_dead(part.dead, entry.file)) continue;
+      symbols.push_back({std::string(segment.path_of(entry.file)),
+                         std::string(segment.text(segment.files()[entry.file].language)),
+                         segment.definition(entry)});
+    }
+  }
+  std::sort(symbols.begin(), symbols.end(), comes_before);
+  return symbols;
+}
+
+std::vector<Symbol> Snapshot::find_symbols(const SymbolQuery& query) const {
+  // Names first: they are few beside symbols, and most are no match.
+  struct Name {
+    int score;
+    std::string_view name;
+  };
+  std::vector<Name> names;
+  for (const Part& part : parts_) {
+    const Segment& segment = *part.segment;
+    const bool is_fuzzy = query.match == SymbolQuery::Match::kFuzzy;
+    const bool is_exact = query.match == SymbolQuery::Match::kExact;
+    const auto n_names = static_cast<std::uint32_t>(segment.n_names());
+    for (std::uint32_t id = is_fuzzy ? 0 : segment.lower_bound(query.text); id < n_names; ++id) {
+      const std::string_view name = segment.name(id);
+      if (is_exact ? name != query.text : !is_fuzzy && !name.starts_with(query.text)) break;
+      if (segment.definitions_of(id).empty()) continue;
+      const auto score = is_fuzzy ? fuzzy_score(query.text, name) : 0;
+      if (score) names.push_back({*score, name});
+    }
+  }
+  std::sort(names.begin(), names.end(), [](const Name& a, const Name& b) {
+    return a.score != b.score ? a.score > b.score : a.name < b.name;
+  });
+  names.erase(std::unique(names.begin(),
+                          names.end(),
+                          [](const Name& a, const Name& b) { return a.name == b.name; }),
+              names.end());
+
+  std::vector<Symbol> symbols;
+  for (const Name& name : names) {
+    for (Symbol& symbol : definitions(name.name)) {
+      if (symbols.size() == query.limit) return symbols;
+      if (!query.kind || symbol.definition.kind == *query.kind)
+        symbols.push_back(std::move(symbol));
+    }
+  }
+  return symbols;
+}
+
+std::vector<Symbol> Snapshot::definitions_in(std::string_view path) const {
+  std::vector<Symbol> symbols;
+  for (const Part& part : parts_) {
+    const Segment& segment = *part.segment;
+    const auto id = segment.find_file(path);
+    if (!id || is_dead(part.dead, *id)) continue;
+    const Segment::File& file = segment.files()[*id];
+    for (std::uint32_t i = 0; i < file.n_definitions; ++i) {
+      symbols.push_back({std::string(path),
+                         std::string(segment.text(file.language)),
+                         segment.definition(segment.definitions()[file.first_definition + i])});
+    }
+  }
+  return symbols;
+}
+
+std::vector<ReferenceSite> Snapshot::references(std::string_view name) const {
+  std::vector<ReferenceSite> sites;
+  for (const Part& part : parts_) {
+    const Segment& segment = *part.segment;
+    const auto id = segment.find_name(name);
+    if (!id) continue;
+    segment.for_each_reference(
+        *id, [&](std::uint32_t file, std::span<const std::uint32_t> offsets) {
+          if (is_dead(part.dead, file)) return;
+          sites.push_back({std::string(segment.path_of(file)), {offsets.begin(), offsets.end()}});
+        });
+  }
+  std::sort(sites.begin(), sites.end(), [](const ReferenceSite& a, const ReferenceSite& b) {
+    return a.path < b.path;
+  });
+  return sites;
+}
+
+std::size_t Snapshot::n_defining_files(std::string_view name) const {
+  std::size_t n_files = 0;
+  for (const Part& part : parts_) {
+    const auto id = part.segment->find_name(name);
+    if (!id) continue;
+    std::vector<std::uint32_t> files;
+    for (const std::uint32_t i : part.segment->definitions_of(*id)) {
+      const std::uint32_t file = part.segment->definitions()[i].file;
+      if (!is_dead(part.dead, file)) files.push_back(file);
+    }
+    std::sort(files.begin(), files.end());
+    n_files += static_cast<std::size_t>(std::unique(files.begin(), files.end()) - files.begin());
+  }
+  return n_files;
+}
+
+std::vector<Import> Snapshot::imports_of(std::string_view path) const {
+  std::vector<Import> imports;
+  for (const Part& part : parts_) {
+    const auto id = part.segment->find_file(path);
+    if (!id || is_dead(part.dead, *id)) continue;
+    const Segment::File& file = part.segment->files()[*id];
+    for (std::uint32_t i = 0; i < file.n_imports; ++i) {
+      const Segment::ImportEntry& entry = part.segment->imports()[file.first_import + i];
+      imports.push_back({std::string(part.segment->text(entry.target)), entry.range});
+    }
+  }
+  return imports;
+}
+
+std::optional<FileInfo> Snapshot::file(std::string_view path) const {
+  for (const Part& part : parts_) {
+    const auto id = part.segment->find_file(path);
+    if (!id || is_dead(part.dead, *id)) continue;
+    const Segment::File& file = part.segment->files()[*id];
+    return FileInfo{std::string(path),
+                    std::string(part.segment->text(file.language)),
+                    file.hash,
+                    file.n_bytes,
+                    file.n_lines,
+                    file.coverage};
+  }
+  return std::nullopt;
+}
+
+std::vector<FileInfo> Snapshot::files() const {
+  std::vector<FileInfo> files;
+  for (const Part& part : parts_) {
+    for (std::uint32_t i = 0; i < part.segment->files().size(); ++i) {
+      if (is_dead(part.dead, i)) continue;
+      const Segment::File& file = part.segment->files()[i];
+      files.push_back({std::string(part.segment->path_of(i)),
+                       std::string(part.segment->text(file.language)),
+                       file.hash,
+                       file.n_bytes,
+                       file.n_lines,
+                       file.coverage});
+    }
+  }
+  std::sort(files.begin(), files.end(), [](const FileInfo& a, const FileInfo& b) {
+    return a.path < b.path;
+  });
+  return files;
+}
+
+IndexStats Snapshot::stats() const {
+  IndexStats stats;
+  for (const Part& part : parts_) {
+    for (std::uint32_t i = 0; i < part.segment->files().size(); ++i) {
+      if (is_dead(part.dead, i)) continue;
+      const Segment::File& file = part.segment->files()[i];
+      ++stats.n_files;
+      stats.n_definitions += file.n_definitions;
+      stats.n_references += file.n_references;
+      stats.n_chunks += file.n_chunks;
+      stats.n_bytes += file.n_bytes;
+    }
+    stats.memory += part.segment->memory() + (part.dead ? part.dead->size() / 8 : 0);
+  }
+  return stats;
+}
+
+std::string Snapshot::dump() const {
+  std::map<std::string, FileRecord> all;
+  for (const Part& part : parts_) {
+    auto records = part.segment->records();
+    for (std::uint32_t i = 0; i < records.size(); ++i) {
+      if (!is_dead(part.dead, i)) all.insert(std::move(records[i]));
+    }
+  }
+  std::string out;
+  for (const auto& [path, record] : all)
+    write_record(out, path, record);
+  return out;
+}
+
+// --- writing -------------------------------------------------------------------------------------
+
+void Index::put(std::string path, FileRecord record) {
+  std::vector<std::pair<std::string, FileRecord>> files;
+  files.emplace_back(std::move(path), std::move(record));
+  put(std::move(files));
+}
+
+void Index::put(std::vector<std::pair<std::string, FileRecord>> files) {
+  // By path; of one path the last.
+  std::stable_sort(
+      files.begin(), files.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::vector<std::shared_ptr<const Segment>> segments;
+  std::vector<std::string> paths;
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    if (i + 1 < files.size() && files[i].first == files[i + 1].first) continue;
+    segments.push_back(Segment::of_file(files[i].first, files[i].second));
+    paths.push_back(std::move(files[i].first));
+    files[i].second = {};
+  }
+  if (segments.empty()) return;
+  if (segments.size() > 1) {
+    std::vector<Segment::Input> inputs;
+    inputs.reserve(segments.size());
+    for (const auto& segment : segments)
+      inputs.push_back({segment.get(), nullptr});
+    segments = {Segment::merge(inputs)};
+  }
+
+  const std::lock_guard writing(writer_);
+  Snapshot next = snapshot();
+  next.drop(paths);
+  next.parts_.push_back({std::move(segments.front()), nullptr, paths.size()});
+  next.compact();
+  publish(std::move(next));
+}
+
+bool Index::remove(std::string_view path) {
+  const std::lock_guard writing(writer_);
+  Snapshot next = snapshot();
+  const std::string paths[] = {std::string(path)};
+  if (next.drop(paths) == 0) return false;
+  next.compact();
+  publish(std::move(next));
+  return true;
+}
+
+void Index::clear() {
+  const std::lock_guard writing(writer_);
+  publish({});
+}
+
+Snapshot Index::snapshot() const {
+  const std::lock_guard lock(current_mutex_);
+  return current_;
+}
+
+void Index::publish(Snapshot next) {
+  // The last owner of the old parts frees them, outside the lock.
+  const std::lock_guard lock(current_mutex_);
+  std::swap(current_.parts_, next.parts_);
+}
+
+std::size_t Snapshot::drop(std::span<const std::string> paths) {
+  std::size_t n_dropped = 0;
+  for (Part& part : parts_) {
+    std::shared_ptr<std::vector<bool>> dead;  // a copy, once something changes
+    for (const std::string& path : paths) {
+      const auto file = part.segment->find_file(path);
+      if (!file || is_dead(part.dead, *file)) continue;
+      if (!dead) {
+        dead = part.dead ? std::make_shared<std::vector<bool>>(*part.dead)
+                         : std::make_shared<std::vector<bool>>(part.segment->files().size(), false);
+      }
+      (*dead)[*file] = true;
+      --part.n_live;
+      ++n_dropped;
+    }
+    if (dead) part.dead = std::move(dead);
+  }
+  std::erase_if(parts_, [](const Part& part) { return part.n_live == 0; });
+  return n_dropped;
+}
+
+void Snapshot::compact() {
+  const auto merged = [](std::span<const Part> parts) {
+    std::vector<Segment::Input> inputs;
+    std::size_t n_live = 0;
+    for (const Part& part : parts) {
+      inputs.push_back({part.segment.get(), part.dead.get()});
+      n_live += part.n_live;
+    }
+    return Part{Segment::merge(inputs), nullptr, n_live};
+  };
+  for (Part& part : parts_) {
+    if (part.n_live * 2 < part.segment->files().size()) part = merged(std::span(&part, 1));
+  }
+  // Large first; the small ones at the end become one when there are many of a kind.
+  std::stable_sort(parts_.begin(), parts_.end(), [](const Part& a, const Part& b) {
+    return tier_of(a.n_live) > tier_of(b.n_live);
+  });
+  while (parts_.size() >= kMergeWidth) {
+    const std::size_t tier = tier_of(parts_.back().n_live);
+    const auto first = std::find_if(parts_.begin(), parts_.end(), [&](const Part& part) {
+      return tier_of(part.n_live) <= tier;
+    });
+    const auto begin = static_cast<std::size_t>(first - parts_.begin());
+    if (parts_.size() - begin < kMergeWidth) break;
+    Part one = merged(std::span(parts_).subspan(begin));
+    parts_.erase(first, parts_.end());
+    parts_.push_back(std::move(one));
+    std::stable_sort(parts_.begin(), parts_.end(), [](const Part& a, const Part& b) {
+      return tier_of(a.n_live) > tier_of(b.n_live);
+    });
+  }
+}
+
+}  // namespace kinglet::indexer

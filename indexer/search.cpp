@@ -1,0 +1,111 @@
+// Snapshot::search: BM25 over chunks (Robertson and Zaragoza, "The Probabilistic Relevance
+// Framework: BM25 and Beyond", 2009).
+//
+// Everything that enters a score (how many chunks there are, how many hold a term, their mean
+// length) is counted over live chunks only, so that scores do not depend on how the index came to
+// be.
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <span>
+#include <tuple>
+
+#include "indexer/index.h"
+#include "indexer/segment.h"
+
+namespace kinglet::indexer {
+namespace {
+
+constexpr double kSaturation = 1.2;     // k1
+constexpr double kLengthWeight = 0.75;  // b
+// Scores are rounded, so that the last bit of a logarithm does not decide between two chunks.
+constexpr double kScoreSteps = 4096;
+
+}  // namespace
+
+std::vector<ChunkHit> Snapshot::search(const SearchQuery& query) const {
+  std::map<std::string_view, double> weights;
+  for (const SearchTerm& term : query.terms)
+    weights[term.name] += term.weight;
+
+  const auto is_live = [](const Part& part, std::uint32_t file) {
+    return !part.dead || !(*part.dead)[file];
+  };
+  std::uint64_t n_chunks = 0;
+  std::uint64_t n_terms = 0;
+  for (const Part& part : parts_) {
+    for (std::uint32_t i = 0; i < part.segment->files().size(); ++i) {
+      if (!is_live(part, i)) continue;
+      n_chunks += part.segment->files()[i].n_chunks;
+      n_terms += part.segment->files()[i].n_terms;
+    }
+  }
+  if (n_chunks == 0 || query.limit == 0) return {};
+  const double mean_length =
+      std::max(1.0, static_cast<double>(n_terms) / static_cast<double>(n_chunks));
+
+  struct Tally {
+    double score = 0;
+    std::uint32_t n_matched = 0;
+  };
+  std::vector<std::vector<Tally>> tallies(parts_.size());
+  for (std::size_t i = 0; i < parts_.size(); ++i) {
+    tallies[i].resize(parts_[i].segment->chunks().size());
+  }
+  struct Posting {
+    std::size_t part;
+    std::uint32_t chunk, count;
+  };
+  std::vector<Posting> postings;
+  for (const auto& [name, weight] : weights) {
+    if (!(weight > 0)) continue;
+    postings.clear();
+    for (std::size_t i = 0; i < parts_.size(); ++i) {
+      const Segment& segment = *parts_[i].segment;
+      const auto id = segment.find_name(name);
+      if (!id) continue;
+      segment.for_each_term(*id, [&](std::uint32_t chunk, std::uint32_t count) {
+        if (is_live(parts_[i], segment.chunks()[chunk].file)) postings.push_back({i, chunk, count});
+      });
+    }
+    const double n_holding = static_cast<double>(postings.size());
+    const double idf =
+        std::log(1 + (static_cast<double>(n_chunks) - n_holding + 0.5) / (n_holding + 0.5));
+    for (const Posting& posting : postings) {
+      const double length = parts_[posting.part].segment->chunks()[posting.chunk].n_terms;
+      const double norm = 1 - kLengthWeight + kLengthWeight * length / mean_length;
+      const double count = posting.count;
+      Tally& tally = tallies[posting.part][posting.chunk];
+      tally.score += weight * idf * count * (kSaturation + 1) / (count + kSaturation * norm);
+      ++tally.n_matched;
+    }
+  }
+
+  std::vector<ChunkHit> hits;
+  for (std::size_t i = 0; i < parts_.size(); ++i) {
+    const Segment& segment = *parts_[i].segment;
+    for (std::uint32_t chunk = 0; chunk < tallies[i].size(); ++chunk) {
+      const Tally& tally = tallies[i][chunk];
+      if (tally.n_matched == 0) continue;
+      const Segment::ChunkEntry& entry = segment.chunks()[chunk];
+      ChunkHit hit;
+      hit.path = segment.path_of(entry.file);
+      hit.range = entry.range;
+      hit.hash = entry.hash;
+      hit.score = static_cast<float>(std::round(tally.score * kScoreSteps) / kScoreSteps);
+      hit.n_matched = tally.n_matched;
+      hits.push_back(std::move(hit));
+    }
+  }
+  const auto is_better = [](const ChunkHit& a, const ChunkHit& b) {
+    if (a.score != b.score) return a.score > b.score;
+    return std::tie(a.path, a.range.begin) < std::tie(b.path, b.range.begin);
+  };
+  const std::size_t n_wanted = std::min(query.limit, hits.size());
+  std::partial_sort(
+      hits.begin(), hits.begin() + static_cast<std::ptrdiff_t>(n_wanted), hits.end(), is_better);
+  hits.resize(n_wanted);
+  return hits;
+}
+
+}  // namespace kinglet::indexer

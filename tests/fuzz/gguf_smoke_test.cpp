@@ -1,0 +1,167 @@
+// The fuzzer's twin for every test run: seeded, a few seconds. It also counts memory, which is why
+// it is a program of its own.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdlib>
+#include <cstring>
+#include <ctime>
+#include <new>
+#include <string>
+
+#include <malloc.h>
+
+#include "inference/gguf.h"
+#include "tests/fuzz/gguf_fuzz.h"
+
+namespace {
+
+std::atomic<std::size_t> live_bytes = 0;
+std::atomic<std::size_t> peak_bytes = 0;
+
+void* counted(std::size_t size) {
+  void* memory = std::malloc(size);
+  if (memory == nullptr) throw std::bad_alloc();
+  live_bytes += ::malloc_usable_size(memory);
+  peak_bytes = std::max(peak_bytes.load(), live_bytes.load());
+  return memory;
+}
+
+void release(void* memory) {
+  if (memory != nullptr) live_bytes -= ::malloc_usable_size(memory);
+  std::free(memory);
+}
+
+}  // namespace
+
+void* operator new(std::size_t size) {
+  return counted(size);
+}
+void* operator new[](std::size_t size) {
+  return counted(size);
+}
+void operator delete(void* memory) noexcept {
+  release(memory);
+}
+void operator delete[](void* memory) noexcept {
+  release(memory);
+}
+void operator delete(void* memory, std::size_t) noexcept {
+  release(memory);
+}
+void operator delete[](void* memory, std::size_t) noexcept {
+  release(memory);
+}
+
+namespace kinglet::test {
+namespace {
+
+/// Most memory that was held at once while `bytes` were parsed, beyond what was held before.
+std::size_t memory_to_parse(std::span<const std::byte> bytes, bool& accepted) {
+  const std::size_t before = live_bytes;
+  peak_bytes = before;
+  accepted = inference::Gguf::parse(bytes, "counted.gguf").has_value();
+  return peak_bytes - before;
+}
+
+constexpr std::size_t kAllowance = std::size_t{16} << 20;
+
+}  // namespace
+
+TEST_SUITE("fuzz/gguf") {
+  TEST_CASE("the good file is accepted") {
+    CHECK(use_gguf(good_gguf()));
+  }
+
+  TEST_CASE("a file cut at any byte of its header is refused") {
+    const Bytes bytes = good_gguf();
+    const auto header = inference::Gguf::parse(bytes, "good").value().data_offset();
+    int n_accepted = 0;
+    for (std::size_t n = 0; n <= header; ++n) {
+      // A copy of exactly that size: a sanitizer sees each byte read beyond it.
+      const Bytes cut(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(n));
+      n_accepted += use_gguf(cut) ? 1 : 0;
+    }
+    CHECK(n_accepted == 0);
+  }
+
+  TEST_CASE("any bit of the header may be wrong") {
+    Bytes bytes = good_gguf();
+    const auto header = inference::Gguf::parse(bytes, "good").value().data_offset();
+    for (std::size_t at = 0; at < header; ++at) {
+      const auto bit = static_cast<std::byte>(1U << at % 8);
+      bytes[at] ^= bit;
+      use_gguf(bytes);
+      bytes[at] ^= bit;
+    }
+    CHECK(use_gguf(bytes));
+  }
+
+  TEST_CASE("any eight bytes of the header may be a huge number") {
+    Bytes bytes = good_gguf();
+    const auto header = inference::Gguf::parse(bytes, "good").value().data_offset();
+    constexpr std::uint64_t kHuge[] = {
+        0xffff'ffff'ffff'ffff, 0x7fff'ffff'ffff'ffe0, 0x8000'0000'0000'0000, 0xffff'fff0, 1 << 20};
+    for (std::size_t at = 0; at + 8 <= header; ++at) {
+      std::uint64_t old = 0;
+      std::memcpy(&old, &bytes[at], 8);
+      std::memcpy(&bytes[at], &kHuge[at % std::size(kHuge)], 8);
+      use_gguf(bytes);
+      std::memcpy(&bytes[at], &old, 8);
+    }
+    CHECK(use_gguf(bytes));
+  }
+
+  TEST_CASE("spoiled fields and bytes are refused or harmless") {
+    int n_accepted = 0;
+    constexpr int kRounds = 4000;
+    for (std::uint64_t seed = 0; seed < kRounds; ++seed)
+      n_accepted += use_gguf(spoiled_gguf(seed));
+    // The mutations are neither all deadly nor all without effect.
+    CHECK(n_accepted > kRounds / 50);
+    CHECK(n_accepted < kRounds / 2);
+  }
+
+  TEST_CASE("refusing takes little memory and little time") {
+    const std::clock_t start = std::clock();
+    std::size_t worst = 0;
+    bool accepted = false;
+    for (std::uint64_t seed = 0; seed < 500; ++seed) {
+      const Bytes bytes = spoiled_gguf(seed);
+      worst = std::max(worst, memory_to_parse(bytes, accepted));
+    }
+    CHECK(worst < kAllowance);
+    CHECK(static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC / 500 < 0.05);
+  }
+
+  TEST_CASE("as many values, tensors or strings as are possible stay within the allowance") {
+    const auto check = [](const GgufWriter& writer) {
+      Bytes bytes = writer.bytes();
+      bool accepted = false;
+      CHECK(memory_to_parse(bytes, accepted) <= 2 * bytes.size() + kAllowance);
+      CHECK(accepted);
+      bytes.resize(bytes.size() - 40);  // refused at the very end
+      CHECK(memory_to_parse(bytes, accepted) <= 2 * bytes.size() + kAllowance);
+      CHECK_FALSE(accepted);
+    };
+    GgufWriter values;
+    for (int i = 0; i < 65'535; ++i)
+      values.put<std::uint8_t>("k" + std::to_string(i), 1);
+    values.put_string("the last one", std::string(100, 'x'));
+    check(values);
+    GgufWriter tensors;
+    const std::vector<float> numbers(64);
+    for (int i = 0; i < 65'536; ++i) {
+      tensors.add_floats(
+          "t" + std::to_string(i), inference::TensorType::kF32, {10}, std::span(numbers).first(10));
+    }
+    check(tensors);
+    GgufWriter strings;
+    const std::vector<std::string> empty(1 << 20);
+    strings.put_strings("strings", empty);
+    check(strings);
+  }
+}
+
+}  // namespace kinglet::test

@@ -1,0 +1,222 @@
+#include "inference/model.h"
+
+#include <limits>
+#include <string>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#include "inference/gguf.h"
+#include "inference/tokenizer/vocabulary.h"
+#include "tests/inference/synthetic_gguf.h"
+
+namespace kinglet::test {
+
+using inference::Gguf;
+using inference::Model;
+using inference::Role;
+using inference::RopeFactorSet;
+using inference::TensorType;
+
+namespace {
+
+/// The model's error, or "".
+std::string error_of(const GgufWriter& writer, ErrorCode code) {
+  const auto bytes = writer.bytes();
+  auto gguf = Gguf::parse(bytes, "model.gguf");
+  if (!gguf) return "not a GGUF: " + gguf.error().message;
+  const auto model = Model::from_gguf(std::move(*gguf));
+  if (model) return "";
+  CHECK(model.error().code == code);
+  return model.error().message;
+}
+
+template <class T>
+GgufWriter with(std::string_view key, T value, SyntheticModel shape = {}) {
+  GgufWriter writer = synthetic_gguf(shape);
+  std::erase_if(writer.values, [&](const auto& other) { return other.key == key; });
+  writer.put(std::string(key), value);
+  return writer;
+}
+
+bool contains(const std::string& text, std::string_view part) {
+  return text.find(part) != std::string::npos;
+}
+
+}  // namespace
+
+TEST_SUITE("inference/model") {
+  TEST_CASE("a model knows its shape and finds its tensors") {
+    const SyntheticModel shape{.hidden = 96, .layers = 3, .heads = 4, .kv_heads = 2, .ffn = 160};
+    const auto bytes = synthetic_gguf(shape).bytes();
+    auto gguf = Gguf::parse(bytes, "model.gguf");
+    REQUIRE(gguf.has_value());
+    const auto model = Model::from_gguf(std::move(*gguf));
+    REQUIRE(model.has_value());
+    const auto& h = (*model)->hyper_parameters();
+    CHECK(h.n_layers == 3);
+    CHECK(h.n_embedding == 96);
+    CHECK(h.head_dim == 24);
+    CHECK(h.n_kv_heads == 2);
+    CHECK(h.n_vocabulary == shape.vocab);
+    CHECK(h.sliding_window == 0);
+    CHECK((*model)->name() == "synthetic-1");
+    const auto& qkv = (*model)->required(Role::kAttentionQkv, 2);
+    CHECK(qkv.name == "blk.2.attn_qkv.weight");
+    CHECK(qkv.n_columns == 96);
+    CHECK(qkv.n_rows == 192);
+    CHECK(qkv.row_bytes() == 96 * 4);
+    CHECK((*model)->weight(Role::kAttentionQkv, 3) == nullptr);
+    CHECK((*model)->weight(Role::kRopeFactorsLong) == nullptr);
+    CHECK((*model)->weight_bytes() == 4 * (*model)->n_parameters());
+    CHECK((*model)->vocabulary()->size() == shape.vocab);
+  }
+
+  TEST_CASE("a tied model uses the embedding as output, counted once") {
+    const auto parameters = [](bool tied) {
+      const auto bytes = synthetic_gguf({.tied = tied}).bytes();
+      auto gguf = Gguf::parse(bytes, "model.gguf");
+      REQUIRE(gguf.has_value());
+      const auto model = Model::from_gguf(std::move(*gguf));
+      REQUIRE(model.has_value());
+      CHECK((*model)->required(Role::kOutput).name ==
+            (tied ? "token_embd.weight" : "output.weight"));
+      return (*model)->n_parameters();
+    };
+    CHECK(parameters(false) - parameters(true) == 384 * 128);
+  }
+
+  TEST_CASE("long rope factors are for sequences that may pass the original context") {
+    const auto bytes = synthetic_gguf({.context = 512, .original_context = 128}).bytes();
+    auto gguf = Gguf::parse(bytes, "model.gguf");
+    REQUIRE(gguf.has_value());
+    const auto model = Model::from_gguf(std::move(*gguf));
+    REQUIRE(model.has_value());
+    CHECK((*model)->rope_factor_set(128) == RopeFactorSet::kShort);
+    CHECK((*model)->rope_factor_set(129) == RopeFactorSet::kLong);
+    CHECK((*model)->rope_spec(RopeFactorSet::kLong).factors.size() == 16);
+    CHECK((*model)->rope_spec(RopeFactorSet::kLong).factors !=
+          (*model)->rope_spec(RopeFactorSet::kShort).factors);
+    CHECK((*model)->rope_spec(RopeFactorSet::kShort).attention_factor > 1.0);
+  }
+
+  TEST_CASE("what Kinglet cannot compute is refused by key") {
+    GgufWriter other = synthetic_gguf({});
+    other.remove_value("general.architecture");
+    other.put_string("general.architecture", "mamba");
+    CHECK(contains(error_of(other, ErrorCode::kUnsupported),
+                   "general.architecture is 'mamba'; Kinglet runs phi3"));
+
+    GgufWriter scaled = synthetic_gguf({});
+    scaled.put_string("phi3.rope.scaling.type", "yarn");
+    CHECK(contains(error_of(scaled, ErrorCode::kUnsupported), "phi3.rope.scaling.type is 'yarn'"));
+
+    CHECK(contains(error_of(with("phi3.expert_count", 8U), ErrorCode::kUnsupported),
+                   "phi3.expert_count is 8"));
+    CHECK(contains(error_of(with("phi3.attention.value_length", 16U), ErrorCode::kUnsupported),
+                   "phi3.attention.value_length is 16"));
+  }
+
+  TEST_CASE("a tensor nobody asked for is refused: the text would be wrong without it") {
+    GgufWriter writer = synthetic_gguf({});
+    writer.add_floats(
+        "blk.0.attn_qkv.bias", TensorType::kF32, {256}, std::vector<float>(256, 0.0F));
+    CHECK(contains(error_of(writer, ErrorCode::kUnsupported),
+                   "tensor blk.0.attn_qkv.bias is not part of the architecture phi3"));
+  }
+
+  TEST_CASE("a missing key or tensor is named") {
+    for (const char* key : {"phi3.block_count",
+                            "phi3.embedding_length",
+                            "phi3.feed_forward_length",
+                            "phi3.context_length",
+                            "phi3.attention.head_count",
+                            "phi3.attention.layer_norm_rms_epsilon"}) {
+      GgufWriter writer = synthetic_gguf({});
+      writer.remove_value(key);
+      CHECK(contains(error_of(writer, ErrorCode::kCorrupt), key));
+    }
+    for (const char* name : {"token_embd.weight",
+                             "output_norm.weight",
+                             "blk.1.attn_norm.weight",
+                             "blk.0.ffn_down.weight"}) {
+      GgufWriter writer = synthetic_gguf({});
+      std::erase_if(writer.tensors, [&](const auto& tensor) { return tensor.name == name; });
+      const std::string message = error_of(writer, ErrorCode::kCorrupt);
+      CHECK(contains(message, "model.gguf: "));
+      CHECK(contains(message, name));
+    }
+    GgufWriter writer = synthetic_gguf({.context = 512, .original_context = 128});
+    std::erase_if(writer.tensors,
+                  [](const auto& tensor) { return tensor.name == "rope_factors_short.weight"; });
+    CHECK(contains(error_of(writer, ErrorCode::kCorrupt), "rope_factors_short.weight is missing"));
+  }
+
+  TEST_CASE("hyperparameters that contradict the tensors or each other are refused") {
+    const struct {
+      const char* key;
+      std::uint32_t value;
+      const char* message;
+    } cases[] = {
+        {"phi3.embedding_length", 256, "tensor token_embd.weight is 128 x 384"},
+        {"phi3.feed_forward_length", 128, "tensor blk.0.ffn_up.weight is 128 x 512"},
+        {"phi3.attention.head_count_kv", 4, "tensor blk.0.attn_qkv.weight"},
+        {"phi3.attention.head_count_kv", 3, "4 attention heads cannot share 3 KV heads"},
+        {"phi3.attention.head_count", 3, "cannot be divided among 3 heads"},
+        {"phi3.attention.head_count", 0, "attention heads: 0"},
+        {"phi3.block_count", 3, "tensor blk.2.attn_norm.weight is missing"},
+        {"phi3.block_count", 1, "tensor blk.1.attn_norm.weight is not part of"},
+        {"phi3.block_count", 0, "layers: 0"},
+        {"phi3.block_count", 4'000'000'000U, "layers: 4000000000"},
+        {"phi3.context_length", 0, "context length: 0"},
+        {"phi3.attention.head_count", 4'294'967'295U, "heads"},
+        {"phi3.rope.dimension_count", 31, "31 rope dimensions"},
+        {"phi3.rope.dimension_count", 34, "34 rope dimensions in heads of 32"},
+        {"phi3.attention.key_length", 4096, "tensor blk.0.attn_qkv.weight"},
+    };
+    for (const auto& c : cases) {
+      const std::string key = c.key;
+      CAPTURE(key);
+      CAPTURE(c.value);
+      const bool unknown = contains(c.message, "not part of");
+      const std::string message =
+          error_of(with(c.key, c.value), unknown ? ErrorCode::kUnsupported : ErrorCode::kCorrupt);
+      CAPTURE(message);
+      CHECK(contains(message, c.message));
+    }
+  }
+
+  TEST_CASE("numbers that would make every logit NaN are refused") {
+    const float nan = std::numeric_limits<float>::quiet_NaN();
+    for (const float value : {nan, -1.0F}) {
+      CHECK(contains(
+          error_of(with("phi3.attention.layer_norm_rms_epsilon", value), ErrorCode::kCorrupt),
+          "RMS norm epsilon"));
+      CHECK(contains(error_of(with("phi3.rope.freq_base", value), ErrorCode::kCorrupt),
+                     "rope frequency base"));
+      CHECK(contains(error_of(with("phi3.rope.scaling.attn_factor", value), ErrorCode::kCorrupt),
+                     "rope attention factor"));
+    }
+    GgufWriter writer = synthetic_gguf({.context = 512, .original_context = 128});
+    std::erase_if(writer.tensors,
+                  [](const auto& tensor) { return tensor.name == "rope_factors_long.weight"; });
+    writer.add_floats(
+        "rope_factors_long.weight", TensorType::kF32, {16}, std::vector<float>(16, 0.0F));
+    CHECK(contains(error_of(writer, ErrorCode::kCorrupt), "rope_factors_long.weight"));
+  }
+
+  TEST_CASE("a tokenizer with more tokens than the embedding is refused") {
+    GgufWriter writer = synthetic_gguf({.vocab = 400});
+    const GgufWriter small = synthetic_gguf({.vocab = 384});
+    for (const char* name : {"token_embd.weight", "output.weight"}) {
+      std::erase_if(writer.tensors, [&](const auto& tensor) { return tensor.name == name; });
+      for (const auto& tensor : small.tensors) {
+        if (tensor.name == name) writer.tensors.push_back(tensor);
+      }
+    }
+    CHECK(contains(error_of(writer, ErrorCode::kCorrupt),
+                   "the tokenizer has 400 tokens, the token embedding 384 rows"));
+  }
+}
+
+}  // namespace kinglet::test

@@ -1,0 +1,8 @@
+# The client dies in the middle of a message, with a request open.
+--> {"jsonrpc":"2.0","id":1,"method":"initialize","params":{"capabilities":{}}}
+<-- {"id":1,"jsonrpc":"2.0","result":{"capabilities":{"inlineCompletionProvider":{},"positionEncoding":"utf-16","textDocumentSync":{"change":2,"openClose":true,"save":{"includeText":true}}},"serverInfo":{"name":"scripted","version":"1"}}}
+--> {"jsonrpc":"2.0","id":2,"method":"test/later"}
+~~> Content-Length: 40\r\n\r\n{"jsonrpc":
+~~> EOF
+log: the input ended inside a message
+exit 1

@@ -1,0 +1,92 @@
+// A place to try kernels in: one software device for the whole test program, tensors in buffers of
+// their own, and checks after each run. With KINGLET_VULKAN_VALIDATION set it works under the
+// validation layers with GPU-assisted checks, and any message of theirs fails the test.
+#pragma once
+
+#include <algorithm>
+#include <cstring>
+#include <functional>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "vulkan/operations.h"
+
+namespace kinglet::test {
+
+bool under_validation();
+
+/// The options for instances of the tests: validation as the environment asks, messages kept.
+vulkan::InstanceOptions instance_options(vulkan::TableHook hook = {});
+/// Messages of the layers since the last call.
+std::vector<std::string> take_messages();
+
+/// A buffer that a kernel reads or writes. Around the payload lie guards of NaN bytes: reading them
+/// spoils the result, writing them is seen. Under validation there are none, because the layers see
+/// an overrun only at the buffer's end.
+class Tensor {
+ public:
+  Tensor(const vulkan::Device& device, std::size_t bytes);
+
+  vulkan::DeviceAddress address() const;
+  std::size_t size() const { return bytes_; }
+  std::span<std::byte> bytes() const;
+  bool guards_are_whole() const;
+
+ private:
+  std::size_t bytes_;
+  std::size_t guard_;
+  vulkan::Buffer buffer_;
+};
+
+class Lab {
+ public:
+  /// Null when this machine has no software driver.
+  static Lab* get();
+
+  const vulkan::Device& device() const { return *device_; }
+  const std::shared_ptr<const vulkan::Instance>& instance() const { return instance_; }
+  const vulkan::Operations& operations() const { return *operations_; }
+
+  /// Filled with NaN bytes.
+  std::shared_ptr<Tensor> empty(std::size_t bytes);
+  template <class T>
+  std::shared_ptr<Tensor> tensor(const std::vector<T>& values) {
+    const auto bytes = std::as_bytes(std::span(values));
+    auto result = empty(bytes.size());
+    std::copy(bytes.begin(), bytes.end(), result->bytes().begin());
+    return result;
+  }
+  template <class T>
+  std::vector<T> read(const Tensor& tensor) {
+    std::vector<T> values(tensor.size() / sizeof(T));
+    std::memcpy(values.data(), tensor.bytes().data(), values.size() * sizeof(T));
+    return values;
+  }
+
+  /// Records, runs, and checks every tensor's guards and the layers' messages.
+  void run(const std::function<void(vulkan::Stream&)>& record);
+
+ private:
+  Lab() = default;
+
+  std::shared_ptr<const vulkan::Instance> instance_;
+  std::unique_ptr<const vulkan::Device> device_;
+  std::unique_ptr<vulkan::Pipelines> pipelines_;
+  std::unique_ptr<vulkan::Operations> operations_;
+  std::vector<std::weak_ptr<Tensor>> tensors_;
+};
+
+/// Normally distributed, the same for the same seed.
+std::vector<float> random_floats(std::size_t n, std::uint32_t seed);
+
+/// The largest difference, in units of the expected values' root mean square; NaN counts as
+/// infinite.
+double worst_error(const std::vector<float>& actual, const std::vector<double>& expected);
+
+inline std::vector<double> doubles(const std::vector<float>& values) {
+  return {values.begin(), values.end()};
+}
+
+}  // namespace kinglet::test

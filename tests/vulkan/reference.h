@@ -1,0 +1,184 @@
+// What the kernels compute, in float64 and written for reading. Shapes as in vulkan/operations.h.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <span>
+#include <vector>
+
+namespace kinglet::test::reference {
+
+using Doubles = std::vector<double>;
+
+inline double from_f16(std::uint16_t bits) {
+  const int exponent = bits >> 10 & 31;
+  const int fraction = bits & 1023;
+  const double magnitude =
+      exponent == 0 ? std::ldexp(fraction, -24) : std::ldexp(fraction + 1024, exponent - 25);
+  return (bits & 0x8000) != 0 ? -magnitude : magnitude;
+}
+
+/// The nearest f16, ties to even; for finite values below 65,520.
+inline std::uint16_t to_f16(double value) {
+  const std::uint16_t sign = std::signbit(value) ? 0x8000 : 0;
+  const double magnitude = std::abs(value);
+  if (magnitude < std::ldexp(1.0, -14)) {
+    return sign | static_cast<std::uint16_t>(std::nearbyint(std::ldexp(magnitude, 24)));
+  }
+  const int exponent = std::ilogb(magnitude);
+  const auto fraction = static_cast<int>(std::nearbyint(std::ldexp(magnitude, 10 - exponent)));
+  // A fraction of 2048 carries into the exponent by itself.
+  return sign | static_cast<std::uint16_t>(((exponent + 14) << 10) + fraction);
+}
+
+inline std::uint16_t u16_at(std::span<const std::byte> bytes, std::size_t at) {
+  std::uint16_t value = 0;
+  std::memcpy(&value, bytes.data() + at, sizeof(value));
+  return value;
+}
+
+/// Blocks of 32: f16 scale, 32 signed bytes.
+inline Doubles dequantize_q8_0(std::span<const std::byte> bytes) {
+  Doubles result;
+  for (std::size_t block = 0; block < bytes.size(); block += 34) {
+    const double scale = from_f16(u16_at(bytes, block));
+    for (std::size_t i = 0; i < 32; ++i) {
+      result.push_back(scale * static_cast<std::int8_t>(bytes[block + 2 + i]));
+    }
+  }
+  return result;
+}
+
+/// Blocks of 32: f16 scale, 16 bytes; the low halves are elements 0 to 15, the high ones 16 to 31.
+inline Doubles dequantize_q4_0(std::span<const std::byte> bytes) {
+  Doubles result;
+  for (std::size_t block = 0; block < bytes.size(); block += 18) {
+    const double scale = from_f16(u16_at(bytes, block));
+    for (std::size_t i = 0; i < 32; ++i) {
+      const auto pair = std::to_integer<int>(bytes[block + 2 + i % 16]);
+      result.push_back(scale * ((i < 16 ? pair & 15 : pair >> 4) - 8));
+    }
+  }
+  return result;
+}
+
+/// weights (n_rows, n_columns), input (n_tokens, n_columns) → (n_tokens, n_rows)
+inline Doubles mul_mat(const Doubles& weights, const Doubles& input, std::size_t n_columns) {
+  const std::size_t n_rows = weights.size() / n_columns;
+  const std::size_t n_tokens = input.size() / n_columns;
+  Doubles output(n_tokens * n_rows);
+  for (std::size_t t = 0; t < n_tokens; ++t) {
+    for (std::size_t r = 0; r < n_rows; ++r) {
+      double sum = 0;
+      for (std::size_t c = 0; c < n_columns; ++c) {
+        sum += weights[r * n_columns + c] * input[t * n_columns + c];
+      }
+      output[t * n_rows + r] = sum;
+    }
+  }
+  return output;
+}
+
+inline Doubles rms_norm(const Doubles& input, const Doubles& weight, double epsilon) {
+  const std::size_t n_columns = weight.size();
+  Doubles output(input.size());
+  for (std::size_t row = 0; row < input.size(); row += n_columns) {
+    double squares = 0;
+    for (std::size_t i = 0; i < n_columns; ++i)
+      squares += input[row + i] * input[row + i];
+    const double norm = std::sqrt(squares / static_cast<double>(n_columns) + epsilon);
+    for (std::size_t i = 0; i < n_columns; ++i)
+      output[row + i] = input[row + i] / norm * weight[i];
+  }
+  return output;
+}
+
+/// Angle of pair i at a position, for a base of 10,000.
+inline double rope_angle(std::size_t position, std::size_t pair, std::size_t n_rotated) {
+  const double exponent = -2.0 * static_cast<double>(pair) / static_cast<double>(n_rotated);
+  return static_cast<double>(position) * std::pow(10'000.0, exponent);
+}
+
+/// heads (n_tokens, row_stride) of which the first n_heads · head_dim turn, in place.
+inline void rope_neox(Doubles& heads,
+                      const std::vector<std::uint32_t>& positions,
+                      std::size_t n_heads,
+                      std::size_t head_dim,
+                      std::size_t n_rotated,
+                      std::size_t row_stride) {
+  for (std::size_t t = 0; t < positions.size(); ++t) {
+    for (std::size_t h = 0; h < n_heads; ++h) {
+      double* head = heads.data() + t * row_stride + h * head_dim;  // (head_dim)
+      for (std::size_t i = 0; i < n_rotated / 2; ++i) {
+        const double angle = rope_angle(positions[t], i, n_rotated);
+        const double a = head[i];
+        const double b = head[i + n_rotated / 2];
+        head[i] = a * std::cos(angle) - b * std::sin(angle);
+        head[i + n_rotated / 2] = a * std::sin(angle) + b * std::cos(angle);
+      }
+    }
+  }
+}
+
+struct AttentionShape {
+  std::size_t n_heads = 1;
+  std::size_t n_kv_heads = 1;
+  std::size_t head_dim = 1;
+  std::size_t window = 0;  // 0: all
+  double scale = 1;
+};
+
+/// queries (n_tokens, n_heads, head_dim); keys, values (n_positions, n_kv_heads, head_dim)
+/// → (n_tokens, n_heads, head_dim)
+inline Doubles attention(const Doubles& queries,
+                         const Doubles& keys,
+                         const Doubles& values,
+                         const std::vector<std::uint32_t>& positions,
+                         const AttentionShape& shape) {
+  Doubles output(queries.size());
+  const std::size_t kv_stride = shape.n_kv_heads * shape.head_dim;
+  for (std::size_t t = 0; t < positions.size(); ++t) {
+    const std::size_t n_seen = positions[t] + std::size_t{1};
+    const std::size_t first = shape.window > 0 && n_seen > shape.window ? n_seen - shape.window : 0;
+    for (std::size_t h = 0; h < shape.n_heads; ++h) {
+      const std::size_t kv_head = h / (shape.n_heads / shape.n_kv_heads);
+      const std::size_t query = (t * shape.n_heads + h) * shape.head_dim;
+      Doubles scores;
+      for (std::size_t p = first; p < n_seen; ++p) {
+        double dot = 0;
+        for (std::size_t i = 0; i < shape.head_dim; ++i) {
+          dot += queries[query + i] * keys[p * kv_stride + kv_head * shape.head_dim + i];
+        }
+        scores.push_back(dot * shape.scale);
+      }
+      const double maximum = *std::max_element(scores.begin(), scores.end());
+      double sum = 0;
+      for (double& score : scores)
+        sum += score = std::exp(score - maximum);
+      for (std::size_t p = first; p < n_seen; ++p) {
+        const double weight = scores[p - first] / sum;
+        for (std::size_t i = 0; i < shape.head_dim; ++i) {
+          output[query + i] += weight * values[p * kv_stride + kv_head * shape.head_dim + i];
+        }
+      }
+    }
+  }
+  return output;
+}
+
+/// gate_up (n_tokens, 2 · n_columns) → (n_tokens, n_columns)
+inline Doubles swiglu(const Doubles& gate_up, std::size_t n_columns) {
+  Doubles output;
+  for (std::size_t row = 0; row < gate_up.size(); row += 2 * n_columns) {
+    for (std::size_t i = 0; i < n_columns; ++i) {
+      const double gate = gate_up[row + i];
+      output.push_back(gate / (1 + std::exp(-gate)) * gate_up[row + n_columns + i]);
+    }
+  }
+  return output;
+}
+
+}  // namespace kinglet::test::reference
