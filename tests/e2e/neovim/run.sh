@@ -1,0 +1,21 @@
+#!/bin/bash
+# usage: run.sh SUITE CASES [PROGRAM]     runs CASES (a Lua file of this folder) in the Neovim of a
+# Debian suite (see get_neovim.sh), with private HOME and XDG folders, in an empty folder of its own.
+# PROGRAM stands for `kinglet`; without it the scripted server does. Exit status 77: that Neovim cannot
+# be had here today, and may be missing. KINGLET_CASE=TEXT runs only the cases whose name holds TEXT.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+suite=$1 cases=$2
+nvim=$("$here/get_neovim.sh" "$suite")
+"$nvim" --version 2>/dev/null | head -n 1
+
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+mkdir -m 700 -p "$tmp"/{home,data,state,cache,config,run,work/.git}
+export HOME=$tmp/home XDG_DATA_HOME=$tmp/data XDG_STATE_HOME=$tmp/state XDG_CACHE_HOME=$tmp/cache \
+  XDG_CONFIG_HOME=$tmp/config XDG_RUNTIME_DIR=$tmp/run
+export KINGLET_PROGRAM=${3:-$here/scripted_server.py} KINGLET_CASES=$here/$cases
+cd "$tmp/work"
+# Neovim writes its messages to stderr; they matter only when something failed.
+timeout 600 "$nvim" --headless -i NONE -u "$here/init.lua" -c "luafile $here/driver.lua" \
+  2>"$tmp/messages" || { status=$?; tail -c 4000 "$tmp/messages" >&2; exit "$status"; }
