@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <type_traits>
 
 #include "inference/cpu/formats.h"
 
@@ -25,6 +24,7 @@ namespace hn = hwy::HWY_NAMESPACE;
 using Floats = hn::CappedTag<float, kPadding>;
 using Vector = hn::Vec<Floats>;
 
+constexpr std::size_t kLanes = hn::MaxLanes(Floats());  // our targets' vectors have one width each
 constexpr std::uint32_t kQueryTile = 4;
 
 HWY_INLINE Vector load(const float* from) {
@@ -44,8 +44,126 @@ struct Query {
   float sum = 0;
 };
 
+/// weights (n, kPageTokens) = scale * q k^T for a page's keys.
+template <std::uint32_t n, class Element>
+HWY_INLINE void score_page(const Query* queries,
+                           const Element* HWY_RESTRICT keys,
+                           std::uint32_t head_dim,
+                           float scale,
+                           float* HWY_RESTRICT weights) {
+  const Floats floats;
+  // Vectors of positions at a time: enough independent sums to fill the multiplier's pipeline.
+  constexpr std::size_t kVectors = std::min<std::size_t>(kPageTokens / kLanes, 8 / n);
+  for (std::size_t slot = 0; slot < kPageTokens; slot += kVectors * kLanes) {
+    Vector scores[n * kVectors];
+#pragma GCC unroll 8
+    for (auto& score : scores)
+      score = hn::Zero(floats);
+    for (std::uint32_t d = 0; d < head_dim; ++d) {
+#pragma GCC unroll 8
+      for (std::size_t v = 0; v < kVectors; ++v) {
+        const Vector key = load(keys + std::size_t{d} * kPageTokens + slot + v * kLanes);
+#pragma GCC unroll 4
+        for (std::uint32_t i = 0; i < n; ++i) {
+          auto& score = scores[i * kVectors + v];
+          score = hn::MulAdd(hn::Set(floats, queries[i].q[d]), key, score);
+        }
+      }
+    }
+#pragma GCC unroll 8
+    for (std::size_t j = 0; j < n * kVectors; ++j) {
+      float* out = weights + j / kVectors * kPageTokens + slot + j % kVectors * kLanes;
+      hn::Store(hn::Mul(scores[j], hn::Set(floats, scale)), floats, out);
+    }
+  }
+}
+
+/// accumulators (n, kMaxHeadDim) += weights * values, for n_vectors vectors of dimensions
+/// from d on and the page's slots [first, last).
+template <std::uint32_t n, std::uint32_t n_vectors, class Element>
+HWY_INLINE void add_values(const float* HWY_RESTRICT weights,
+                           const Element* HWY_RESTRICT values,
+                           std::size_t value_stride,
+                           std::uint32_t first,
+                           std::uint32_t last,
+                           float* HWY_RESTRICT accumulators) {
+  const Floats floats;
+  Vector sums[n * n_vectors];
+#pragma GCC unroll 8
+  for (std::size_t j = 0; j < n * n_vectors; ++j) {
+    sums[j] = hn::Load(floats, accumulators + j / n_vectors * kMaxHeadDim + j % n_vectors * kLanes);
+  }
+  for (std::uint32_t slot = first; slot < last; ++slot) {
+#pragma GCC unroll 8
+    for (std::uint32_t v = 0; v < n_vectors; ++v) {
+      const Vector value = load(values + slot * value_stride + v * kLanes);
+#pragma GCC unroll 4
+      for (std::uint32_t i = 0; i < n; ++i) {
+        auto& sum = sums[i * n_vectors + v];
+        sum = hn::MulAdd(hn::Set(floats, weights[i * kPageTokens + slot]), value, sum);
+      }
+    }
+  }
+#pragma GCC unroll 8
+  for (std::size_t j = 0; j < n * n_vectors; ++j) {
+    hn::Store(sums[j], floats, accumulators + j / n_vectors * kMaxHeadDim + j % n_vectors * kLanes);
+  }
+}
+
+/// The same for all dimensions from d on: as many vectors together as there are left.
+template <std::uint32_t n, std::uint32_t n_vectors, class Element>
+HWY_INLINE void add_all_values(const float* HWY_RESTRICT weights,
+                               const Element* HWY_RESTRICT values,
+                               std::size_t value_stride,
+                               std::uint32_t first,
+                               std::uint32_t last,
+                               float* HWY_RESTRICT accumulators,
+                               std::size_t d) {
+  for (; d + n_vectors * kLanes <= value_stride; d += n_vectors * kLanes) {
+    add_values<n, n_vectors>(weights, values + d, value_stride, first, last, accumulators + d);
+  }
+  if constexpr (n_vectors > 1) {
+    add_all_values<n, n_vectors / 2>(weights, values, value_stride, first, last, accumulators, d);
+  }
+}
+
+/// Turns a query's scores of a page into weights, relative to its new maximum, and rescales what it
+/// has summed so far. Scores of slots outside [begin, end) become 0: slots beyond the sequence's
+/// end hold old bytes and must not be computed with.
+HWY_INLINE void weigh_page(Query& query,
+                           float* HWY_RESTRICT scores,
+                           std::uint32_t begin,
+                           std::uint32_t end,
+                           std::uint32_t head_dim,
+                           float* HWY_RESTRICT accumulator) {
+  const Floats floats;
+  const float hidden = -std::numeric_limits<float>::infinity();  // exp(hidden) = 0
+  if (begin > 0) std::fill_n(scores, begin, hidden);
+  if (end < kPageTokens) std::fill(scores + end, scores + kPageTokens, hidden);
+  Vector greatest = hn::Set(floats, query.maximum);
+  for (std::size_t slot = 0; slot < kPageTokens; slot += kLanes) {
+    greatest = hn::Max(greatest, hn::Load(floats, scores + slot));
+  }
+  const float maximum = hn::GetLane(hn::MaxOfLanes(floats, greatest));
+  const float decay = maximum == query.maximum ? 1.0F : std::exp(query.maximum - maximum);
+  Vector sums = hn::Zero(floats);
+  for (std::size_t slot = 0; slot < kPageTokens; slot += kLanes) {
+    const auto weight =
+        hn::Exp(floats, hn::Sub(hn::Load(floats, scores + slot), hn::Set(floats, maximum)));
+    hn::Store(weight, floats, scores + slot);
+    sums = hn::Add(sums, weight);
+  }
+  query.sum = query.sum * decay + hn::GetLane(hn::SumOfLanes(floats, sums));
+  query.maximum = maximum;
+  if (decay == 1.0F) return;
+  for (std::size_t d = 0; d < head_dim; d += kLanes) {
+    const auto sum = hn::Load(floats, accumulator + d);
+    hn::Store(hn::Mul(sum, hn::Set(floats, decay)), floats, accumulator + d);
+  }
+}
+
 /// Folds positions [page_begin, page_begin + kPageTokens) into n queries. `accumulators` is
-/// (kQueryTile, kMaxHeadDim).
+/// (n, kMaxHeadDim).
 template <std::uint32_t n, class Element>
 HWY_INLINE void fold_page(Query* queries,
                           float* HWY_RESTRICT accumulators,
@@ -54,88 +172,27 @@ HWY_INLINE void fold_page(Query* queries,
                           std::uint32_t head_dim,
                           std::uint32_t page_begin,
                           float scale) {
-  const Floats floats;
-  const std::size_t lanes = hn::Lanes(floats);
   HWY_ALIGN float weights[n * kPageTokens];
-
-  for (std::size_t slot = 0; slot < kPageTokens; slot += lanes) {
-    Vector scores[n];
-#pragma GCC unroll 4
-    for (auto& score : scores)
-      score = hn::Zero(floats);
-    for (std::uint32_t d = 0; d < head_dim; ++d) {
-      const Vector key = load(keys + std::size_t{d} * kPageTokens + slot);
-#pragma GCC unroll 4
-      for (std::uint32_t i = 0; i < n; ++i) {
-        scores[i] = hn::MulAdd(hn::Set(floats, queries[i].q[d]), key, scores[i]);
-      }
-    }
-#pragma GCC unroll 4
-    for (std::uint32_t i = 0; i < n; ++i) {
-      const auto scaled = hn::Mul(scores[i], hn::Set(floats, scale));
-      hn::Store(scaled, floats, weights + i * kPageTokens + slot);
-    }
-  }
+  score_page<n>(queries, keys, head_dim, scale, weights);
 
   std::uint32_t first = kPageTokens;  // slots that some query sees
   std::uint32_t last = 0;
   for (std::uint32_t i = 0; i < n; ++i) {
     Query& query = queries[i];
-    float* row = weights + i * kPageTokens;
     const std::uint32_t begin = query.begin > page_begin ? query.begin - page_begin : 0;
     const std::uint32_t end =
         query.end > page_begin ? std::min(query.end - page_begin, kPageTokens) : 0;
+    float* row = weights + i * kPageTokens;
     if (begin >= end) {
       std::fill_n(row, kPageTokens, 0.0F);
       continue;
     }
     first = std::min(first, begin);
     last = std::max(last, end);
-    // What the query does not see becomes exp(-inf) = 0. Slots beyond the sequence's end hold old
-    // bytes: they are replaced before anything is computed of them.
-    const float hidden = -std::numeric_limits<float>::infinity();
-    std::fill_n(row, begin, hidden);
-    std::fill(row + end, row + kPageTokens, hidden);
-    const float maximum = std::max(query.maximum, *std::max_element(row + begin, row + end));
-    const float decay = std::exp(query.maximum - maximum);
-    Vector sums = hn::Zero(floats);
-    for (std::size_t slot = 0; slot < kPageTokens; slot += lanes) {
-      const auto weight =
-          hn::Exp(floats, hn::Sub(hn::Load(floats, row + slot), hn::Set(floats, maximum)));
-      hn::Store(weight, floats, row + slot);
-      sums = hn::Add(sums, weight);
-    }
-    query.sum = query.sum * decay + hn::GetLane(hn::SumOfLanes(floats, sums));
-    query.maximum = maximum;
-    if (decay != 1.0F) {
-      float* accumulator = accumulators + std::size_t{i} * kMaxHeadDim;
-      for (std::size_t d = 0; d < head_dim; d += lanes) {
-        hn::Store(hn::Mul(hn::Load(floats, accumulator + d), hn::Set(floats, decay)),
-                  floats,
-                  accumulator + d);
-      }
-    }
+    weigh_page(query, row, begin, end, head_dim, accumulators + std::size_t{i} * kMaxHeadDim);
   }
 
-  const std::size_t value_stride = padded(head_dim);
-  for (std::size_t d = 0; d < head_dim; d += lanes) {
-    Vector sums[n];
-#pragma GCC unroll 4
-    for (std::uint32_t i = 0; i < n; ++i) {
-      sums[i] = hn::Load(floats, accumulators + std::size_t{i} * kMaxHeadDim + d);
-    }
-    for (std::uint32_t slot = first; slot < last; ++slot) {
-      const Vector value = load(values + slot * value_stride + d);
-#pragma GCC unroll 4
-      for (std::uint32_t i = 0; i < n; ++i) {
-        sums[i] = hn::MulAdd(hn::Set(floats, weights[i * kPageTokens + slot]), value, sums[i]);
-      }
-    }
-#pragma GCC unroll 4
-    for (std::uint32_t i = 0; i < n; ++i) {
-      hn::Store(sums[i], floats, accumulators + std::size_t{i} * kMaxHeadDim + d);
-    }
-  }
+  add_all_values<n, 8 / n>(weights, values, padded(head_dim), first, last, accumulators, 0);
 }
 
 template <std::uint32_t n, class Element>
@@ -189,8 +246,8 @@ HWY_INLINE void attend_range(const Attention& job,
       }
     }
   }
-  for (std::uint32_t i = 0; i < n; ++i)
-    attend_queries<1, Element>(job, kv_head, queries + i);
+  if ((n & 2U) != 0) attend_queries<2, Element>(job, kv_head, queries);
+  if ((n & 1U) != 0) attend_queries<1, Element>(job, kv_head, queries + (n & 2U));
 }
 
 void attend_tokens(const Attention& job,

@@ -5,12 +5,12 @@
 #include <string>
 #include <thread>
 
-#include <hwy/targets.h>
 #include <unistd.h>
 
 #include "inference/cpu/attention.h"
 #include "inference/cpu/executor.h"
 #include "inference/cpu/formats.h"
+#include "inference/cpu/simd_target.h"
 
 namespace kinglet::inference::cpu {
 
@@ -31,10 +31,9 @@ std::string processor_name() {
 DeviceInfo device() {
   const long n_pages = ::sysconf(_SC_PHYS_PAGES);
   const long page_size = ::sysconf(_SC_PAGE_SIZE);
-  const std::int64_t targets = hwy::SupportedTargets();
   return DeviceInfo{
       .name = processor_name(),
-      .driver = hwy::TargetName(targets & -targets),  // the lowest bit is the best target
+      .driver = simd_target(),
       .kind = DeviceKind::kCpu,
       .memory_bytes = n_pages > 0 && page_size > 0 ? static_cast<std::uint64_t>(n_pages) *
                                                          static_cast<std::uint64_t>(page_size)
