@@ -3,11 +3,13 @@
 
 #include "inference/backend.h"
 #include "inference/cpu/backend.h"
+#include "inference/gpu/backend.h"
 
 namespace kinglet::inference {
 
 std::span<const Backend> all_backends() {
   static constexpr std::array kAll = {
+      Backend{.name = "vulkan", .devices = gpu::devices, .create = gpu::create_executor},
       Backend{.name = "cpu", .devices = cpu::devices, .create = cpu::create_executor},
   };
   return kAll;

@@ -345,49 +345,58 @@ Result<void> Instance::read_devices() {
   return {};
 }
 
-Result<DeviceInfo> Instance::find_device(const DeviceWish& wish) const {
-  const DeviceInfo* best = nullptr;
-  bool some_match = false;
-  std::string seen;
+std::vector<DeviceInfo> Instance::ranked_devices() const {
+  std::vector<DeviceInfo> ranked;
   for (const DeviceInfo& device : devices_) {
-    std::string why;
-    const bool matches = contains_ignoring_case(device.name, wish.name) ||
-                         contains_ignoring_case(device.driver_name, wish.name);
-    const bool software_is_wished = wish.software_allowed || !wish.name.empty();
-    if (!matches) {
-      why = "not the wanted one";
-    } else if (device.type == DeviceType::kSoftware && !software_is_wished) {
-      why = "used only when asked for by name";
-    } else {
-      some_match = true;
-      if (!device.usable()) why = "lacks " + device.missing;
-    }
-    if (why.empty()) {
-      const auto key = [](const DeviceInfo& d) {
-        return std::pair(rank(d.type), ~d.device_local_bytes());
-      };
-      if (best == nullptr || key(device) < key(*best)) best = &device;
-      continue;
-    }
-    if (!seen.empty()) seen += "; ";
-    seen += device.name + " (" + std::string(type_name(device.type)) + "): " + why;
+    if (device.usable()) ranked.push_back(device);
   }
-  if (best != nullptr) return *best;
+  std::stable_sort(ranked.begin(), ranked.end(), [](const DeviceInfo& a, const DeviceInfo& b) {
+    return std::pair(rank(a.type), b.device_local_bytes()) <
+           std::pair(rank(b.type), a.device_local_bytes());
+  });
+  return ranked;
+}
+
+Result<DeviceInfo> Instance::find_device(const DeviceWish& wish) const {
+  const bool software_allowed = wish.software_allowed || !wish.name.empty();
+  const auto matches = [&](const DeviceInfo& device) {
+    return contains_ignoring_case(device.name, wish.name) ||
+           contains_ignoring_case(device.driver_name, wish.name);
+  };
+  const auto unasked = [&](const DeviceInfo& device) {
+    return device.type == DeviceType::kSoftware && !software_allowed;
+  };
+  for (DeviceInfo& device : ranked_devices()) {
+    if (matches(device) && !unasked(device)) return std::move(device);
+  }
   if (devices_.empty()) {
     return fail(ErrorCode::kNotFound,
                 "no Vulkan device on this machine: no driver found hardware; install "
                 "mesa-vulkan-drivers or your GPU vendor's driver and see that you may open "
                 "/dev/dri/renderD* (group render), or run with the CPU backend");
   }
-  const std::string wanted = wish.name.empty() ? "no GPU that Kinglet can use"
-                                               : "no Vulkan device named \"" + wish.name + "\"";
-  return fail(
-      some_match ? ErrorCode::kUnsupported : ErrorCode::kNotFound,
-      (some_match && !wish.name.empty() ? "the Vulkan device \"" + wish.name + "\" cannot be used"
-                                        : wanted) +
-          "; there is: " + seen +
-          ". Update the driver, name another device, or run with "
-          "the CPU backend");
+  bool some_match = false;
+  std::string seen;
+  for (const DeviceInfo& device : devices_) {
+    if (!seen.empty()) seen += "; ";
+    seen += device.name + " (" + std::string(type_name(device.type)) + "): ";
+    if (!matches(device)) {
+      seen += "not the wanted one";
+    } else if (unasked(device)) {
+      seen += "used only when asked for by name";
+    } else {
+      some_match = true;
+      seen += "lacks " + device.missing;
+    }
+  }
+  std::string what = "no GPU that Kinglet can use";
+  if (!wish.name.empty()) {
+    what = some_match ? "the Vulkan device \"" + wish.name + "\" cannot be used"
+                      : "no Vulkan device named \"" + wish.name + "\"";
+  }
+  return fail(some_match ? ErrorCode::kUnsupported : ErrorCode::kNotFound,
+              what + "; there is: " + seen +
+                  ". Update the driver, name another device, or run with the CPU backend");
 }
 
 }  // namespace kinglet::vulkan

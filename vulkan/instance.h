@@ -83,10 +83,12 @@ class Instance {
 
   /// All devices, in the driver's order, also those that are not usable(). May be empty.
   std::span<const DeviceInfo> devices() const { return devices_; }
+  /// The usable() ones, best first: discrete before integrated before virtual before software, more
+  /// memory first.
+  std::vector<DeviceInfo> ranked_devices() const;
 
-  /// The best usable device for the wish: discrete before integrated before virtual before
-  /// software, more memory first. kNotFound when none fits, kUnsupported when those that fit lack
-  /// something; the message lists what is there and why it does not do.
+  /// The first of ranked_devices() that fits the wish. kNotFound when none fits, kUnsupported when
+  /// those that fit lack something; the message lists what is there and why it does not do.
   Result<DeviceInfo> find_device(const DeviceWish& wish) const;
 
   const DeviceTable& table() const { return table_; }

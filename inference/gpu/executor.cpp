@@ -1,0 +1,242 @@
+#include "inference/gpu/executor.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+
+namespace kinglet::inference::gpu {
+
+namespace {
+
+using vulkan::Buffer;
+using vulkan::MemoryUse;
+
+constexpr Slot kWholeSlots[] = {
+    Slot::kResidual,
+    Slot::kNormed,
+    Slot::kQkv,
+    Slot::kAttended,
+    Slot::kGateUp,
+    Slot::kGated,
+    Slot::kProjected,
+};
+
+// Recordings are made for contexts rounded up to powers of two, so that decoding goes on for long
+// with one.
+constexpr std::uint32_t kLeastContext = 256;
+// Rope tables grow by this many positions at least.
+constexpr std::uint32_t kRopeStep = 4096;
+
+std::uint64_t page_bytes(const HyperParameters& h, KvFormat format) {
+  return std::uint64_t{kPageTokens} * h.n_kv_heads * h.head_dim * element_bytes(format);
+}
+
+std::uint32_t capacity(std::uint32_t n_kv_tokens) {
+  return pages_for(n_kv_tokens) * kPageTokens;
+}
+
+std::string mebibytes(std::uint64_t bytes) {
+  return std::to_string(bytes >> 20) + " MiB";
+}
+
+/// Better refused at once than after a minute of copying, or than pushing the desktop out.
+Result<void> check_room(const Model& model, const vulkan::Device& device, std::uint64_t needed) {
+  const std::uint64_t there = device.info().device_local_bytes();
+  if (device.info().type == vulkan::DeviceType::kSoftware || needed <= there / 20 * 19) return {};
+  return fail(ErrorCode::kOutOfMemory,
+              model.name() + " needs " + mebibytes(needed) + " with its KV cache; " +
+                  device.info().name + " has " + mebibytes(there) +
+                  ". Take a smaller model or context, an f16 cache, or the CPU backend");
+}
+
+}  // namespace
+
+Result<std::unique_ptr<GpuExecutor>> GpuExecutor::create(
+    std::shared_ptr<const Model> model,
+    std::unique_ptr<const vulkan::Device> device,
+    const ExecutorInfo& info,
+    const ExecutorOptions& options) {
+  Placed placed = TRY(place(*model, std::move(device), info, options));
+  ExecutorInfo complete = info;
+  complete.weight_bytes = placed.weights.n_bytes();
+  complete.kv_bytes = placed.kv_bytes;
+  complete.activation_bytes = placed.activation_bytes;
+  std::unique_ptr<GpuExecutor> executor(new GpuExecutor(
+      std::move(model), std::move(complete), options.n_kv_tokens, std::move(placed)));
+  TRY(executor->reserve_logits(1));
+  return executor;
+}
+
+Result<GpuExecutor::Placed> GpuExecutor::place(const Model& model,
+                                               std::unique_ptr<const vulkan::Device> owned,
+                                               const ExecutorInfo& info,
+                                               const ExecutorOptions& options) {
+  const HyperParameters& h = model.hyper_parameters();
+  const vulkan::Device& device = *owned;
+  Placed placed;
+  placed.device = std::move(owned);
+  placed.pipelines = TRY(vulkan::Pipelines::create(device));
+  placed.operations = std::make_unique<const vulkan::Operations>(
+      TRY(vulkan::Operations::create(*placed.pipelines)));
+
+  const std::uint64_t layer_bytes = pages_for(options.n_kv_tokens) * page_bytes(h, info.kv_format);
+  placed.kv_bytes = 2 * layer_bytes * h.n_layers;
+  TRY(check_room(model, device, model.weight_bytes() + placed.kv_bytes));
+  for (std::uint32_t layer = 0; layer < h.n_layers; ++layer) {
+    placed.keys.push_back(
+        TRY(Buffer::create(device, layer_bytes, MemoryUse::kDevice, "a layer's keys")));
+    placed.values.push_back(
+        TRY(Buffer::create(device, layer_bytes, MemoryUse::kDevice, "a layer's values")));
+  }
+  for (const Slot slot : kWholeSlots) {
+    const std::uint64_t bytes = std::uint64_t{place_of(slot, h).size} * info.chunk_tokens * 4;
+    placed.slots.push_back(TRY(Buffer::create(device, bytes, MemoryUse::kDevice, "activations")));
+    placed.activation_bytes += bytes;
+  }
+  const std::uint64_t scratch = scratch_bytes(h, info.chunk_tokens, capacity(options.n_kv_tokens));
+  placed.scratch = TRY(Buffer::create(device, scratch, MemoryUse::kDevice, "attention's scratch"));
+  placed.activation_bytes += scratch;
+  const std::uint64_t n_inputs =
+      2 * std::uint64_t{info.chunk_tokens} + pages_for(options.n_kv_tokens);
+  placed.inputs = TRY(Buffer::create(
+      device, n_inputs * sizeof(std::uint32_t), MemoryUse::kUpload, "token ids and pages"));
+  placed.weights = TRY(Weights::place(device, model, options.progress));
+  return placed;
+}
+
+GpuExecutor::GpuExecutor(std::shared_ptr<const Model> model,
+                         ExecutorInfo info,
+                         std::uint32_t n_kv_tokens,
+                         Placed placed)
+    : Executor(std::move(model), std::move(info), n_kv_tokens), placed_(std::move(placed)) {
+  const std::uint32_t chunk_tokens = this->info().chunk_tokens;
+  workspace_.model = &this->model();
+  workspace_.weights = &placed_.weights;
+  workspace_.cache_type =
+      this->info().kv_format == KvFormat::kF32 ? vulkan::CacheType::kF32 : vulkan::CacheType::kF16;
+  for (const Buffer& buffer : placed_.keys)
+    workspace_.keys.push_back(buffer.address());
+  for (const Buffer& buffer : placed_.values)
+    workspace_.values.push_back(buffer.address());
+  for (std::size_t i = 0; i < placed_.slots.size(); ++i) {
+    workspace_.slots[static_cast<std::size_t>(kWholeSlots[i])] = placed_.slots[i].address();
+  }
+  workspace_.ids = placed_.inputs->address();
+  workspace_.positions = workspace_.ids + chunk_tokens * sizeof(std::uint32_t);
+  workspace_.pages = workspace_.positions + chunk_tokens * sizeof(std::uint32_t);
+  workspace_.scratch = placed_.scratch->address();
+}
+
+Result<void> GpuExecutor::prepare_rope(RopeFactorSet factor_set, std::uint32_t n_positions) {
+  const auto set = static_cast<std::size_t>(factor_set);
+  if (n_positions <= n_rope_positions_[set]) return {};
+  const std::uint32_t context = model().hyper_parameters().context_length;
+  const std::uint32_t rounded = n_positions + (kRopeStep - n_positions % kRopeStep) % kRopeStep;
+  const std::uint32_t n = std::clamp(rounded, n_positions, std::max(n_positions, context));
+  const std::vector<float> table = rope_table(model().rope_spec(factor_set), 0, n);
+  const auto bytes = std::as_bytes(std::span(table));
+  Buffer buffer =
+      TRY(Buffer::create(*placed_.device, bytes.size(), MemoryUse::kDevice, "the rope table"));
+  TRY(vulkan::upload(*placed_.device, buffer, 0, bytes));
+  parts_.clear();  // they refer to the old table
+  rope_[set] = std::move(buffer);
+  workspace_.rope[set] = rope_[set]->address();
+  n_rope_positions_[set] = n;
+  return {};
+}
+
+Result<void> GpuExecutor::copy_page(const PageCopy& copy) {
+  const std::uint64_t bytes = page_bytes(model().hyper_parameters(), info().kv_format);
+  auto stream = TRY(vulkan::Stream::create(*placed_.device));
+  TRY(stream.begin());
+  for (const std::vector<Buffer>* layers : {&placed_.keys, &placed_.values}) {
+    for (const Buffer& buffer : *layers) {
+      stream.copy(buffer, index_of(copy.from) * bytes, buffer, index_of(copy.to) * bytes, bytes);
+    }
+  }
+  TRY(stream.end());
+  TRY(stream.run());
+  return {};
+}
+
+Result<void> GpuExecutor::run(const Batch& batch) {
+  if (device_is_lost_) {
+    return fail(ErrorCode::kDeviceLost,
+                info().device.name + " was lost; the engine has to be started again");
+  }
+  const std::uint32_t n_vocabulary = model().hyper_parameters().n_vocabulary;
+  const auto n_tokens = static_cast<std::uint32_t>(batch.tokens.size());
+  const auto n_logits = static_cast<std::uint32_t>(batch.logits.size() / n_vocabulary);
+  const std::uint32_t context = std::max(std::bit_ceil(batch.position + n_tokens), kLeastContext);
+  const PassShape shape = {
+      n_tokens, n_logits, std::min(context, n_pages() * kPageTokens), batch.rope};
+  TRY(reserve_logits(n_logits));
+  TRY(record(shape));
+  write_inputs(batch);
+  for (Part& part : parts_) {
+    if (batch.stop.stop_requested()) return fail(ErrorCode::kCancelled, "forward pass cancelled");
+    if (Result<void> ran = run_part(part); !ran) {
+      // Whatever it was, a run may still be in flight on buffers of ours.
+      device_is_lost_ = true;
+      return ran;
+    }
+  }
+  if (n_logits > 0) {
+    std::memcpy(batch.logits.data(), host_logits_->mapped().data(), batch.logits.size_bytes());
+  }
+  return {};
+}
+
+void GpuExecutor::write_inputs(const Batch& batch) {
+  const auto words = placed_.inputs->mapped();
+  std::size_t at = 0;
+  const auto put = [&](std::uint32_t word) {
+    std::memcpy(words.data() + at, &word, sizeof(word));
+    at += sizeof(word);
+  };
+  for (const TokenId token : batch.tokens)
+    put(static_cast<std::uint32_t>(token));
+  at = workspace_.positions - workspace_.ids;
+  for (std::size_t i = 0; i < batch.tokens.size(); ++i) {
+    put(batch.position + static_cast<std::uint32_t>(i));
+  }
+  at = workspace_.pages - workspace_.ids;
+  for (const PageId page : batch.pages)
+    put(index_of(page));
+}
+
+Result<void> GpuExecutor::reserve_logits(std::uint32_t n_rows) {
+  const std::uint64_t bytes =
+      std::uint64_t{n_rows} * model().hyper_parameters().n_vocabulary * sizeof(float);
+  if (logits_ && bytes <= logits_->size()) return {};
+  if (bytes == 0) return {};
+  Buffer logits = TRY(Buffer::create(*placed_.device, bytes, MemoryUse::kDevice, "logits"));
+  Buffer host = TRY(Buffer::create(*placed_.device, bytes, MemoryUse::kReadback, "logits"));
+  parts_.clear();  // they refer to the old buffers
+  logits_ = std::move(logits);
+  host_logits_ = std::move(host);
+  workspace_.logits = &*logits_;
+  workspace_.host_logits = &*host_logits_;
+  return {};
+}
+
+Result<void> GpuExecutor::record(const PassShape& shape) {
+  // A recording cut for another speed than the device turned out to have is cut anew.
+  const bool too_coarse = budget_.limit() < recorded_limit_ / 2;
+  const bool too_fine = parts_.size() > 1 && budget_.limit() / 2 > recorded_limit_;
+  if (!parts_.empty() && recorded_ == shape && !too_coarse && !too_fine) return {};
+  parts_.clear();
+  parts_ =
+      TRY(record_pass(*placed_.device, *placed_.operations, workspace_, shape, budget_.limit()));
+  recorded_limit_ = budget_.limit();
+  recorded_ = shape;
+  return {};
+}
+
+Result<void> GpuExecutor::run_part(Part& part) {
+  TRY(part.stream.submit());
+  budget_.record(part.work, TRY(part.stream.wait()));
+  return {};
+}
+
+}  // namespace kinglet::inference::gpu

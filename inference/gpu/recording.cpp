@@ -1,0 +1,299 @@
+#include "inference/gpu/recording.h"
+
+#include <algorithm>
+#include <cassert>
+#include <cmath>
+#include <optional>
+
+namespace kinglet::inference::gpu {
+
+namespace {
+
+using vulkan::DeviceAddress;
+
+// What operations read and write, for barriers: each slot that is no whole of others, the cache,
+// the scratch memory.
+using Touched = std::uint32_t;
+constexpr Touched kCacheBit = 1U << kSlotCount;
+constexpr Touched kScratchBit = 2U << kSlotCount;
+static_assert(kSlotCount + 2 <= 32);
+
+Touched bit(Slot slot) {
+  switch (slot) {
+    case Slot::kQkv:
+      return bit(Slot::kQueries) | bit(Slot::kKeys) | bit(Slot::kValues);
+    case Slot::kGateUp:
+      return bit(Slot::kGate) | bit(Slot::kUp);
+    default:
+      return 1U << static_cast<unsigned>(slot);
+  }
+}
+
+struct Access {
+  Touched reads;
+  Touched writes;
+};
+
+Access access_of(const Op& op) {
+  switch (op.kind) {
+    case OpKind::kEmbed:
+      return {0, bit(op.out)};
+    case OpKind::kRmsNorm:
+    case OpKind::kMatMul:
+    case OpKind::kSwiGlu:
+      return {bit(op.in), bit(op.out)};
+    case OpKind::kRope:
+    case OpKind::kAdd:
+      return {bit(op.in) | bit(op.out), bit(op.out)};
+    case OpKind::kStoreKv:
+      return {bit(Slot::kKeys) | bit(Slot::kValues), kCacheBit};
+    case OpKind::kAttention:
+      return {bit(op.in) | kCacheBit, bit(op.out) | kScratchBit};
+  }
+  assert(false);
+  return {};
+}
+
+vulkan::Attention attention_shape(const HyperParameters& h,
+                                  std::uint32_t n_tokens,
+                                  std::uint32_t max_context) {
+  vulkan::Attention attention;
+  attention.cache.page_tokens = kPageTokens;
+  attention.cache.n_kv_heads = h.n_kv_heads;
+  attention.cache.head_dim = h.head_dim;
+  attention.n_tokens = n_tokens;
+  attention.n_heads = h.n_heads;
+  attention.max_context = max_context;
+  attention.window = h.sliding_window;
+  attention.scale = 1.0F / std::sqrt(static_cast<float>(h.head_dim));
+  return attention;
+}
+
+class Recorder {
+ public:
+  Recorder(const vulkan::Device& device,
+           const vulkan::Operations& operations,
+           const Workspace& workspace,
+           const PassShape& shape,
+           std::uint64_t work_limit)
+      : device_(device),
+        operations_(operations),
+        workspace_(workspace),
+        h_(workspace.model->hyper_parameters()),
+        shape_(shape),
+        work_limit_(work_limit) {}
+
+  Result<std::vector<Part>> record() {
+    const Architecture& architecture = workspace_.model->architecture();
+    begin_ = 0;
+    end_ = shape_.n_tokens;
+    TRY(lower(architecture.embed, 0));
+    for (std::uint32_t layer = 0; layer < h_.n_layers; ++layer) {
+      TRY(lower(architecture.layer, layer));
+    }
+    TRY(lower(architecture.output, 0));
+    if (shape_.n_logits > 0) {
+      stream().barrier();
+      const std::uint64_t bytes = std::uint64_t{shape_.n_logits} * h_.n_vocabulary * sizeof(float);
+      stream().copy(*workspace_.logits, 0, *workspace_.host_logits, 0, bytes);
+    }
+    TRY(stream().end());
+    return std::move(parts_);
+  }
+
+ private:
+  Result<void> lower(std::span<const Op> ops, std::uint32_t layer) {
+    for (const Op& op : ops) {
+      TRY(lower(op, layer));
+      // Once the last layer's keys and values are stored, only tokens whose logits are wanted
+      // matter.
+      if (op.kind == OpKind::kStoreKv && layer + 1 == h_.n_layers) begin_ = end_ - shape_.n_logits;
+    }
+    return {};
+  }
+
+  /// Records an operation for the tokens begin_ to end_, in slices that fit a submit.
+  Result<void> lower(const Op& op, std::uint32_t layer) {
+    const std::uint64_t work = work_per_token(op, layer);
+    // Whole tiles of tokens, as long as the limit allows.
+    constexpr std::uint64_t kTile = 32;
+    const auto most = static_cast<std::uint32_t>(
+        std::max(work_limit_ / std::max<std::uint64_t>(work, 1) / kTile * kTile, kTile));
+    std::size_t n_parts = 0;
+    for (std::uint32_t begin = begin_; begin < end_;) {
+      const std::uint32_t n = std::min(most, end_ - begin);
+      TRY(make_room(work * n));
+      // Slices of one operation touch different tokens: no barrier between them.
+      if (begin == begin_ || parts_.size() != n_parts) order(access_of(op));
+      n_parts = parts_.size();
+      emit(op, layer, begin, n);
+      begin += n;
+    }
+    return {};
+  }
+
+  /// The last part, or a new one when this much more would be too much for it.
+  Result<void> make_room(std::uint64_t work) {
+    if (parts_.empty() || (parts_.back().work > 0 && parts_.back().work + work > work_limit_)) {
+      if (!parts_.empty()) TRY(parts_.back().stream.end());
+      parts_.push_back({TRY(vulkan::Stream::create(device_)), 0});
+      TRY(parts_.back().stream.begin());
+      // The parts before have ended when this one starts.
+      unordered_ = {};
+    }
+    parts_.back().work += work;
+    return {};
+  }
+
+  void order(const Access& access) {
+    if ((access.reads & unordered_.writes) != 0 ||
+        (access.writes & (unordered_.writes | unordered_.reads)) != 0) {
+      stream().barrier();
+      unordered_ = {};
+    }
+    unordered_.reads |= access.reads;
+    unordered_.writes |= access.writes;
+  }
+
+  std::uint64_t work_per_token(const Op& op, std::uint32_t layer) const {
+    switch (op.kind) {
+      case OpKind::kMatMul: {
+        const vulkan::Matrix& matrix = workspace_.weights->matrix(*op.weight, layer);
+        return std::uint64_t{matrix.n_rows} * matrix.n_columns;
+      }
+      case OpKind::kAttention:
+        return std::uint64_t{2} * h_.n_heads * h_.head_dim * shape_.max_context;
+      default:
+        return place_of(op.out, h_).size;
+    }
+  }
+
+  void emit(const Op& op, std::uint32_t layer, std::uint32_t begin, std::uint32_t n) {
+    switch (op.kind) {
+      case OpKind::kEmbed:
+        return operations_.get_rows(stream(),
+                                    {workspace_.weights->matrix(*op.weight, layer),
+                                     workspace_.ids + begin * sizeof(std::uint32_t),
+                                     n,
+                                     at(op.out, begin)});
+      case OpKind::kRmsNorm:
+        return operations_.rms_norm(stream(),
+                                    {at(op.in, begin),
+                                     workspace_.weights->vector(*op.weight, layer),
+                                     at(op.out, begin),
+                                     n,
+                                     place_of(op.in, h_).size,
+                                     h_.rms_epsilon});
+      case OpKind::kMatMul:
+        return operations_.mul_mat(stream(),
+                                   {workspace_.weights->matrix(*op.weight, layer),
+                                    at(op.in, begin),
+                                    at(op.out, begin),
+                                    n});
+      case OpKind::kRope:
+        return operations_.rope_neox(stream(),
+                                     {at(op.in, begin),
+                                      positions(begin),
+                                      workspace_.rope[static_cast<std::size_t>(shape_.rope)],
+                                      n,
+                                      place_of(op.in, h_).size / h_.head_dim,
+                                      h_.head_dim,
+                                      h_.rope_dims,
+                                      stride(op.in)});
+      case OpKind::kStoreKv:
+        return operations_.cache_write(stream(),
+                                       {cache(layer),
+                                        at(Slot::kKeys, begin),
+                                        at(Slot::kValues, begin),
+                                        positions(begin),
+                                        n,
+                                        stride(Slot::kKeys)});
+      case OpKind::kAttention: {
+        vulkan::Attention attention = attention_shape(h_, n, shape_.max_context);
+        attention.cache = cache(layer);
+        attention.queries = at(op.in, begin);
+        attention.positions = positions(begin);
+        attention.scratch = workspace_.scratch;
+        attention.output = at(op.out, begin);
+        attention.row_stride = stride(op.in);
+        // Slices share the scratch memory.
+        if (begin != begin_) stream().barrier();
+        return operations_.attention(stream(), attention);
+      }
+      case OpKind::kSwiGlu:
+        return operations_.swiglu(
+            stream(), {at(Slot::kGateUp, begin), at(op.out, begin), n, place_of(op.out, h_).size});
+      case OpKind::kAdd:
+        return operations_.add(stream(),
+                               {at(op.in, begin),
+                                at(op.out, begin),
+                                at(op.out, begin),
+                                n * place_of(op.out, h_).size});
+    }
+    assert(false);
+  }
+
+  vulkan::Stream& stream() { return parts_.back().stream; }
+
+  std::uint32_t stride(Slot slot) const { return place_of(place_of(slot, h_).whole, h_).size; }
+
+  DeviceAddress at(Slot slot, std::uint32_t token) const {
+    // Logits are kept only of the wanted tokens, the last ones.
+    if (slot == Slot::kLogits) {
+      token -= shape_.n_tokens - shape_.n_logits;
+      return workspace_.logits->address() + std::uint64_t{token} * h_.n_vocabulary * sizeof(float);
+    }
+    const SlotPlace place = place_of(slot, h_);
+    return workspace_.slots[static_cast<std::size_t>(place.whole)] +
+           (std::uint64_t{token} * stride(slot) + place.offset) * sizeof(float);
+  }
+
+  DeviceAddress positions(std::uint32_t token) const {
+    return workspace_.positions + token * sizeof(std::uint32_t);
+  }
+
+  vulkan::PagedCache cache(std::uint32_t layer) const {
+    return {workspace_.cache_type,
+            workspace_.keys[layer],
+            workspace_.values[layer],
+            workspace_.pages,
+            kPageTokens,
+            h_.n_kv_heads,
+            h_.head_dim};
+  }
+
+  const vulkan::Device& device_;
+  const vulkan::Operations& operations_;
+  const Workspace& workspace_;
+  const HyperParameters& h_;
+  const PassShape shape_;
+  const std::uint64_t work_limit_;
+  std::uint32_t begin_ = 0;  // tokens that still matter
+  std::uint32_t end_ = 0;
+  Access unordered_ = {};  // since the last barrier
+  std::vector<Part> parts_;
+};
+
+}  // namespace
+
+Result<std::vector<Part>> record_pass(const vulkan::Device& device,
+                                      const vulkan::Operations& operations,
+                                      const Workspace& workspace,
+                                      const PassShape& shape,
+                                      std::uint64_t work_limit) {
+  return Recorder(device, operations, workspace, shape, work_limit).record();
+}
+
+std::uint64_t scratch_bytes(const HyperParameters& hyper_parameters,
+                            std::uint32_t chunk_tokens,
+                            std::uint32_t max_context) {
+  // Fewer tokens are split more often, and not evenly: look at each.
+  std::uint64_t most = 0;
+  for (std::uint32_t n = 1; n <= chunk_tokens; ++n) {
+    most = std::max(
+        most, vulkan::attention_scratch_bytes(attention_shape(hyper_parameters, n, max_context)));
+  }
+  return most;
+}
+
+}  // namespace kinglet::inference::gpu

@@ -1,0 +1,35 @@
+// A model's weights in device memory: matrices in the file's own blocks, vectors as f32.
+#pragma once
+
+#include <array>
+#include <functional>
+#include <vector>
+
+#include "inference/model.h"
+#include "vulkan/operations.h"
+
+namespace kinglet::inference::gpu {
+
+class Weights {
+ public:
+  /// Copies every tensor that an operation of the architecture names. `progress` gets 0..1. Errors:
+  /// kUnsupported for a block format or shape without a kernel, before anything is copied;
+  /// kOutOfMemory; each names the tensor.
+  static Result<Weights> place(const vulkan::Device& device,
+                               const Model& model,
+                               const std::function<void(float)>& progress);
+
+  /// Of an Op's weight. `layer` is ignored for roles that are not per layer.
+  const vulkan::Matrix& matrix(Role role, std::uint32_t layer) const;
+  vulkan::DeviceAddress vector(Role role, std::uint32_t layer) const {
+    return matrix(role, layer).address;
+  }
+  std::uint64_t n_bytes() const { return n_bytes_; }
+
+ private:
+  std::vector<vulkan::Buffer> buffers_;
+  std::array<std::vector<vulkan::Matrix>, kRoleCount> matrices_;  // [role][layer]
+  std::uint64_t n_bytes_ = 0;
+};
+
+}  // namespace kinglet::inference::gpu
