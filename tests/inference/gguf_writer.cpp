@@ -53,14 +53,14 @@ auto& find_in(List& list, std::string_view name, std::string List::value_type::*
 }  // namespace
 
 template <class T>
-void GgufWriter::put(std::string key, T number) {
+void GgufWriter::put(std::string key, T value) {
   Value& entry = values.emplace_back(Value{std::move(key), type_number<T>(), {}});
-  append(entry.bytes, number);
+  append(entry.bytes, value);
 }
 
-void GgufWriter::put_string(std::string key, std::string_view text) {
+void GgufWriter::put_string(std::string key, std::string_view value) {
   Value& entry = values.emplace_back(Value{std::move(key), kStringNumber, {}});
-  append_string(entry.bytes, text);
+  append_string(entry.bytes, value);
 }
 
 template <class T>

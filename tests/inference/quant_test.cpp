@@ -86,7 +86,7 @@ TEST_SUITE("inference/quant") {
     for (const BlockFormat* format : block_formats()) {
       CAPTURE(format->name);
       for (const float scale : {1e-2F, 1.0F, 300.0F}) {
-        std::vector<float> numbers(32 * 500);
+        std::vector<float> numbers(16'000);
         for (float& x : numbers)
           x = normal(random) * scale;
         // The awkward blocks: all the same, one outlier, both signs of the greatest magnitude.
@@ -121,7 +121,7 @@ TEST_SUITE("inference/quant") {
     std::normal_distribution<float> normal;
     for (const BlockFormat* format : block_formats()) {
       CAPTURE(format->name);
-      std::vector<float> numbers(32 * 64);
+      std::vector<float> numbers(2048);
       for (float& x : numbers)
         x = normal(random);
       const auto once = dequantized(*format, quantized(*format, numbers));

@@ -52,11 +52,17 @@ TestVocabulary code_vocabulary() {
         add(prefix + word.substr(0, n));
     }
   }
-  for (const std::string& piece : {space + space, space + space + space + space, space + "t"}) {
+  for (const char* piece : {"\u2581\u2581",
+                            "\u2581\u2581\u2581\u2581",
+                            "()",
+                            "er",
+                            "re",
+                            "on",
+                            "\u00e4",
+                            "\u00e4\u00e4",
+                            "\u4e2d"}) {
     add(piece);
   }
-  for (const std::string piece : {"()", "er", "re", "on", "\u00e4", "\u00e4\u00e4", "\u4e2d"})
-    add(piece);
   add(space);
   for (char c = '!'; c <= '~'; ++c)
     add(std::string(1, c));
