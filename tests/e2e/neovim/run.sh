@@ -1,8 +1,9 @@
 #!/bin/bash
-# usage: run.sh SUITE CASES [PROGRAM]     runs CASES (a Lua file of this folder) in the Neovim of a
-# Debian suite (see get_neovim.sh), with private HOME and XDG folders, in an empty folder of its own.
-# PROGRAM stands for `kinglet`; without it the scripted server does. Exit status 77: that Neovim cannot
-# be had here today, and may be missing. KINGLET_CASE=TEXT runs only the cases whose name holds TEXT.
+# usage: run.sh SUITE CASES [PROGRAM]     runs CASES in the Neovim of a Debian suite (see
+# get_neovim.sh), with private HOME and XDG folders, in an empty folder of its own. CASES is a file of
+# this folder: Lua that the driver runs inside Neovim, or Python that drives it from outside. PROGRAM
+# stands for `kinglet`; without it the scripted server does. Exit status 77: that Neovim cannot be had
+# here today, and may be missing. KINGLET_CASE=TEXT runs only the Lua cases whose name holds TEXT.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 suite=$1 cases=$2
@@ -16,6 +17,10 @@ export HOME=$tmp/home XDG_DATA_HOME=$tmp/data XDG_STATE_HOME=$tmp/state XDG_CACH
   XDG_CONFIG_HOME=$tmp/config XDG_RUNTIME_DIR=$tmp/run
 export KINGLET_PROGRAM=${3:-$here/scripted_server.py} KINGLET_CASES=$here/$cases
 cd "$tmp/work"
+if [[ $cases = *.py ]]; then
+  timeout 600 /usr/bin/python3 -B "$here/$cases" "$nvim"
+  exit
+fi
 # Neovim writes its messages to stderr; they matter only when something failed.
 timeout 600 "$nvim" --headless -i NONE -u "$here/init.lua" -c "luafile $here/driver.lua" \
   2>"$tmp/messages" || { status=$?; tail -c 4000 "$tmp/messages" >&2; exit "$status"; }

@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """A language server that does what a test tells it, for tests of the Neovim plugin.
 
 Started as `scripted_server.py lsp [--encoding E] [--sync full|incremental]`. Besides LSP's life cycle

@@ -72,6 +72,8 @@ local function note_work(server, token, value)
   changed()
 end
 
+--- Neovim's own capabilities and ours. The position encodings stay Neovim's: up to 0.10 it warns
+--- when two servers of one buffer differ.
 local function capabilities()
   local all = vim.lsp.protocol.make_client_capabilities()
   all.textDocument.inlineCompletion = { dynamicRegistration = false }
