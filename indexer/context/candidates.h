@@ -1,0 +1,70 @@
+// The two kinds of chunks that a pack takes from the repository, before the budget decides.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "indexer/context/neighborhood.h"
+#include "indexer/index.h"
+
+namespace kinglet::indexer {
+
+/// A definition that the neighborhood names, or a member of a type that it names.
+struct SignatureCandidate {
+  Symbol symbol;
+  std::string near_name;  // the name it is there for
+  float score = 0;
+};
+
+/// Best first; ties by place. `path` is the current file: its own definitions are left out, the
+/// window shows them or they are near enough to scroll to.
+std::vector<SignatureCandidate> signature_candidates(const Snapshot& index,
+                                                     const std::string& path,
+                                                     const std::vector<NearName>& names);
+
+/// Writes the signatures of one file as code of its language: members inside the head of their
+/// type, each with the ending that makes it a declaration.
+class SignatureWriter {
+ public:
+  explicit SignatureWriter(const Snapshot& index) : index_(index) {}
+
+  /// `symbols` are of one file. Ends with a line end, or is empty.
+  std::string write(std::vector<Symbol> symbols);
+
+ private:
+  using Types = std::map<std::string, Symbol>;  // by qualified name
+  const Types& types_in(const std::string& path, std::string_view separator);
+
+  const Snapshot& index_;               // outlives the writer
+  std::map<std::string, Types> types_;  // by path
+};
+
+struct SimilarCandidate {
+  ChunkHit hit;
+  std::string text;  // of the chunk, as in the file
+  std::uint32_t first_line = 0;
+  std::string detail;  // the names shared with the neighborhood
+};
+
+struct SimilarRequest {
+  std::string path;         // the current file, and what is left of it without the window
+  std::string_view before;  // its text before the line
+  std::string_view after;
+  ByteRange window;  // of the current file: chunks that overlap it are dropped
+  std::function<std::optional<std::string>(const std::string& path)> read_text;
+  std::size_t limit = 64;
+};
+
+/// Chunks above the noise, best first, verified against the texts and without near-duplicates.
+/// `n_dropped` counts the others.
+std::vector<SimilarCandidate> similar_candidates(const Snapshot& index,
+                                                 const std::vector<NearName>& names,
+                                                 const SimilarRequest& request,
+                                                 std::size_t& n_dropped);
+
+}  // namespace kinglet::indexer

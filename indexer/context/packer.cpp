@@ -1,0 +1,317 @@
+#include "indexer/context/packer.h"
+
+#include <algorithm>
+#include <cassert>
+#include <map>
+#include <set>
+#include <utility>
+
+#include "indexer/bytes.h"
+#include "indexer/clean_text.h"
+#include "indexer/context/candidates.h"
+#include "indexer/context/file_window.h"
+#include "indexer/context/neighborhood.h"
+#include "indexer/context/secrets.h"
+
+namespace kinglet::indexer {
+namespace {
+
+// After this many candidates in a row that do not fit, the share counts as full.
+constexpr int kMaxMisses = 12;
+constexpr std::size_t kMaxDetailNames = 8;
+// Chunks of the current file nearer than this many bytes per token of the whole budget are left to
+// the window, which may still grow over them.
+constexpr std::size_t kWindowBytesPerToken = 6;
+
+// The document cut at the cursor's line.
+struct Cut {
+  std::uint32_t line_begin = 0;
+  std::string_view before;  // up to the line
+  std::string_view typed;   // of the line, before the cursor
+  std::string_view after;   // from the next line on
+};
+
+Cut cut_at(std::string_view text, ByteOffset cursor) {
+  std::size_t at = std::min<std::size_t>(value(cursor), text.size());
+  while (at > 0 && at < text.size() && (static_cast<unsigned char>(text[at]) & 0xC0) == 0x80)
+    --at;
+  const std::size_t line_feed = at == 0 ? std::string_view::npos : text.rfind('\n', at - 1);
+  const std::size_t begin = line_feed == std::string_view::npos ? 0 : line_feed + 1;
+  const std::size_t end = std::min(text.find('\n', at), text.size());
+  Cut cut;
+  cut.line_begin = static_cast<std::uint32_t>(begin);
+  cut.before = text.substr(0, begin);
+  cut.typed = text.substr(begin, at - begin);
+  cut.after = text.substr(std::min(end + 1, text.size()));
+  return cut;
+}
+
+// All that a layout depends on besides the index.
+ContentHash surroundings_of(const PackRequest& request, const Cut& cut) {
+  std::string key;
+  write_string(key, request.path);
+  write_string(key, to_hex(hash_content(cut.before)));
+  write_string(key, to_hex(hash_content(cut.after)));
+  for (const std::size_t number : {request.budget_tokens,
+                                   request.overhead.fixed,
+                                   request.overhead.per_chunk,
+                                   request.typed_reserve_tokens}) {
+    write_number(key, number);
+  }
+  for (const double share :
+       {request.shares.signatures, request.shares.similar, request.shares.prefix_of_file}) {
+    write_string(key, std::to_string(share));
+  }
+  return hash_content(key);
+}
+
+std::string fit_to_send(std::string text) {
+  return is_valid_utf8(text) ? text : clean(text);
+}
+
+// Writes `typed` and all sums. The rest of the pack is final.
+void set_typed(Pack& pack, const PackRequest& request, const Cut& cut) {
+  const std::size_t used =
+      request.overhead.fixed + pack.n_tokens_chunks + pack.n_tokens_prefix + pack.n_tokens_suffix;
+  assert(used <= request.budget_tokens);
+  const std::string typed = fit_to_send(mask(cut.typed));
+  const Fit fit = fit_last_characters(typed, request.budget_tokens - used, request.count_tokens);
+  pack.typed = typed.substr(typed.size() - fit.n_bytes);
+  pack.typed_cut = !fit.is_whole;
+  pack.n_tokens_typed = fit.n_tokens;
+  pack.n_tokens = used + fit.n_tokens;
+}
+
+// Adds chunks to a pack under a budget of tokens, header and overhead included.
+class ChunkPacker {
+ public:
+  ChunkPacker(const Snapshot& index, const PackRequest& request, Pack& pack)
+      : writer_(index), request_(request), pack_(pack) {}
+
+  /// What the chunks of this call cost, at most `budget`.
+  std::size_t add_signatures(const std::vector<SignatureCandidate>& candidates,
+                             std::size_t budget) {
+    // One chunk a file; what it costs is counted anew with each signature.
+    struct Group {
+      std::vector<Symbol> symbols;
+      std::vector<std::string> names;
+      PackedChunk chunk;
+    };
+    std::map<std::string, Group> groups;
+    std::size_t used = 0;
+    int n_misses = 0;
+    for (const SignatureCandidate& candidate : candidates) {
+      if (n_misses == kMaxMisses) {
+        ++pack_.n_dropped;
+        continue;
+      }
+      const auto known = groups.find(candidate.symbol.path);
+      Group group = known == groups.end() ? Group{} : known->second;
+      group.symbols.push_back(candidate.symbol);
+      if (std::find(group.names.begin(), group.names.end(), candidate.near_name) ==
+          group.names.end()) {
+        group.names.push_back(candidate.near_name);
+      }
+      const std::size_t was = group.chunk.n_tokens;
+      group.chunk.path = candidate.symbol.path;
+      group.chunk.reason = PackReason::kSignature;
+      group.chunk.text = mask(writer_.write(group.symbols));
+      finish(group.chunk);
+      if (used - was + group.chunk.n_tokens > budget) {
+        ++n_misses;
+        ++pack_.n_dropped;
+        continue;
+      }
+      n_misses = 0;
+      used += group.chunk.n_tokens - was;
+      group.chunk.score += candidate.score;
+      groups[candidate.symbol.path] = std::move(group);
+    }
+    std::vector<PackedChunk> chunks;
+    for (auto& [path, group] : groups) {
+      ByteRange range = group.symbols.front().definition.range;
+      for (const Symbol& symbol : group.symbols) {
+        range.begin = std::min(range.begin, symbol.definition.range.begin);
+        range.end = std::max(range.end, symbol.definition.range.end);
+      }
+      group.chunk.range = range;
+      for (std::size_t i = 0; i < std::min(group.names.size(), kMaxDetailNames); ++i) {
+        group.chunk.detail += (i == 0 ? "" : " ") + group.names[i];
+      }
+      chunks.push_back(std::move(group.chunk));
+    }
+    append(std::move(chunks));
+    return used;
+  }
+
+  std::size_t add_similar(std::vector<SimilarCandidate> candidates, std::size_t budget) {
+    std::vector<PackedChunk> chunks;
+    std::size_t used = 0;
+    int n_misses = 0;
+    for (SimilarCandidate& candidate : candidates) {
+      if (n_misses == kMaxMisses) {
+        ++pack_.n_dropped;
+        continue;
+      }
+      PackedChunk chunk;
+      chunk.path = candidate.hit.path;
+      chunk.range = candidate.hit.range;
+      chunk.first_line = candidate.first_line;
+      chunk.reason = PackReason::kSimilar;
+      chunk.text = mask(clean(candidate.text));
+      if (!chunk.text.ends_with('\n')) chunk.text += '\n';
+      finish(chunk);
+      if (used + chunk.n_tokens > budget) {
+        ++n_misses;
+        ++pack_.n_dropped;
+        continue;
+      }
+      n_misses = 0;
+      used += chunk.n_tokens;
+      chunk.score = candidate.hit.score;
+      chunk.detail = std::move(candidate.detail);
+      chunks.push_back(std::move(chunk));
+    }
+    append(std::move(chunks));
+    return used;
+  }
+
+ private:
+  void finish(PackedChunk& chunk) const {
+    chunk.header = chunk.path + "\n";
+    chunk.n_tokens = request_.overhead.per_chunk + request_.count_tokens(chunk.header) +
+                     request_.count_tokens(chunk.text);
+  }
+
+  // The best last, next to the code.
+  void append(std::vector<PackedChunk> chunks) {
+    std::stable_sort(chunks.begin(), chunks.end(), [](const PackedChunk& a, const PackedChunk& b) {
+      return a.score < b.score;
+    });
+    for (PackedChunk& chunk : chunks) {
+      pack_.n_tokens_chunks += chunk.n_tokens;
+      pack_.chunks.push_back(std::move(chunk));
+    }
+  }
+
+  SignatureWriter writer_;
+  const PackRequest& request_;
+  Pack& pack_;
+};
+
+// The current file around the line, masked: what the window is cut from.
+struct File {
+  std::string before;
+  std::string after;
+};
+
+// What one side does not need goes to the other.
+void lay_out_file(const File& file, const PackRequest& request, std::size_t budget, Pack& pack) {
+  const auto share_of_prefix =
+      static_cast<std::size_t>(static_cast<double>(budget) * request.shares.prefix_of_file);
+  Fit suffix = fit_first_lines(file.after, budget - share_of_prefix, request.count_tokens);
+  const Fit prefix = fit_last_lines(file.before, budget - suffix.n_tokens, request.count_tokens);
+  if (prefix.is_whole && !suffix.is_whole) {
+    suffix = fit_first_lines(file.after, budget - prefix.n_tokens, request.count_tokens);
+  }
+  pack.prefix = file.before.substr(file.before.size() - prefix.n_bytes);
+  pack.suffix = file.after.substr(0, suffix.n_bytes);
+  pack.n_tokens_prefix = prefix.n_tokens;
+  pack.n_tokens_suffix = suffix.n_tokens;
+}
+
+Result<void> check(const PackRequest& request) {
+  if (!request.count_tokens || !request.read_text) {
+    return fail(ErrorCode::kInvalidArgument, "pack: count_tokens and read_text must be given");
+  }
+  if (request.budget_tokens < request.overhead.fixed) {
+    return fail(ErrorCode::kInvalidArgument,
+                "pack: a budget of " + std::to_string(request.budget_tokens) +
+                    " tokens is less than the format's own " +
+                    std::to_string(request.overhead.fixed));
+  }
+  if (request.text.size() > UINT32_MAX) {
+    return fail(ErrorCode::kUnsupported, "pack: " + request.path + " is larger than 4 GiB");
+  }
+  const auto is_share = [](double share) { return share >= 0 && share <= 1; };
+  const PackShares& shares = request.shares;
+  if (!is_share(shares.signatures) || !is_share(shares.similar) ||
+      !is_share(shares.prefix_of_file) || shares.signatures + shares.similar > 1) {
+    return fail(ErrorCode::kInvalidArgument, "pack: shares lie between 0 and 1, their sum too");
+  }
+  return {};
+}
+
+}  // namespace
+
+std::string_view name_of(PackReason reason) {
+  return reason == PackReason::kSignature ? "signature" : "similar";
+}
+
+Result<Pack> pack(const Snapshot& index, const PackRequest& request, std::stop_token stop) {
+  const auto valid = check(request);
+  if (!valid) return tl::unexpected(valid.error());
+  const auto cancelled = [] { return fail(ErrorCode::kCancelled, "pack: cancelled"); };
+  const Cut cut = cut_at(request.text, request.cursor);
+  Pack pack;
+  pack.line_begin = cut.line_begin;
+  pack.surroundings = surroundings_of(request, cut);
+
+  // Room for typing: on small budgets no more than a quarter.
+  const std::size_t room = request.budget_tokens - request.overhead.fixed;
+  const std::size_t layout = room - std::min(request.typed_reserve_tokens, room / 4);
+  const auto part = [&](double share) {
+    return static_cast<std::size_t>(static_cast<double>(layout) * share);
+  };
+  const std::size_t signature_share = part(request.shares.signatures);
+  const std::size_t similar_share = part(request.shares.similar);
+  const std::size_t file_share = layout - signature_share - similar_share;
+
+  // The file's own share first, to know what it leaves.
+  const File file{fit_to_send(mask(cut.before)), fit_to_send(mask(cut.after))};
+  lay_out_file(file, request, file_share, pack);
+  const std::size_t file_need = pack.n_tokens_prefix + pack.n_tokens_suffix;
+  const bool is_whole =
+      pack.prefix.size() == file.before.size() && pack.suffix.size() == file.after.size();
+  const std::size_t file_leaves = is_whole ? file_share - file_need : 0;
+  if (stop.stop_requested()) return cancelled();
+
+  const std::vector<NearName> names = near_names(cut.before, cut.after);
+  ChunkPacker chunks(index, request, pack);
+  const std::size_t n_signatures =
+      chunks.add_signatures(signature_candidates(index, request.path, names), signature_share);
+  if (stop.stop_requested()) return cancelled();
+
+  SimilarRequest similar;
+  similar.path = request.path;
+  similar.before = cut.before;
+  const std::size_t reach = layout * kWindowBytesPerToken;
+  similar.window.begin =
+      static_cast<std::uint32_t>(cut.line_begin - std::min<std::size_t>(cut.line_begin, reach));
+  similar.window.end = UINT32_MAX;
+  similar.read_text = request.read_text;
+  const std::size_t n_similar =
+      chunks.add_similar(similar_candidates(index, names, similar, pack.n_dropped),
+                         similar_share + signature_share - n_signatures + file_leaves);
+  if (stop.stop_requested()) return cancelled();
+
+  // What the chunks leave goes back to the file.
+  const std::size_t file_budget = layout - n_signatures - n_similar;
+  if (!is_whole && file_budget > file_share) lay_out_file(file, request, file_budget, pack);
+  set_typed(pack, request, cut);
+  return pack;
+}
+
+std::optional<Pack> retype(const Pack& previous, const PackRequest& request) {
+  if (!check(request)) return std::nullopt;
+  const Cut cut = cut_at(request.text, request.cursor);
+  if (cut.line_begin != previous.line_begin ||
+      surroundings_of(request, cut) != previous.surroundings) {
+    return std::nullopt;
+  }
+  Pack pack = previous;
+  set_typed(pack, request, cut);
+  return pack;
+}
+
+}  // namespace kinglet::indexer

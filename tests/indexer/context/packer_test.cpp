@@ -1,0 +1,405 @@
+#include "indexer/context/packer.h"
+
+#include <algorithm>
+#include <map>
+#include <random>
+#include <set>
+#include <string>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#include "indexer/language.h"
+#include "indexer/parse.h"
+#include "tests/indexer/golden.h"
+
+namespace kinglet::indexer {
+namespace {
+
+// About four bytes a token, and not additive: what two texts cost together is less than their sum.
+std::size_t count(std::string_view text) {
+  std::size_t n_tokens = text.empty() ? 0 : 1;
+  std::size_t run = 0;
+  for (const char c : text) {
+    run = c == ' ' || c == '\n' ? 0 : run + 1;
+    if (run % 4 == 1 || c == '\n') ++n_tokens;
+  }
+  return n_tokens;
+}
+
+struct Repository {
+  std::map<std::string, std::string> files;
+  Index index;
+
+  explicit Repository(std::map<std::string, std::string> all) : files(std::move(all)) {
+    std::vector<std::pair<std::string, FileRecord>> records;
+    for (const auto& [path, text] : files) {
+      records.emplace_back(path, *parse_file(language_of(path, text), text));
+    }
+    index.put(std::move(records));
+  }
+
+  PackRequest request(const std::string& path, std::size_t cursor, std::size_t budget) const {
+    PackRequest request;
+    request.path = path;
+    request.text = files.at(path);
+    request.cursor = ByteOffset{static_cast<std::uint32_t>(cursor)};
+    request.budget_tokens = budget;
+    request.count_tokens = count;
+    request.read_text = [this](const std::string& other) -> std::optional<std::string> {
+      const auto file = files.find(other);
+      if (file == files.end()) return std::nullopt;
+      return file->second;
+    };
+    return request;
+  }
+};
+
+// A repository of made-up modules that use each other.
+Repository made_up(unsigned seed) {
+  std::mt19937 random(seed);
+  std::map<std::string, std::string> files;
+  const auto name = [&](const char* what) {
+    return std::string(what) + "_" + std::to_string(random() % 25);
+  };
+  for (int i = 0; i < 25; ++i) {
+    std::string text = "import module_" + std::to_string(random() % 25) + "\n\n";
+    for (unsigned n = random() % 12 + 1; n > 0; --n) {
+      text += "class " + name("Class") + ":\n    def " + name("method") + "(self, " +
+              name("value") + "):\n        return " + name("function") + "(" + name("Class") +
+              ", self." + name("field") + ")\n\n\n";
+      text += "def " + name("function") + "(" + name("value") + "):\n";
+      for (unsigned lines = random() % 8 + 1; lines > 0; --lines) {
+        text += "    " + name("local") + " = " + name("function") + "(" + name("Class") + "." +
+                name("method") + ")\n";
+      }
+      text += "\n\n";
+    }
+    files["package/module_" + std::to_string(i) + ".py"] = text;
+  }
+  files["package/empty.py"] = "";
+  files["package/one_line.py"] = std::string(50'000, 'x');
+  files["package/secret.py"] = "password = \"hunter2-Zq81\"\ndef function_1(value_2): pass\n";
+  return Repository(std::move(files));
+}
+
+std::string bytes_before_typed(const Pack& pack) {
+  std::string all;
+  for (const PackedChunk& chunk : pack.chunks)
+    all += chunk.header + chunk.text;
+  return all + "|" + pack.prefix + "|" + pack.suffix;
+}
+
+std::size_t tokens_of(const Pack& pack, const PackRequest& request) {
+  std::size_t n_tokens =
+      request.overhead.fixed + count(pack.prefix) + count(pack.suffix) + count(pack.typed);
+  for (const PackedChunk& chunk : pack.chunks) {
+    n_tokens += request.overhead.per_chunk + count(chunk.header) + count(chunk.text);
+  }
+  return n_tokens;
+}
+
+Pack packed(const Repository& repository, const PackRequest& request) {
+  auto result = pack(repository.index.snapshot(), request);
+  if (!result) FAIL(result.error().message);
+  return *std::move(result);
+}
+
+const char* const kStore = R"(#pragma once
+#include <string>
+namespace store {
+/// Rows by key.
+class Table : public Base {
+ public:
+  explicit Table(int size);
+  bool insert(const std::string& key, int value);
+  int find(const std::string& key) const;
+
+ private:
+  int size_;
+};
+int open_table(const char* path, Table* table);
+}  // namespace store
+)";
+const char* const kUser = R"(#include "store.h"
+using store::Table;
+
+int fill(const char* path) {
+  Table table(3);
+  if (open_table(path, &table) != 0) return -1;
+  table.insert("a", 1);
+
+  return 0;
+}
+)";
+const char* const kOther = R"(#include "store.h"
+
+int copy(const char* path, const char* from) {
+  Table table(8);
+  if (open_table(path, &table) != 0) return -1;
+  table.insert("b", table.find("a"));
+  return 1;
+}
+
+void unrelated() { nothing_in_common(); }
+)";
+
+Repository small() {
+  return Repository({{"store.h", kStore},
+                     {"fill.cpp", kUser},
+                     {"copy.cpp", kOther},
+                     {"notes.txt", "Nothing to see here.\n"}});
+}
+
+std::size_t cursor_in(const std::string& text, const std::string& after) {
+  const std::size_t at = text.find(after);
+  REQUIRE(at != std::string::npos);
+  return at + after.size();
+}
+
+}  // namespace
+
+TEST_SUITE("indexer/context/packer") {
+  TEST_CASE("a pack holds signatures, similar code and the file cut at the line") {
+    const Repository repository = small();
+    const std::string text = kUser;
+    const std::size_t cursor = cursor_in(text, "table.ins");
+    const Pack pack = packed(repository, repository.request("fill.cpp", cursor, 2000));
+    std::string shown;
+    for (const PackedChunk& chunk : pack.chunks) {
+      shown += "--- " + std::string(name_of(chunk.reason)) + ": " + chunk.detail + "\n";
+      shown += chunk.header + chunk.text;
+    }
+    shown +=
+        "--- prefix\n" + pack.prefix + "--- suffix\n" + pack.suffix + "--- typed\n" + pack.typed;
+    test::check_golden(test::golden_folder().parent_path() / "golden_context/small.txt",
+                       shown + "\n");
+    CHECK(pack.typed == "  table.ins");
+    CHECK(pack.prefix + "  table.insert(\"a\", 1);\n" + pack.suffix == text);
+    CHECK(pack.line_begin == text.find("  table.ins"));
+    CHECK(!pack.typed_cut);
+  }
+
+  TEST_CASE("never a token over the budget, and the sums are right") {
+    const Repository repository = made_up(1);
+    const Snapshot index = repository.index.snapshot();
+    std::vector<std::string> paths;
+    for (const auto& [path, text] : repository.files)
+      paths.push_back(path);
+    std::mt19937 random(9);
+    std::size_t n_chunks = 0;
+    for (int round = 0; round < 500; ++round) {
+      const std::string& path = paths[random() % paths.size()];
+      const std::size_t cursor = random() % (repository.files.at(path).size() + 10);
+      PackRequest request = repository.request(path, cursor, random() % (round % 4 ? 3000 : 200));
+      request.overhead.fixed = random() % 20;
+      request.overhead.per_chunk = random() % 5;
+      request.typed_reserve_tokens = random() % 200;
+      request.shares.signatures = (random() % 5) / 10.0;
+      request.shares.similar = (random() % 5) / 10.0;
+      const auto result = pack(index, request);
+      if (request.budget_tokens < request.overhead.fixed) {
+        REQUIRE(!result);
+        continue;
+      }
+      REQUIRE(result);
+      REQUIRE(result->n_tokens <= request.budget_tokens);
+      REQUIRE(result->n_tokens == tokens_of(*result, request));
+      n_chunks += result->chunks.size();
+      for (const PackedChunk& chunk : result->chunks) {
+        REQUIRE(chunk.text.ends_with('\n'));
+        REQUIRE(chunk.text.find("hunter2") == std::string::npos);
+        REQUIRE(chunk.path != path);
+        REQUIRE(!chunk.detail.empty());
+      }
+      // What is on the line is not in the layout; what is around it is, from the line on.
+      const std::string& text = repository.files.at(path);
+      if (path != "package/secret.py") {
+        const std::string before = text.substr(0, result->line_begin);
+        REQUIRE(before.ends_with(result->prefix));
+        REQUIRE((result->prefix.empty() || result->prefix.ends_with('\n')));
+      }
+    }
+    CHECK(n_chunks > 500);
+  }
+
+  TEST_CASE("a large budget is used: the file whole, then chunks") {
+    const Repository repository = made_up(2);
+    const std::string path = "package/module_3.py";
+    const Pack pack = packed(repository, repository.request(path, 200, 6000));
+    CHECK(pack.prefix.size() + pack.suffix.size() > repository.files.at(path).size() - 100);
+    CHECK(pack.n_tokens_chunks > 2000);
+  }
+
+  TEST_CASE("the same state gives the same bytes, whatever history the index had") {
+    const Repository repository = made_up(3);
+    Index grown;
+    for (auto entry = repository.files.rbegin(); entry != repository.files.rend(); ++entry) {
+      const auto& [path, text] = *entry;
+      grown.put(path, *parse_file(language_of(path, "x = 1\n"), "x = 1\n"));
+      grown.put(path, *parse_file(language_of(path, text), text));
+    }
+    for (const std::size_t cursor : {0, 100, 333, 700}) {
+      const PackRequest request = repository.request("package/module_7.py", cursor, 1500);
+      const Pack fresh = packed(repository, request);
+      const auto other = pack(grown.snapshot(), request);
+      REQUIRE(other);
+      CHECK(bytes_before_typed(fresh) == bytes_before_typed(*other));
+      CHECK(bytes_before_typed(fresh) == bytes_before_typed(packed(repository, request)));
+      CHECK(fresh.chunks.size() > 3);
+    }
+  }
+
+  TEST_CASE("typing on a line changes nothing before what is typed") {
+    const Repository repository = made_up(4);
+    const Snapshot index = repository.index.snapshot();
+    const std::string path = "package/module_5.py";
+    const std::string text = repository.files.at(path);
+    const std::size_t line = text.find("    local") + 0;
+    REQUIRE(line != std::string::npos);
+    const std::string written = "    result = function_3(Class_4.method_5, \xC3\xBC, 'password')";
+    std::string before_typed;
+    std::optional<Pack> first;
+    for (std::size_t n = 0; n <= written.size(); ++n) {
+      // As editors do it: a closing bracket waits behind the cursor.
+      const std::string document =
+          text.substr(0, line) + written.substr(0, n) + ")" + text.substr(text.find('\n', line));
+      PackRequest request = repository.request(path, line + n, 1200);
+      request.text = document;
+      const auto result = pack(index, request);
+      REQUIRE(result);
+      if (!first) {
+        first = *result;
+        before_typed = bytes_before_typed(*result);
+      }
+      REQUIRE(bytes_before_typed(*result) == before_typed);
+      REQUIRE(result->n_tokens <= request.budget_tokens);
+      // The cheap way gives the same.
+      const auto again = retype(*first, request);
+      REQUIRE(again);
+      CHECK(bytes_before_typed(*again) == before_typed);
+      CHECK(again->typed == result->typed);
+      CHECK(again->n_tokens == result->n_tokens);
+    }
+    const auto changed =
+        [&](const std::string& document, std::size_t cursor, const std::string& file) {
+          PackRequest request = repository.request(path, cursor, 1200);
+          request.text = document;
+          request.path = file;
+          return !retype(*first, request);
+        };
+    CHECK(!changed(text, line + 2, path));
+    CHECK(changed("x" + text, line + 3, path));
+    CHECK(changed(text + "x", line + 2, path));
+    CHECK(changed(text, line - 2, path));
+    CHECK(changed(text, line + 2, "package/module_6.py"));
+  }
+
+  TEST_CASE("a line longer than the reserve is cut at its front") {
+    const Repository repository = small();
+    const std::string document = std::string(3000, 'y') + "end";
+    PackRequest request = repository.request("fill.cpp", document.size(), 300);
+    request.text = document;
+    const auto result = pack(repository.index.snapshot(), request);
+    REQUIRE(result);
+    CHECK(result->typed_cut);
+    CHECK(result->typed.ends_with("yyyend"));
+    CHECK(result->typed.size() > 300);
+    CHECK(result->n_tokens <= 300);
+  }
+
+  TEST_CASE("chunks whose file changed since it was indexed are left out") {
+    const Repository repository = small();
+    const std::string text = kUser;
+    PackRequest request = repository.request("fill.cpp", cursor_in(text, "table.ins"), 2000);
+    const auto similar = [&] {
+      std::set<std::string> paths;
+      for (const PackedChunk& chunk : packed(repository, request).chunks) {
+        if (chunk.reason == PackReason::kSimilar) paths.insert(chunk.path);
+      }
+      return paths;
+    };
+    CHECK(similar().count("copy.cpp") == 1);
+    request.read_text = [](const std::string&) { return std::string("// all new\n"); };
+    CHECK(similar().empty());
+    request.read_text = [](const std::string&) { return std::optional<std::string>(); };
+    CHECK(similar().empty());
+  }
+
+  TEST_CASE("planted secrets reach no prompt") {
+    const std::string key = std::string("AKIA") + "IOSFODNN7ABCDEFG";
+    const std::string code =
+        "def open_table(path):\n    key = \"" + key + "\"\n    connect_to(path, key)\n";
+    const Repository repository(
+        {{"a.py",
+          code + "\n\ndef use_table(path):\n    open_table(path)\n    connect_to(path, key)\n"},
+         {"b.py",
+          code + "\n\ndef use_other(path):\n    connect_to(path, 1)\n    open_table(path)\n"}});
+    const std::string& text = repository.files.at("a.py");
+    for (std::size_t cursor = 0; cursor <= text.size(); ++cursor) {
+      const Pack pack = packed(repository, repository.request("a.py", cursor, 1000));
+      const std::string all = bytes_before_typed(pack) + pack.typed;
+      // A prefix of it may be typed; the whole may not.
+      REQUIRE(all.find(key) == std::string::npos);
+      REQUIRE(all.find(key.substr(4)) == std::string::npos);
+    }
+  }
+
+  TEST_CASE("odd cursors and texts") {
+    const Repository repository = small();
+    const Snapshot index = repository.index.snapshot();
+    const auto with = [&](const std::string& document, std::uint32_t cursor) {
+      PackRequest request = repository.request("fill.cpp", 0, 400);
+      request.text = document;
+      request.cursor = ByteOffset{cursor};
+      auto result = pack(index, request);
+      REQUIRE(result);
+      CHECK(result->n_tokens <= 400);
+      return *std::move(result);
+    };
+    CHECK(with("", 0).n_tokens == 0);
+    CHECK(with("", 99).typed.empty());
+    CHECK(with("abc", 99).typed == "abc");
+    CHECK(with("a\nb\n", 4).prefix == "a\nb\n");
+    CHECK(with("a\nb\n", 2).suffix.empty());
+    CHECK(with("\xC3\xA4", 1).typed.empty());
+    CHECK(with("a\xff"
+               "b\nc",
+               3)
+              .typed ==
+          "a\xEF\xBF\xBD"
+          "b");
+    CHECK(with(std::string(5'000'000, 'x'), 2'500'000).typed_cut);
+    CHECK(with("a\r\nb\r\n", 4).prefix == "a\r\n");
+  }
+
+  TEST_CASE("wrong requests are named") {
+    const Repository repository = small();
+    const Snapshot index = repository.index.snapshot();
+    const auto error = [&](auto change) {
+      PackRequest request = repository.request("fill.cpp", 0, 100);
+      change(request);
+      const auto result = pack(index, request);
+      return result ? std::string() : result.error().message;
+    };
+    CHECK(error([](PackRequest&) {}).empty());
+    CHECK(error([](PackRequest& r) { r.overhead.fixed = 101; }).find("less than") !=
+          std::string::npos);
+    CHECK(error([](PackRequest& r) { r.count_tokens = nullptr; }).find("count_tokens") !=
+          std::string::npos);
+    CHECK(error([](PackRequest& r) { r.shares.similar = 0.9; }).find("shares") !=
+          std::string::npos);
+    std::stop_source stop;
+    stop.request_stop();
+    const auto cancelled = pack(index, repository.request("fill.cpp", 0, 100), stop.get_token());
+    REQUIRE(!cancelled);
+    CHECK(cancelled.error().code == ErrorCode::kCancelled);
+    // No index at all: the file alone.
+    const auto alone = pack(Snapshot(), repository.request("fill.cpp", 0, 1000));
+    REQUIRE(alone);
+    CHECK(alone->chunks.empty());
+    CHECK(alone->suffix.size() > 100);
+  }
+}
+
+}  // namespace kinglet::indexer
