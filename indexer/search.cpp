@@ -81,30 +81,47 @@ std::vector<ChunkHit> Snapshot::search(const SearchQuery& query) const {
     }
   }
 
-  std::vector<ChunkHit> hits;
-  for (std::size_t i = 0; i < parts_.size(); ++i) {
-    const Segment& segment = *parts_[i].segment;
+  // Places first: a hit's path is written only for those that are wanted.
+  struct Place {
+    float score;
+    std::uint32_t part, chunk;
+  };
+  std::vector<Place> places;
+  for (std::uint32_t i = 0; i < parts_.size(); ++i) {
     for (std::uint32_t chunk = 0; chunk < tallies[i].size(); ++chunk) {
       const Tally& tally = tallies[i][chunk];
       if (tally.n_matched == 0) continue;
-      const Segment::ChunkEntry& entry = segment.chunks()[chunk];
-      ChunkHit hit;
-      hit.path = segment.path_of(entry.file);
-      hit.range = entry.range;
-      hit.hash = entry.hash;
-      hit.score = static_cast<float>(std::round(tally.score * kScoreSteps) / kScoreSteps);
-      hit.n_matched = tally.n_matched;
-      hits.push_back(std::move(hit));
+      places.push_back(
+          {static_cast<float>(std::round(tally.score * kScoreSteps) / kScoreSteps), i, chunk});
     }
   }
-  const auto is_better = [](const ChunkHit& a, const ChunkHit& b) {
-    if (a.score != b.score) return a.score > b.score;
-    return std::tie(a.path, a.range.begin) < std::tie(b.path, b.range.begin);
+  const auto path_of = [&](const Place& place) {
+    const Segment& segment = *parts_[place.part].segment;
+    return segment.path_of(segment.chunks()[place.chunk].file);
   };
-  const std::size_t n_wanted = std::min(query.limit, hits.size());
-  std::partial_sort(
-      hits.begin(), hits.begin() + static_cast<std::ptrdiff_t>(n_wanted), hits.end(), is_better);
-  hits.resize(n_wanted);
+  const auto begin_of = [&](const Place& place) {
+    return parts_[place.part].segment->chunks()[place.chunk].range.begin;
+  };
+  const std::size_t n_wanted = std::min(query.limit, places.size());
+  std::partial_sort(places.begin(),
+                    places.begin() + static_cast<std::ptrdiff_t>(n_wanted),
+                    places.end(),
+                    [&](const Place& a, const Place& b) {
+                      if (a.score != b.score) return a.score > b.score;
+                      return std::tuple(path_of(a), begin_of(a)) <
+                             std::tuple(path_of(b), begin_of(b));
+                    });
+  std::vector<ChunkHit> hits;
+  hits.reserve(n_wanted);
+  for (std::size_t i = 0; i < n_wanted; ++i) {
+    const Place& place = places[i];
+    const Segment::ChunkEntry& entry = parts_[place.part].segment->chunks()[place.chunk];
+    hits.push_back({std::string(path_of(place)),
+                    entry.range,
+                    entry.hash,
+                    place.score,
+                    tallies[place.part][place.chunk].n_matched});
+  }
   return hits;
 }
 

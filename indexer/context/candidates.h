@@ -34,7 +34,9 @@ class SignatureWriter {
   explicit SignatureWriter(const Snapshot& index) : index_(index) {}
 
   /// `symbols` are of one file. Ends with a line end, or is empty.
-  std::string write(std::vector<Symbol> symbols);
+  std::string write(std::vector<const Symbol*> symbols);
+  /// One of them alone, without what stands around it.
+  static std::string line_of(const Symbol& symbol);
 
  private:
   using Types = std::map<std::string, Symbol>;  // by qualified name

@@ -88,59 +88,39 @@ class ChunkPacker {
   ChunkPacker(const Snapshot& index, const PackRequest& request, Pack& pack)
       : writer_(index), request_(request), pack_(pack) {}
 
-  /// What the chunks of this call cost, at most `budget`.
+  /// What the chunks of this call cost, at most `budget`. One chunk a file.
+  ///
+  /// Tokens do not add: signatures are chosen by what each costs alone, then the chunks are written
+  /// and counted as they are, and the least ones go until all fit.
   std::size_t add_signatures(const std::vector<SignatureCandidate>& candidates,
                              std::size_t budget) {
-    // One chunk a file; what it costs is counted anew with each signature.
-    struct Group {
-      std::vector<Symbol> symbols;
-      std::vector<std::string> names;
-      PackedChunk chunk;
+    std::vector<const SignatureCandidate*> chosen = choose_signatures(candidates, budget);
+    std::map<std::string, PackedChunk> chunks;
+    for (const SignatureCandidate* candidate : chosen)
+      chunks[candidate->symbol.path];
+    for (auto& [path, chunk] : chunks)
+      write_signatures(path, chosen, chunk);
+    const auto total = [&] {
+      std::size_t n_tokens = 0;
+      for (const auto& [path, chunk] : chunks)
+        n_tokens += chunk.n_tokens;
+      return n_tokens;
     };
-    std::map<std::string, Group> groups;
-    std::size_t used = 0;
-    int n_misses = 0;
-    for (const SignatureCandidate& candidate : candidates) {
-      if (n_misses == kMaxMisses) {
-        ++pack_.n_dropped;
-        continue;
-      }
-      const auto known = groups.find(candidate.symbol.path);
-      Group group = known == groups.end() ? Group{} : known->second;
-      group.symbols.push_back(candidate.symbol);
-      if (std::find(group.names.begin(), group.names.end(), candidate.near_name) ==
-          group.names.end()) {
-        group.names.push_back(candidate.near_name);
-      }
-      const std::size_t was = group.chunk.n_tokens;
-      group.chunk.path = candidate.symbol.path;
-      group.chunk.reason = PackReason::kSignature;
-      group.chunk.text = mask(writer_.write(group.symbols));
-      finish(group.chunk);
-      if (used - was + group.chunk.n_tokens > budget) {
-        ++n_misses;
-        ++pack_.n_dropped;
-        continue;
-      }
-      n_misses = 0;
-      used += group.chunk.n_tokens - was;
-      group.chunk.score += candidate.score;
-      groups[candidate.symbol.path] = std::move(group);
+    std::size_t used = total();
+    for (; used > budget; used = total()) {
+      const std::string path = chosen.back()->symbol.path;
+      chosen.pop_back();
+      ++pack_.n_dropped;
+      write_signatures(path, chosen, chunks[path]);
+      if (chunks[path].text.empty()) chunks.erase(path);
     }
-    std::vector<PackedChunk> chunks;
-    for (auto& [path, group] : groups) {
-      ByteRange range = group.symbols.front().definition.range;
-      for (const Symbol& symbol : group.symbols) {
-        range.begin = std::min(range.begin, symbol.definition.range.begin);
-        range.end = std::max(range.end, symbol.definition.range.end);
-      }
-      group.chunk.range = range;
-      for (std::size_t i = 0; i < std::min(group.names.size(), kMaxDetailNames); ++i) {
-        group.chunk.detail += (i == 0 ? "" : " ") + group.names[i];
-      }
-      chunks.push_back(std::move(group.chunk));
+    std::vector<PackedChunk> list;
+    list.reserve(chunks.size());
+    for (auto& [path, chunk] : chunks) {
+      add_lines(chunk.text);
+      list.push_back(std::move(chunk));
     }
-    append(std::move(chunks));
+    append(std::move(list));
     return used;
   }
 
@@ -160,6 +140,10 @@ class ChunkPacker {
       chunk.reason = PackReason::kSimilar;
       chunk.text = mask(clean(candidate.text));
       if (!chunk.text.ends_with('\n')) chunk.text += '\n';
+      if (is_packed(chunk.text)) {
+        ++pack_.n_dropped;
+        continue;
+      }
       finish(chunk);
       if (used + chunk.n_tokens > budget) {
         ++n_misses;
@@ -177,6 +161,90 @@ class ChunkPacker {
   }
 
  private:
+  // The best that fit, each counted alone, with a header for each new file.
+  std::vector<const SignatureCandidate*> choose_signatures(
+      const std::vector<SignatureCandidate>& candidates, std::size_t budget) {
+    std::vector<const SignatureCandidate*> chosen;
+    std::set<std::string_view> paths;
+    std::size_t used = 0;
+    int n_misses = 0;
+    for (const SignatureCandidate& candidate : candidates) {
+      if (n_misses == kMaxMisses) break;
+      const std::string& path = candidate.symbol.path;
+      std::size_t cost = request_.count_tokens(SignatureWriter::line_of(candidate.symbol));
+      if (paths.count(path) == 0) {
+        cost += request_.overhead.per_chunk + request_.count_tokens(path + "\n");
+      }
+      if (used + cost > budget) {
+        ++n_misses;
+        continue;
+      }
+      n_misses = 0;
+      used += cost;
+      paths.insert(path);
+      chosen.push_back(&candidate);
+    }
+    pack_.n_dropped += candidates.size() - chosen.size();
+    return chosen;
+  }
+
+  // All of `chosen` that are in one file; `chosen` is best first.
+  void write_signatures(const std::string& path,
+                        const std::vector<const SignatureCandidate*>& chosen,
+                        PackedChunk& chunk) {
+    chunk = {};
+    chunk.path = path;
+    chunk.reason = PackReason::kSignature;
+    std::vector<const Symbol*> symbols;
+    std::vector<std::string_view> names;
+    for (const SignatureCandidate* candidate : chosen) {
+      if (candidate->symbol.path != path) continue;
+      const ByteRange range = candidate->symbol.definition.range;
+      if (symbols.empty()) chunk.range = range;
+      chunk.range.begin = std::min(chunk.range.begin, range.begin);
+      chunk.range.end = std::max(chunk.range.end, range.end);
+      chunk.score += candidate->score;
+      symbols.push_back(&candidate->symbol);
+      const bool is_new =
+          std::find(names.begin(), names.end(), candidate->near_name) == names.end();
+      if (is_new && names.size() < kMaxDetailNames) {
+        chunk.detail += (names.empty() ? "" : " ") + candidate->near_name;
+        names.push_back(candidate->near_name);
+      }
+    }
+    chunk.text = mask(writer_.write(std::move(symbols)));
+    if (!chunk.text.empty()) finish(chunk);
+  }
+
+  // Lines are compared without what a declaration and a body differ in.
+  static std::string_view bare(std::string_view line) {
+    constexpr std::string_view kNoise = " \t\r;{},:.";
+    const std::size_t begin = line.find_first_not_of(kNoise);
+    if (begin == std::string_view::npos) return {};
+    return line.substr(begin, line.find_last_not_of(kNoise) + 1 - begin);
+  }
+  static void for_each_line(std::string_view text, const auto& visit) {
+    while (!text.empty()) {
+      const std::size_t end = std::min(text.find('\n'), text.size());
+      if (const std::string_view line = bare(text.substr(0, end)); !line.empty()) visit(line);
+      text.remove_prefix(std::min(end + 1, text.size()));
+    }
+  }
+  void add_lines(std::string_view text) {
+    for_each_line(text, [&](std::string_view line) { lines_.emplace(line); });
+  }
+  // A header whose declarations are already there as signatures.
+  bool is_packed(std::string_view text) const {
+    std::size_t n_lines = 0;
+    std::size_t n_known = 0;
+    for_each_line(text, [&](std::string_view line) {
+      if (line.starts_with("//") || line.starts_with("#") || line.size() < 4) return;
+      ++n_lines;
+      n_known += lines_.count(line);
+    });
+    return n_known * 2 > n_lines;
+  }
+
   void finish(PackedChunk& chunk) const {
     chunk.header = chunk.path + "\n";
     chunk.n_tokens = request_.overhead.per_chunk + request_.count_tokens(chunk.header) +
@@ -197,6 +265,7 @@ class ChunkPacker {
   SignatureWriter writer_;
   const PackRequest& request_;
   Pack& pack_;
+  std::set<std::string, std::less<>> lines_;  // of the signatures that are packed
 };
 
 // The current file around the line, masked: what the window is cut from.

@@ -195,21 +195,26 @@ const SignatureWriter::Types& SignatureWriter::types_in(const std::string& path,
   return entry->second;
 }
 
-std::string SignatureWriter::write(std::vector<Symbol> symbols) {
+std::string SignatureWriter::line_of(const Symbol& symbol) {
+  const Language* language = find_language(symbol.language);
+  if (language == nullptr) return {};
+  return symbol.definition.signature + ending(symbol.definition, language->signature) + "\n";
+}
+
+std::string SignatureWriter::write(std::vector<const Symbol*> symbols) {
   if (symbols.empty()) return {};
-  const Language* language = find_language(symbols.front().language);
+  const Language* language = find_language(symbols.front()->language);
   if (language == nullptr) return {};
   const SignatureForm& form = language->signature;
-  const auto by_place = [](const Symbol& a, const Symbol& b) {
-    return std::tuple(a.definition.range.begin,
-                      UINT32_MAX - a.definition.range.end,
-                      a.definition.name_range.begin) <
-           std::tuple(b.definition.range.begin,
-                      UINT32_MAX - b.definition.range.end,
-                      b.definition.name_range.begin);
-  };
-  // The types that members are inside of, those not asked for too.
-  const Types& owners = types_in(symbols.front().path, language->scope_separator);
+  std::sort(symbols.begin(), symbols.end(), [](const Symbol* a, const Symbol* b) {
+    const auto key = [](const Symbol* symbol) {
+      return std::tuple(symbol->definition.range.begin,
+                        UINT32_MAX - symbol->definition.range.end,
+                        symbol->definition.name_range.begin);
+    };
+    return key(a) < key(b);
+  });
+  const Types& owners = types_in(symbols.front()->path, language->scope_separator);
   const auto owner_of = [&](const Symbol& symbol) -> const Symbol* {
     const auto owner = owners.find(symbol.definition.container);
     if (owner == owners.end()) return nullptr;
@@ -219,30 +224,32 @@ std::string SignatureWriter::write(std::vector<Symbol> symbols) {
   };
 
   // Members under their type, types and the rest in the file's order.
-  std::map<std::uint32_t, std::pair<Symbol, std::vector<Symbol>>> units;  // by the type's place
-  std::sort(symbols.begin(), symbols.end(), by_place);
-  for (const Symbol& symbol : symbols) {
-    if (const Symbol* owner = owner_of(symbol)) {
-      auto& unit = units[owner->definition.name_range.begin];
-      unit.first = *owner;
-      unit.second.push_back(symbol);
+  struct Unit {
+    const Symbol* head = nullptr;
+    std::vector<const Symbol*> members;
+  };
+  std::map<std::uint32_t, Unit> units;  // by the head's place
+  for (const Symbol* symbol : symbols) {
+    if (const Symbol* owner = owner_of(*symbol)) {
+      Unit& unit = units[owner->definition.name_range.begin];
+      unit.head = owner;
+      unit.members.push_back(symbol);
     } else {
-      units[symbol.definition.name_range.begin].first = symbol;
+      units[symbol->definition.name_range.begin].head = symbol;
     }
   }
   std::string text;
   for (const auto& [place, unit] : units) {
-    const auto& [head, members] = unit;
-    if (members.empty()) {
-      text += head.definition.signature + ending(head.definition, form) + "\n";
+    if (unit.members.empty()) {
+      text += line_of(*unit.head);
       continue;
     }
-    text += head.definition.signature + std::string(form.open_scope) + "\n";
+    text += unit.head->definition.signature + std::string(form.open_scope) + "\n";
     std::string_view last;  // `int a, b;` defines two and is one line
-    for (const Symbol& member : members) {
-      if (member.definition.signature == last) continue;
-      last = member.definition.signature;
-      text += "  " + member.definition.signature + ending(member.definition, form) + "\n";
+    for (const Symbol* member : unit.members) {
+      if (member->definition.signature == last) continue;
+      last = member->definition.signature;
+      text += "  " + line_of(*member);
     }
     if (!form.close_scope.empty()) text += std::string(form.close_scope) + "\n";
   }
