@@ -461,6 +461,50 @@ case('the menu hides the ghost text, and gives way to it again', function(t)
   t.type('<C-n><C-y>', 'alpha alphabet\nalpha')
 end)
 
+case('the menus of plugins hide it too', function(t)
+  t.open()
+  local open = false
+  package.loaded.cmp = {
+    visible = function()
+      return open
+    end,
+  }
+  t.rules({ { before = 'al', steps = { answer(' GHOST') } } })
+  t.press('ial')
+  t.wait_ghost(' GHOST')
+  open = true
+  vim.cmd('doautocmd User BlinkCmpMenuOpen')
+  t.wait_no_ghost()
+  t.type('<Tab>', 'al\t')
+  open = false
+  t.type('<BS>', 'al')
+  t.wait_ghost(' GHOST')
+  package.loaded.cmp = nil
+end)
+
+case('the editor\'s own inline completion does not draw a second time', function(t)
+  local builtin = vim.lsp.inline_completion
+  if not builtin then
+    return -- Neovim before 0.12
+  end
+  vim.cmd([[autocmd LspAttach * lua vim.lsp.inline_completion.enable(true)]])
+  t.open()
+  local client_id = require('kinglet.server').of_buffer(vim.api.nvim_get_current_buf()).client_id
+  t.wait('it to be off for our client', function()
+    return not builtin.is_enabled({ client_id = client_id })
+  end)
+  t.rules({ { before = 'al', steps = { answer('pha') } } })
+  t.press('ial')
+  t.wait_ghost('pha')
+  local own = require('kinglet.ghost').namespace
+  for name, namespace in pairs(vim.api.nvim_get_namespaces()) do
+    local marks = vim.api.nvim_buf_get_extmarks(0, namespace, 0, -1, {})
+    t.equal('marks of ' .. name, #marks, namespace == own and 1 or 0)
+  end
+  vim.cmd('autocmd! LspAttach')
+  builtin.enable(false)
+end)
+
 case('without ghost text the key is what it was: itself, or the mapping of the user', function(t)
   t.open()
   t.type('ia<Tab>b', 'a\tb')

@@ -114,12 +114,14 @@ function M.attach(bufnr, client_id)
 end
 
 --- Neovim 0.12 can draw inline completions itself. Where someone has switched that on for all
---- clients, ours is taken out, so that nothing is drawn twice.
+--- clients, or does so whenever one attaches, ours is taken out: nothing is to be drawn twice.
 ---@param client_id integer
 function M.keep_builtin_out(client_id)
   local builtin = vim.lsp.inline_completion
   if builtin then
-    pcall(builtin.enable, false, { client_id = client_id })
+    vim.schedule(function()
+      pcall(builtin.enable, false, { client_id = client_id })
+    end)
   end
 end
 

@@ -129,7 +129,6 @@ local function on_init(server, client, result)
   server.state = 'ready'
   local info = type(result.serverInfo) == 'table' and result.serverInfo or {}
   log.add('ready: %s %s', info.name or 'a server without a name', info.version or '')
-  compat.keep_builtin_out(client.id)
   changed()
 end
 
@@ -172,6 +171,9 @@ function start(server)
     },
     on_init = function(client, result)
       on_init(server, client, result)
+    end,
+    on_attach = function(client)
+      compat.keep_builtin_out(client.id)
     end,
   }, function(code, signal)
     vim.schedule(function()
