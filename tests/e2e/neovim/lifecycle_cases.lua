@@ -20,10 +20,10 @@ local function wait_state(t, state)
   end)
 end
 
---- The plugin's own messages; Neovim 0.7 has one of its own that cannot be kept away.
+--- All messages; without the one of its own that Neovim 0.7 cannot be kept from.
 local function messages(t)
   return vim.tbl_filter(function(message)
-    return message.text:find('^Kinglet: ') ~= nil
+    return vim.fn.has('nvim-0.8') == 1 or not message.text:find('^Client %d+ quit')
   end, t.messages)
 end
 

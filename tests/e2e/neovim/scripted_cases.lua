@@ -152,6 +152,7 @@ case('an outdated answer is ignored, should the server send it all the same', fu
   t.equal('ghost', t.ghost(), nil)
   t.release('b')
   t.wait_ghost(' three')
+  t.equal('requests', t.n_asked('one two'), 1)
 end)
 
 case('a null answer shows nothing and harms nothing', function(t)

@@ -21,8 +21,7 @@ local M = {}
 
 local kInvoked, kAutomatic = 1, 2 -- InlineCompletionTriggerKind
 
----@class kinglet.Asked a request under way
----@field suggestion kinglet.Suggestion what its answers fill
+---@class kinglet.Asked the request under way; cancelled, nothing of it arrives any more
 ---@field call kinglet.Call
 ---@field token string
 
@@ -153,9 +152,7 @@ function request(trigger_kind)
   local own = suggestions.new(view)
   own.bufnr = view.bufnr
   local token = server.open_stream(function(value)
-    if asked and asked.suggestion == own then
-      on_value(own, value, encoding)
-    end
+    on_value(own, value, encoding)
   end)
   local params = {
     textDocument = { uri = vim.uri_from_bufnr(view.bufnr) },
@@ -171,16 +168,14 @@ function request(trigger_kind)
     'textDocument/inlineCompletion',
     params,
     function(err, result)
-      if asked and asked.suggestion == own then
-        on_reply(own, err, result, encoding)
-      end
+      on_reply(own, err, result, encoding)
     end
   )
   if not call then
     server.close_stream(token)
     return
   end
-  asked = { suggestion = own, call = call, token = token }
+  asked = { call = call, token = token }
   compat.fire('KingletStatus')
 end
 
