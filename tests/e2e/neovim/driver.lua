@@ -166,7 +166,9 @@ function t.open(lines, extension)
     return require('kinglet.server').client_of_buffer(api.nvim_get_current_buf())
   end)
   vim.cmd('normal! G$')
-  t.notify('test/forget', vim.empty_dict())
+  if vim.env.KINGLET_SCRIPTED then
+    t.notify('test/forget', vim.empty_dict())
+  end
   return name
 end
 

@@ -11,11 +11,12 @@ nvim=$("$here/get_neovim.sh" "$suite")
 "$nvim" --version 2>/dev/null | head -n 1
 
 tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
+trap '"$KINGLET_PROGRAM" stop >/dev/null 2>&1 || true; rm -rf "$tmp"' EXIT
 mkdir -m 700 -p "$tmp"/{home,data,state,cache,config,run,work/.git}
 export HOME=$tmp/home XDG_DATA_HOME=$tmp/data XDG_STATE_HOME=$tmp/state XDG_CACHE_HOME=$tmp/cache \
   XDG_CONFIG_HOME=$tmp/config XDG_RUNTIME_DIR=$tmp/run
-export KINGLET_PROGRAM=${3:-$here/scripted_server.py} KINGLET_CASES=$here/$cases
+export KINGLET_CASES=$here/$cases KINGLET_PROGRAM=${3:-$here/scripted_server.py}
+[ -n "${3:-}" ] || export KINGLET_SCRIPTED=1
 cd "$tmp/work"
 if [[ $cases = *.py ]]; then
   timeout 600 /usr/bin/python3 -B "$here/$cases" "$nvim"

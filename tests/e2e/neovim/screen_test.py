@@ -45,17 +45,7 @@ def release(screen, gate):
     server(screen, "test/release", {"gate": gate})
 
 
-def main():
-    path = pathlib.Path("seen.c")
-    path.write_text("\n")
-    screen = Screen([sys.argv[1], "--embed", "-i", "NONE", "-u", str(here / "init.lua"), str(path)],
-                    patience_s=PATIENCE_S)
-    # With syntax on, Neovim draws once before it tells of a change, and once after.
-    screen.call("nvim_command", "syntax on")
-    screen.lua(
-        """local ready = function() return require('kinglet.server').client_of_buffer(1) end
-        assert(vim.wait(30000, ready, 5))"""
-    )
+def grows_and_shrinks(screen, path):
     steps = []
     for i, text in enumerate(TEXT):
         steps += [{"gate": str(i)}, {"stream": {"itemId": "1", "version": 1, "insertText": text}}]
@@ -92,6 +82,40 @@ def main():
     screen.type("<Esc>:w<CR>")
     screen.lua("assert(vim.wait(30000, function() return not vim.bo.modified end, 5))")
     check("and the file holds it", path.read_text() == whole + "\n")
+
+
+def looks_as_accepted(screen, text):
+    """In the middle of a line the screen shows what it will show once the ghost text is taken."""
+    screen.call("nvim_buf_set_lines", 0, 0, -1, True, ["f(alpha, beta);", "g();"])
+    screen.call("nvim_win_set_cursor", 0, [1, 2])
+    answer = {"result": {"items": [{"insertText": text}]}}
+    server(screen, "test/rules", {"rules": [{"before": "f(x", "steps": [answer]}]})
+    last = text.expandtabs(8).split("\n")[-1]
+    screen.type("ix")
+    seen = screen.until("ghost text", lambda rows: any(last in row for row in rows[:4]))[:4]
+    screen.flushes.clear()
+    screen.type("<Tab><Esc>:<BS>")
+    screen.until("the accepted text", lambda rows: screen.call("nvim_get_mode")["mode"] == "n")
+    screen.call("nvim_command", "redraw!")
+    screen.until("it redrawn", lambda rows: rows[:4] == seen)
+    check(f"the screen before is the one after: {seen}", True)
+
+
+def main():
+    path = pathlib.Path("seen.c")
+    path.write_text("\n")
+    command = [sys.argv[1], "--embed", "-i", "NONE", "-u", str(here / "init.lua"), str(path)]
+    screen = Screen(command, patience_s=PATIENCE_S)
+    # With syntax on, Neovim draws once before it tells of a change, and once after.
+    screen.call("nvim_command", "syntax on")
+    screen.lua(
+        """local ready = function() return require('kinglet.server').client_of_buffer(1) end
+        assert(vim.wait(30000, ready, 5))"""
+    )
+    grows_and_shrinks(screen, path)
+    looks_as_accepted(screen, ", y, ")
+    looks_as_accepted(screen, ",\n\ty, ")
+    looks_as_accepted(screen, " + a much longer first line than was there,\n  z, ")
     screen.close()
 
 

@@ -192,6 +192,8 @@ def main():
     if sys.argv[1:2] == ["logs"]:
         print("the daemon's log")
         return
+    if sys.argv[1:2] == ["stop"]:
+        return
     parser = argparse.ArgumentParser()
     parser.add_argument("verb", choices=["lsp"])
     parser.add_argument("--encoding", default="utf-16")

@@ -1,0 +1,116 @@
+--- The plugin against the real program, in a repository that is not ours: a copy of packages of
+--- Python's standard library. What is proposed is the model's affair; that it is proposed, grows, is
+--- taken and reaches the disk is what these cases look at.
+local ghost = require('kinglet.ghost')
+local session = require('kinglet.session')
+
+local cases = {}
+local function case(name, body)
+  cases[#cases + 1] = { name, body }
+end
+
+--- Every ghost text drawn, in order: what streams faster than one can look is seen all the same.
+local drawn = {}
+local draw = ghost.draw
+ghost.draw = function(view, rest, replaces)
+  drawn[#drawn + 1] = { place = view.row .. ':' .. view.col, rest = rest }
+  return draw(view, rest, replaces)
+end
+
+--- The longest run of ghost texts at one place of which each continues the one before.
+local function longest_growth()
+  local best, run = {}, {}
+  for _, state in ipairs(drawn) do
+    local last = run[#run]
+    local same = last and last.place == state.place
+    if not (same and state.rest == last.rest) then
+      if not (same and vim.startswith(state.rest, last.rest)) then
+        run = {}
+      end
+      run[#run + 1] = state
+    end
+    if #run > #best then
+      best = vim.list_extend({}, run)
+    end
+  end
+  return best
+end
+
+local function copy_packages()
+  local find = 'import json, os; print(os.path.dirname(os.path.dirname(json.__file__)))'
+  local library = vim.trim(vim.fn.system({ '/usr/bin/python3', '-c', find }))
+  for _, name in ipairs({ 'json', 'email', 'html', 'http', 'urllib' }) do
+    vim.fn.system({ 'cp', '-r', library .. '/' .. name, '.' })
+  end
+end
+
+local function edit(t, name)
+  vim.cmd('silent edit ' .. name)
+  t.wait('a server that is ready', function()
+    return require('kinglet.server').client_of_buffer(vim.api.nvim_get_current_buf())
+  end)
+end
+
+local function wait_settled(t)
+  t.wait('the answer', function()
+    return not session.inspect().asking
+  end)
+end
+
+--- Types one key after the other until ghost text has grown, at least `n_states` times.
+local function type_until_grown(t, keys, n_states)
+  drawn = {}
+  for key in keys:gmatch('.') do
+    local text_before = t.text()
+    t.press(key)
+    t.wait('the key ' .. key, function()
+      return t.text() ~= text_before
+    end)
+    -- The request of this key is sent after a short quiet; then its answer comes, or does not.
+    t.wait('a request or ghost text', function()
+      return session.inspect().asking or t.ghost()
+    end)
+    wait_settled(t)
+    if #longest_growth() >= n_states and t.ghost() then
+      return true
+    end
+  end
+  return false
+end
+
+case('ghost text of the real model grows, is accepted, and the file holds it', function(t)
+  copy_packages()
+  edit(t, 'json/encoder.py')
+  vim.fn.append(vim.fn.line('$'), { '', '', 'def encode_all(values):', '    ' })
+  vim.cmd('normal! G$')
+  t.press('a')
+  local typed = 'return [JSONEncoder().encode(value) for value in values]'
+  t.equal('it grew', type_until_grown(t, typed, 3), true)
+  local states = vim.tbl_map(function(state)
+    return state.rest
+  end, longest_growth())
+  io.stdout:write('  states: ' .. vim.inspect(states):gsub('\n%s*', ' ') .. '\n')
+
+  local before, proposed = t.text(), t.ghost()
+  t.type('<Tab>', before .. proposed)
+  t.escape()
+  t.press(':w<CR>')
+  t.wait('the file to be written', function()
+    return not vim.bo.modified
+  end)
+  t.equal('file', table.concat(vim.fn.readfile('json/encoder.py'), '\n'), before .. proposed)
+  t.type('u', before)
+end)
+
+case('the server reports its status', function(t)
+  edit(t, 'json/decoder.py')
+  vim.cmd('messages clear')
+  vim.cmd('Kinglet status')
+  t.wait('the report', function()
+    return vim.fn.execute('messages'):find('this buffer  attached', 1, true)
+  end)
+  io.stdout:write(vim.fn.execute('messages'):gsub('\n', '\n  ') .. '\n')
+  t.equal('an answer', vim.fn.execute('messages'):find('the server has no report', 1, true), nil)
+end)
+
+return cases
