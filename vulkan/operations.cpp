@@ -139,10 +139,22 @@ std::uint32_t element_bytes(CacheType type) {
   return type == CacheType::kF32 ? 4 : 2;
 }
 
-Result<Operations> Operations::create(Pipelines& pipelines) {
+Result<Operations> Operations::create(Pipelines& pipelines, const Formats& formats) {
+  std::vector<std::string> names = {"add", "attention_combine", "rms_norm", "rope_neox", "swiglu"};
+  for (const WeightType type : formats.weights) {
+    for (const char* operation : {"get_rows", "mul_mat", "mul_mat_vec"}) {
+      names.push_back(name(operation, suffix(type)));
+    }
+  }
+  for (const CacheType type : formats.caches) {
+    for (const char* operation : {"attention", "cache_write"}) {
+      names.push_back(name(operation, suffix(type)));
+    }
+  }
   Operations operations(pipelines.device());
-  for (const Kernel& kernel : all_kernels()) {
-    operations.pipelines_[kernel.name] = TRY(pipelines.get(kernel));
+  for (const std::string& wanted : names) {
+    const Kernel& row = kernel(wanted);
+    operations.pipelines_[row.name] = TRY(pipelines.get(row));
   }
   return operations;
 }

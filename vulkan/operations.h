@@ -116,10 +116,17 @@ struct Add {
   std::uint32_t n_elements = 0;
 };
 
+/// The formats that operations will be asked for.
+struct Formats {
+  std::vector<WeightType> weights = {
+      WeightType::kF32, WeightType::kF16, WeightType::kQ8_0, WeightType::kQ4_0};
+  std::vector<CacheType> caches = {CacheType::kF32, CacheType::kF16};
+};
+
 class Operations {
  public:
-  /// Compiles every kernel of the table; `pipelines` outlives the operations.
-  static Result<Operations> create(Pipelines& pipelines);
+  /// Compiles the kernels that these formats need; `pipelines` outlives the operations.
+  static Result<Operations> create(Pipelines& pipelines, const Formats& formats = {});
 
   void get_rows(Stream& stream, const GetRows& op) const;
   void rms_norm(Stream& stream, const RmsNorm& op) const;
@@ -133,6 +140,8 @@ class Operations {
   void attention(Stream& stream, const Attention& op) const;
   void swiglu(Stream& stream, const SwiGlu& op) const;
   void add(Stream& stream, const Add& op) const;
+
+  std::size_t n_kernels() const { return pipelines_.size(); }
 
  private:
   explicit Operations(const Device& device) : device_(&device) {}

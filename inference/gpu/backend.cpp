@@ -94,8 +94,14 @@ Result<std::vector<DeviceInfo>> devices() {
 
 Result<std::unique_ptr<Executor>> create_executor(std::shared_ptr<const Model> model,
                                                   const ExecutorOptions& options) {
+  return create_executor_on(TRY(vulkan::Instance::create()), std::move(model), options);
+}
+
+Result<std::unique_ptr<Executor>> create_executor_on(
+    std::shared_ptr<const vulkan::Instance> instance,
+    std::shared_ptr<const Model> model,
+    const ExecutorOptions& options) {
   TRY(check(*model, options));
-  const auto instance = TRY(vulkan::Instance::create());
   const vulkan::DeviceInfo device = TRY(choose(*instance, options.device));
   const bool is_software = device.type == vulkan::DeviceType::kSoftware;
   ExecutorInfo info;
@@ -106,7 +112,7 @@ Result<std::unique_ptr<Executor>> create_executor(std::shared_ptr<const Model> m
                       : is_software             ? kSoftwareChunk
                                                 : kGpuChunk;
   return GpuExecutor::create(
-      std::move(model), TRY(vulkan::Device::create(instance, device)), info, options);
+      std::move(model), TRY(vulkan::Device::create(std::move(instance), device)), info, options);
 }
 
 }  // namespace kinglet::inference::gpu

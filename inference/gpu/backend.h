@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "inference/backend.h"
+#include "vulkan/instance.h"
 
 namespace kinglet::inference::gpu {
 
@@ -18,5 +19,10 @@ Result<std::vector<DeviceInfo>> devices();
 /// do not fit the device; kInvalidArgument for options out of range.
 Result<std::unique_ptr<Executor>> create_executor(std::shared_ptr<const Model> model,
                                                   const ExecutorOptions& options);
+/// The same on an instance of the caller's: with validation, or calls that fail when told to.
+Result<std::unique_ptr<Executor>> create_executor_on(
+    std::shared_ptr<const vulkan::Instance> instance,
+    std::shared_ptr<const Model> model,
+    const ExecutorOptions& options);
 
 }  // namespace kinglet::inference::gpu

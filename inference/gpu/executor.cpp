@@ -31,6 +31,10 @@ std::uint64_t page_bytes(const HyperParameters& h, KvFormat format) {
   return std::uint64_t{kPageTokens} * h.n_kv_heads * h.head_dim * element_bytes(format);
 }
 
+vulkan::CacheType cache_type(KvFormat format) {
+  return format == KvFormat::kF32 ? vulkan::CacheType::kF32 : vulkan::CacheType::kF16;
+}
+
 std::uint32_t capacity(std::uint32_t n_kv_tokens) {
   return pages_for(n_kv_tokens) * kPageTokens;
 }
@@ -76,8 +80,12 @@ Result<GpuExecutor::Placed> GpuExecutor::place(const Model& model,
   Placed placed;
   placed.device = std::move(owned);
   placed.pipelines = TRY(vulkan::Pipelines::create(device));
+  const vulkan::Formats formats = {
+      .weights = TRY(Weights::types_of(model)),
+      .caches = {cache_type(info.kv_format)},
+  };
   placed.operations = std::make_unique<const vulkan::Operations>(
-      TRY(vulkan::Operations::create(*placed.pipelines)));
+      TRY(vulkan::Operations::create(*placed.pipelines, formats)));
 
   const std::uint64_t layer_bytes = pages_for(options.n_kv_tokens) * page_bytes(h, info.kv_format);
   placed.kv_bytes = 2 * layer_bytes * h.n_layers;
@@ -155,7 +163,11 @@ Result<void> GpuExecutor::copy_page(const PageCopy& copy) {
     }
   }
   TRY(stream.end());
-  TRY(stream.run());
+  const Result<double> ran = stream.run();
+  if (!ran) {
+    device_is_lost_ = true;
+    return tl::unexpected(ran.error());
+  }
   return {};
 }
 

@@ -1,5 +1,6 @@
 #include "inference/gpu/weights.h"
 
+#include <algorithm>
 #include <cassert>
 #include <map>
 #include <optional>
@@ -67,12 +68,21 @@ Result<void> check(const Model& model, const Use& use) {
 
 }  // namespace
 
+Result<std::vector<vulkan::WeightType>> Weights::types_of(const Model& model) {
+  std::vector<vulkan::WeightType> types;
+  for (const Use& use : uses_of(model)) {
+    TRY(check(model, use));
+    const vulkan::WeightType type = *weight_type(use.weight->format->type);
+    const bool is_new = std::find(types.begin(), types.end(), type) == types.end();
+    if (!use.is_vector && is_new) types.push_back(type);
+  }
+  return types;
+}
+
 Result<Weights> Weights::place(const vulkan::Device& device,
                                const Model& model,
                                const std::function<void(float)>& progress) {
   const std::vector<Use> uses = uses_of(model);
-  for (const Use& use : uses)
-    TRY(check(model, use));
   Weights weights;
   // A tensor may have two roles (tied output): it is placed once.
   std::map<const std::byte*, vulkan::DeviceAddress> placed;

@@ -12,9 +12,12 @@ namespace kinglet::inference::gpu {
 
 class Weights {
  public:
-  /// Copies every tensor that an operation of the architecture names. `progress` gets 0..1. Errors:
-  /// kUnsupported for a block format or shape without a kernel, before anything is copied;
-  /// kOutOfMemory; each names the tensor.
+  /// The formats of the tensors that operations of the architecture name. kUnsupported for a block
+  /// format or shape without a kernel; names the tensor.
+  static Result<std::vector<vulkan::WeightType>> types_of(const Model& model);
+
+  /// Copies these tensors. REQUIRES types_of() to have succeeded. `progress` gets 0..1.
+  /// kOutOfMemory names the tensor.
   static Result<Weights> place(const vulkan::Device& device,
                                const Model& model,
                                const std::function<void(float)>& progress);

@@ -101,6 +101,11 @@ double mul_mat_error(Lab& lab, MulMatKernel kernel, WeightType type, const MulMa
 }  // namespace
 
 TEST_SUITE("vulkan/operations") {
+  TEST_CASE("operations use every kernel of the table") {
+    LAB();
+    CHECK(lab.operations().n_kernels() == all_kernels().size());
+  }
+
   TEST_CASE("get_rows takes the tokens' rows in every block format") {
     LAB();
     for (const WeightType type : kWeightTypes) {

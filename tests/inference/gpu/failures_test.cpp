@@ -1,0 +1,108 @@
+// Every Vulkan call between loading a model and its eighth token fails once: an error comes back,
+// nothing crashes or hangs, and a new executor works.
+#include <string>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#include "inference/gpu/backend.h"
+#include "tests/inference/conformance.h"
+#include "tests/support/skip.h"
+#include "tests/vulkan/call_faults.h"
+
+namespace kinglet::test {
+
+namespace {
+
+using inference::KvFormat;
+using inference::LogitsWanted;
+
+vulkan::InstanceOptions options_with_faults() {
+  vulkan::InstanceOptions options;
+  options.table_hook = CallFaults::hook();
+  return options;
+}
+
+Result<std::unique_ptr<inference::Executor>> place(const LoadedModel& loaded) {
+  return inference::gpu::create_executor_on(
+      TRY(vulkan::Instance::create(options_with_faults())),
+      loaded.model,
+      {.device = "llvmpipe", .kv_format = KvFormat::kF32, .n_kv_tokens = 64, .chunk_tokens = 8});
+}
+
+/// Logits after a prompt of five tokens, a fork's sixth and a seventh.
+Result<std::vector<float>> load_and_compute(const LoadedModel& loaded) {
+  const auto executor = TRY(place(loaded));
+  std::vector<float> logits(loaded.reference->n_vocabulary());
+  auto sequence = TRY(executor->new_sequence({.max_tokens = 16}));
+  const auto tokens = random_tokens(7, loaded.reference->n_vocabulary(), 3);
+  const std::span all(tokens);
+  TRY(executor->forward(sequence, all.first(5), LogitsWanted::kNone, {}));
+  auto fork = executor->fork(sequence, 5);
+  TRY(executor->forward(fork, all.subspan(5, 1), LogitsWanted::kLast, logits));
+  TRY(executor->forward(fork, all.subspan(6, 1), LogitsWanted::kLast, logits));
+  return logits;
+}
+
+}  // namespace
+
+TEST_SUITE("inference/gpu/failures") {
+  TEST_CASE("each call in turn fails, and the next try works") {
+    const LoadedModel loaded = load_synthetic(
+        {.hidden = 32, .layers = 1, .heads = 2, .kv_heads = 1, .ffn = 32, .vocab = 265});
+    CallFaults::arm(0, VK_SUCCESS);
+    const auto good = load_and_compute(loaded);
+    if (!good && good.error().code == ErrorCode::kNotFound) {
+      SKIP("no software Vulkan driver (llvmpipe)");
+    }
+    REQUIRE(good.has_value());
+    const int n_calls = CallFaults::n_calls();
+    CHECK(n_calls > 100);
+    const std::pair<VkResult, ErrorCode> kinds[] = {
+        {VK_ERROR_DEVICE_LOST, ErrorCode::kDeviceLost},
+        {VK_ERROR_OUT_OF_DEVICE_MEMORY, ErrorCode::kOutOfMemory},
+        {VK_ERROR_OUT_OF_HOST_MEMORY, ErrorCode::kOutOfMemory},
+        {VK_TIMEOUT, ErrorCode::kTimeout}};
+    for (int nth = 1; nth <= n_calls; ++nth) {
+      CAPTURE(nth);
+      const auto [result, code] = kinds[nth % 4];
+      CallFaults::arm(nth, result);
+      const auto logits = load_and_compute(loaded);
+      CAPTURE(CallFaults::failed_function());
+      REQUIRE(!logits.has_value());
+      CHECK(logits.error().code == code);
+      CHECK(!logits.error().message.empty());
+    }
+    CallFaults::arm(0, VK_SUCCESS);
+    const auto again = load_and_compute(loaded);
+    REQUIRE(again.has_value());
+    CHECK(*again == *good);
+    std::printf("vulkan: %d calls from loading to the last token, each failed once\n", n_calls);
+  }
+
+  TEST_CASE("an executor whose device was lost says so from then on") {
+    const LoadedModel loaded = load_synthetic(
+        {.hidden = 32, .layers = 1, .heads = 2, .kv_heads = 1, .ffn = 32, .vocab = 265});
+    CallFaults::arm(0, VK_SUCCESS);
+    auto executor = place(loaded);
+    if (!executor) SKIP("no software Vulkan driver (llvmpipe)");
+    auto sequence = (*executor)->new_sequence({.max_tokens = 16});
+    REQUIRE(sequence.has_value());
+    const std::vector<inference::TokenId> tokens = {1, 2, 3};
+    const auto compute = [&] {
+      return (*executor)->forward(*sequence, tokens, LogitsWanted::kNone, {});
+    };
+    REQUIRE(compute().has_value());
+    // The next calls of a replayed pass: submit, wait.
+    CallFaults::arm(2, VK_ERROR_DEVICE_LOST);
+    for (int i = 0; i < 3; ++i) {
+      const auto lost = compute();
+      REQUIRE(!lost.has_value());
+      CHECK(lost.error().code == ErrorCode::kDeviceLost);
+      CHECK(lost.error().message.find("has to be started again") != std::string::npos);
+      CHECK(sequence->n_tokens() == 3);
+    }
+  }
+}
+
+}  // namespace kinglet::test
