@@ -16,7 +16,7 @@
 namespace kinglet::lsp {
 
 /// No document grows beyond this through changes (a larger one cannot be opened: transport.h).
-inline constexpr std::size_t kMaxDocumentBytes = 64 * 1024 * 1024;
+inline constexpr std::size_t kMaxDocumentBytes = std::size_t{64} << 20;
 
 /// One document at one version. Cheap to copy; the text never changes under a holder, so a copy is
 /// the snapshot that a request works on, in whatever thread.

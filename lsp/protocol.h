@@ -70,6 +70,7 @@ std::string_view name_of(PositionEncoding encoding);  // "utf-8"
 struct Position {
   std::uint32_t line = 0;
   std::uint32_t character = 0;
+  // NOLINTNEXTLINE(modernize-use-nullptr): clang-tidy 14 takes the comparison's 0 for a pointer
   friend auto operator<=>(const Position&, const Position&) = default;
 };
 void to_json(Json& json, const Position& position);
@@ -153,7 +154,7 @@ Result<void> read(const Field& field, TextDocumentPositionParams& out);
 
 struct ProgressToken {
   std::variant<std::int64_t, std::string> value;
-  friend auto operator<=>(const ProgressToken&, const ProgressToken&) = default;
+  friend bool operator==(const ProgressToken&, const ProgressToken&) = default;
 };
 void to_json(Json& json, const ProgressToken& token);
 Result<void> read(const Field& field, ProgressToken& out);

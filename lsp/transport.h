@@ -11,8 +11,8 @@
 
 namespace kinglet::lsp {
 
-inline constexpr std::size_t kMaxHeaderBytes = 8 * 1024;
-inline constexpr std::size_t kMaxBodyBytes = 64 * 1024 * 1024;
+inline constexpr std::size_t kMaxHeaderBytes = std::size_t{8} << 10;
+inline constexpr std::size_t kMaxBodyBytes = std::size_t{64} << 20;
 
 /// A message body (JSON text, unparsed), or why bytes were dropped.
 using Frame = Result<std::string>;

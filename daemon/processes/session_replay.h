@@ -73,7 +73,7 @@ class SessionReplay {
   std::string request_from_daemon(lsp::Json message, std::string body);
   void note_progress(const lsp::Json& params);
   void note_registrations(const std::string& method, const lsp::Json& params);
-  std::optional<lsp::Json> answer_without_daemon(const OpenRequest& request) const;
+  std::optional<lsp::Json> answer_without_daemon(const OpenRequest& open) const;
   void replay_documents(std::vector<std::string>& out) const;
 
   bool is_connected_ = true;
