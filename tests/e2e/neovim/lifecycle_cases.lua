@@ -74,6 +74,20 @@ case('typing while the server is gone reaches the next one', function(t)
   t.wait_in_sync()
 end)
 
+case('who typed before the server was ready is not forgotten', function(t)
+  t.open()
+  options().restart_delays_ms = { 10 }
+  t.type('iwaiting', 'waiting')
+  local first = own_server().client_id
+  t.notify('test/die', { code = 4 })
+  t.wait('another server', function()
+    return own_server().state == 'ready' and own_server().client_id ~= first
+  end)
+  t.wait('a request', function()
+    return t.n_asked('waiting') == 1
+  end)
+end)
+
 case('a server that will not start: told once, given up, restarted by hand', function(t)
   t.open()
   options().restart_delays_ms = { 5, 5 }

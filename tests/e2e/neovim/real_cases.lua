@@ -1,6 +1,6 @@
 --- The plugin against the real program, in a repository that is not ours: a copy of packages of
---- Python's standard library. What is proposed is the model's affair; that it is proposed, grows, is
---- taken and reaches the disk is what these cases look at.
+--- Python's standard library. What is proposed is the model's affair; that it is proposed, grows,
+--- is taken and reaches the disk is what these cases look at.
 local ghost = require('kinglet.ghost')
 local session = require('kinglet.session')
 

@@ -95,9 +95,14 @@ function M.start()
   on({ 'TextChangedI', 'TextChangedP', 'CursorMovedI' }, session.on_change)
   -- In these the mode, or the menu, is not yet what it is about to be.
   on('InsertEnter', vim.schedule_wrap(session.on_change))
-  on({ 'CompleteChanged', 'CompleteDone' }, vim.schedule_wrap(session.on_menu))
+  on({ 'CompleteChanged', 'CompleteDone' }, vim.schedule_wrap(session.look_again))
   on({ 'InsertLeave', 'BufLeave', 'WinLeave' }, session.reset)
-  menu.watch(group, session.on_menu)
+  menu.watch(group, session.look_again)
+  server.when_ready(function(bufnr)
+    if bufnr == api.nvim_get_current_buf() then
+      session.look_again()
+    end
+  end)
   for _, bufnr in ipairs(api.nvim_list_bufs()) do
     M.consider(bufnr)
   end

@@ -29,6 +29,15 @@ local told_missing = false
 local streams = {}
 local n_tokens = 0
 
+--- Called when a server has got to know a buffer.
+---@type fun(bufnr: integer)
+local on_ready = function() end
+
+---@param callback fun(bufnr: integer)
+function M.when_ready(callback)
+  on_ready = callback
+end
+
 local function changed()
   compat.fire('KingletStatus')
 end
@@ -172,8 +181,12 @@ function start(server)
     on_init = function(client, result)
       on_init(server, client, result)
     end,
-    on_attach = function(client)
+    on_attach = function(client, bufnr)
       compat.keep_builtin_out(client.id)
+      -- Neovim calls this in the middle of attaching.
+      vim.schedule(function()
+        on_ready(bufnr)
+      end)
     end,
   }, function(code, signal)
     vim.schedule(function()

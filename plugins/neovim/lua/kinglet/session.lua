@@ -215,8 +215,9 @@ function M.on_change()
   end
 end
 
---- A menu that closed gives way to ghost text; where there is none yet, it is asked for.
-function M.on_menu()
+--- Looks at the buffer as if it had changed: a menu gave way, or a server came up, and what could
+--- not be asked for then can be asked for now.
+function M.look_again()
   seen = nil
   M.on_change()
 end
@@ -308,7 +309,7 @@ end
 function M.set_enabled(on)
   enabled = on
   if on then
-    M.on_menu()
+    M.look_again()
   else
     M.reset()
   end
