@@ -95,7 +95,7 @@ Result<void> Executor::run_chunk(Sequence& sequence, Batch batch) {
       return copied;
     }
   }
-  const Result<void> result = run(batch);
+  Result<void> result = run(batch);
   if (result) {
     table.commit(n);
   } else {

@@ -90,7 +90,7 @@ HWY_INLINE void add_values(const float* HWY_RESTRICT weights,
   const Floats floats;
   Vector sums[n * n_vectors];
 #pragma GCC unroll 8
-  for (std::size_t j = 0; j < n * n_vectors; ++j) {
+  for (std::size_t j = 0; j < std::size_t{n} * n_vectors; ++j) {
     sums[j] = hn::Load(floats, accumulators + j / n_vectors * kMaxHeadDim + j % n_vectors * kLanes);
   }
   for (std::uint32_t slot = first; slot < last; ++slot) {
@@ -105,7 +105,7 @@ HWY_INLINE void add_values(const float* HWY_RESTRICT weights,
     }
   }
 #pragma GCC unroll 8
-  for (std::size_t j = 0; j < n * n_vectors; ++j) {
+  for (std::size_t j = 0; j < std::size_t{n} * n_vectors; ++j) {
     hn::Store(sums[j], floats, accumulators + j / n_vectors * kMaxHeadDim + j % n_vectors * kLanes);
   }
 }

@@ -84,7 +84,7 @@ void rope_neox(float* heads,
                std::uint32_t n_pairs,
                const float* cos_sin) {
   for (std::uint32_t head = 0; head < n_heads; ++head, heads += head_dim) {
-    for (std::uint32_t i = 0; i < n_pairs; ++i) {
+    for (std::size_t i = 0; i < n_pairs; ++i) {
       const float cosine = cos_sin[2 * i];
       const float sine = cos_sin[2 * i + 1];
       const float a = heads[i];

@@ -36,7 +36,7 @@ HWY_INLINE void multiply(const float* HWY_RESTRICT panel,
   for (std::size_t i = 0; i < n; i += hn::Lanes(floats)) {
     hn::Vec<Floats> rows[kRowTile];
 #pragma GCC unroll 4
-    for (std::uint32_t r = 0; r < kRowTile; ++r)
+    for (std::size_t r = 0; r < kRowTile; ++r)
       rows[r] = hn::Load(floats, panel + r * kPanel + i);
 #pragma GCC unroll 6
     for (std::uint32_t t = 0; t < n_tokens; ++t) {

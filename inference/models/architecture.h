@@ -138,8 +138,8 @@ struct KeySpec {
 /// A tensor: "{}" in its name is the layer's number. In GGUF order: `columns` is the fast
 /// dimension.
 struct TensorSpec {
-  Role role;
   std::string_view name;
+  Role role;
   Dim columns;
   Dim rows = Dim::kNone;
   Presence presence = Presence::kRequired;

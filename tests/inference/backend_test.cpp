@@ -113,7 +113,7 @@ TEST_SUITE("inference/backend") {
     CHECK(last == std::vector<float>(265, 28.0F));
 
     executor.calls.clear();
-    std::vector<float> all(10 * 265);
+    std::vector<float> all(std::size_t{10} * 265);
     REQUIRE(executor.forward(sequence, tokens(10), LogitsWanted::kAll, all).has_value());
     CHECK(executor.calls == Calls{{29, 8, 8}, {37, 2, 2}});
     for (std::size_t i = 0; i < 10; ++i)

@@ -28,7 +28,7 @@ namespace {
 /// A small model on disk for all tests of this file.
 std::filesystem::path model_path(const SyntheticModel& shape = {}) {
   static const TemporaryFolder kFolder;
-  const auto path = kFolder / ("model-" + std::to_string(shape.seed) + ".gguf");
+  auto path = kFolder / ("model-" + std::to_string(shape.seed) + ".gguf");
   if (!std::filesystem::exists(path)) write_synthetic_gguf(shape, path.string());
   return path;
 }

@@ -8,7 +8,6 @@
 
 namespace kinglet::test {
 
-using inference::index_of;
 using inference::kPageTokens;
 using inference::PageCopy;
 using inference::PagePool;

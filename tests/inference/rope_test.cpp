@@ -16,7 +16,7 @@ TEST_SUITE("inference/rope") {
     constexpr std::uint32_t kPosition = 131071;
     const std::vector<float> row = rope_table(spec, kPosition, 1);
     REQUIRE(row.size() == 96);
-    for (std::uint32_t pair = 0; pair < 48; ++pair) {
+    for (std::size_t pair = 0; pair < 48; ++pair) {
       const long double angle =
           kPosition * std::pow(10000.0L, -static_cast<long double>(pair) / 48);
       CHECK(std::fabs(row[2 * pair] - static_cast<double>(std::cos(angle))) < 1e-7);

@@ -13,7 +13,6 @@ namespace kinglet::test {
 
 namespace {
 
-using inference::ExecutorOptions;
 using inference::KvFormat;
 using inference::TensorType;
 using inference::TokenId;

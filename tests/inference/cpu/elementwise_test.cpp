@@ -86,9 +86,9 @@ TEST_SUITE("inference/cpu/elementwise") {
   }
 
   TEST_CASE("rope_neox turns pairs half the turned dimensions apart and leaves the rest") {
-    constexpr std::uint32_t kHeads = 3;
-    constexpr std::uint32_t kHeadDim = 10;
-    constexpr std::uint32_t kPairs = 3;
+    constexpr std::size_t kHeads = 3;
+    constexpr std::size_t kHeadDim = 10;
+    constexpr std::size_t kPairs = 3;
     RandomFloats random(5);
     const std::vector<float> before = random.take(kHeads * kHeadDim);
     std::vector<float> cos_sin;
@@ -97,8 +97,8 @@ TEST_SUITE("inference/cpu/elementwise") {
       cos_sin.push_back(static_cast<float>(std::sin(angle)));
     }
     std::vector<double> expected(before.begin(), before.end());
-    for (std::uint32_t head = 0; head < kHeads; ++head) {
-      for (std::uint32_t i = 0; i < kPairs; ++i) {
+    for (std::size_t head = 0; head < kHeads; ++head) {
+      for (std::size_t i = 0; i < kPairs; ++i) {
         const std::size_t a = head * kHeadDim + i;
         const std::size_t b = a + kPairs;
         expected[a] = double{before[a]} * cos_sin[2 * i] - double{before[b]} * cos_sin[2 * i + 1];
@@ -108,7 +108,7 @@ TEST_SUITE("inference/cpu/elementwise") {
     std::vector<float> out = before;
     inference::cpu::rope_neox(out.data(), kHeads, kHeadDim, kPairs, cos_sin.data());
     CHECK(largest_error(out, expected) < 1e-6);
-    for (std::uint32_t head = 0; head < kHeads; ++head) {
+    for (std::size_t head = 0; head < kHeads; ++head) {
       for (std::size_t i = head * kHeadDim + 2 * kPairs; i < (head + 1) * kHeadDim; ++i) {
         CHECK(out[i] == before[i]);
       }
