@@ -29,7 +29,13 @@ constexpr SignatureForm kIndented = {.end = " ...", .open_scope = "", .close_sco
 const std::array kLanguages = {
     Language{"c", kC, tree_sitter_c, kQuery_c, "::", kBraces, LexicalForm::kBraces},
     Language{"cpp", kCpp, tree_sitter_cpp, kQuery_cpp, "::", kBraces, LexicalForm::kBraces},
-    Language{"python", kPython, tree_sitter_python, kQuery_python, ".", kIndented, LexicalForm::kIndented},
+    Language{"python",
+             kPython,
+             tree_sitter_python,
+             kQuery_python,
+             ".",
+             kIndented,
+             LexicalForm::kIndented},
     Language{"text", {}, nullptr, {}, ".", {}, LexicalForm::kNone},
 };
 
