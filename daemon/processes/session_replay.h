@@ -49,6 +49,7 @@ class SessionReplay {
   /// give_up() answer what is open.
   bool is_over() const { return has_shut_down_ || has_exited_; }
   bool has_exited() const { return has_exited_; }
+  bool has_open_requests() const { return !open_.empty(); }
   /// By the protocol: 0 if `shutdown` came before `exit`, else 1.
   int exit_code() const { return has_shut_down_ && has_exited_ ? 0 : 1; }
 

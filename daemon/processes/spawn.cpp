@@ -7,9 +7,9 @@
 
 #include <fcntl.h>
 #include <spawn.h>
-#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -96,7 +96,8 @@ Result<Process> Process::spawn(const SpawnOptions& options) {
                 "Cannot start " + options.program + ": " + error_text(error));
   }
   // Nobody else reaps our children, so the number cannot be another process's yet.
-  UniqueFd pidfd(::pidfd_open(pid, 0));
+  // glibc 2.36's own header for it does not work in C++.
+  UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
   if (!pidfd.is_open()) {
     const int pidfd_error = errno;
     ::kill(pid, SIGKILL);
@@ -165,6 +166,17 @@ Result<std::pair<UniqueFd, UniqueFd>> make_socket_pair() {
     return fail(ErrorCode::kIo, "Cannot make a pair of sockets: " + error_text(errno));
   }
   return std::pair(UniqueFd(fds[0]), UniqueFd(fds[1]));
+}
+
+Result<UniqueFd> inherited_socket() {
+  int type = 0;
+  socklen_t length = sizeof type;
+  if (::getsockopt(kInheritedFd, SOL_SOCKET, SO_TYPE, &type, &length) != 0) {
+    return fail(ErrorCode::kInvalidArgument,
+                "Kinglet starts this process by itself; it is of no use alone.");
+  }
+  ::fcntl(kInheritedFd, F_SETFD, FD_CLOEXEC);
+  return UniqueFd(kInheritedFd);
 }
 
 void die_with_parent() {

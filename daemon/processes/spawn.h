@@ -22,7 +22,7 @@ struct SpawnOptions {
   std::string program = "/proc/self/exe";
   std::vector<std::string> arguments;  // without the program's name
   int inherited_fd = -1;               // becomes kInheritedFd; -1: none
-  std::string error_file;              // standard error is appended to it; empty: ours is shared
+  std::string error_file = {};         // standard error is appended to it; empty: ours is shared
   bool own_session = false;            // setsid: outlives the terminal and the parent
 };
 
@@ -64,6 +64,10 @@ class Process {
 
 /// A connected pair of stream sockets, both close-on-exec.
 Result<std::pair<UniqueFd, UniqueFd>> make_socket_pair();
+
+/// The socket a worker was started with. Errors: kInvalidArgument when there is none, because a
+/// person started it.
+Result<UniqueFd> inherited_socket();
 
 /// For a worker's first lines: it is to die with the process that started it, even when it is
 /// stopped or hangs.

@@ -85,15 +85,20 @@ struct Status {
 
 struct Load {
   std::string model_path;
-  std::string backend;    // auto, cpu, vulkan
-  std::string device;     // part of a Vulkan device's name; empty: the best
-  std::string kv_format;  // f16, f32
-  std::uint32_t threads = 0;
+  std::string backend;               // auto, cpu, vulkan
+  std::string device;                // part of a Vulkan device's name; empty: the best
+  std::string kv_format;             // f16, f32
+  std::uint32_t threads = 0;         // of the CPU backend; 0: as many as there are cores
+  std::uint32_t context_tokens = 0;  // the longest prompt and completion together; 0: the model's
 
   static constexpr auto kType = MessageType::kLoad;
   static constexpr auto fields() {
-    return std::tuple(
-        &Load::model_path, &Load::backend, &Load::device, &Load::kv_format, &Load::threads);
+    return std::tuple(&Load::model_path,
+                      &Load::backend,
+                      &Load::device,
+                      &Load::kv_format,
+                      &Load::threads,
+                      &Load::context_tokens);
   }
 };
 
@@ -165,13 +170,13 @@ struct Token {
   static constexpr auto fields() { return std::tuple(&Token::id, &Token::bytes); }
 };
 
-enum class StopReason : std::uint8_t { kLength, kStopToken };
+enum class StopReason : std::uint8_t { kMaxTokens, kStopToken, kContextFull };
 constexpr StopReason last_value(StopReason) {
-  return StopReason::kStopToken;
+  return StopReason::kContextFull;
 }
 
 struct Generated {
-  StopReason stop_reason = StopReason::kLength;
+  StopReason stop_reason = StopReason::kMaxTokens;
   std::uint32_t n_prompt = 0;     // tokens of the prompt
   std::uint32_t n_reused = 0;     // of these, already computed
   std::uint32_t n_generated = 0;  // tokens of the completion

@@ -1,0 +1,60 @@
+// The table of verbs, in the order of `kinglet --help`.
+#include "daemon/commands/command.h"
+#include "daemon/commands/verbs.h"
+
+namespace kinglet::daemon {
+
+std::span<const Command> all_commands() {
+  static constexpr Command kCommands[] = {
+      {"lsp",
+       "Serve an editor over standard input and output",
+       "kinglet lsp                  what an editor is configured to run\n"
+       "kinglet lsp --standalone     without a daemon: one session, one process of its own",
+       Audience::kPeople,
+       lsp_command},
+      {"doctor",
+       "Say what is wrong with this installation, and the way out",
+       "kinglet doctor               exit code 0: all is well; 1: something needs you",
+       Audience::kPeople,
+       doctor_command},
+      {"status",
+       "Show the daemon, its processes, clients and model",
+       "kinglet status\n"
+       "kinglet status --json        for scripts",
+       Audience::kPeople,
+       status_command},
+      {"stop",
+       "Ask the daemon to finish; editors start a new one by themselves",
+       "kinglet stop",
+       Audience::kPeople,
+       stop_command},
+      {"logs",
+       "Show the logs of the daemon and its workers",
+       "kinglet logs                 the last 100 lines of each\n"
+       "kinglet logs -f              and what comes, until Ctrl-C\n"
+       "kinglet logs engine -n 20    the last 20 lines of the engine's",
+       Audience::kPeople,
+       logs_command},
+      {"purge",
+       "Delete caches and logs (never configuration or models)",
+       "kinglet purge                asks first\n"
+       "kinglet purge --yes          does not",
+       Audience::kPeople,
+       purge_command},
+      {"daemon",
+       "Run the daemon in the foreground (editors start it by themselves)",
+       "kinglet daemon\n"
+       "kinglet daemon --idle-exit 0 --log-level debug",
+       Audience::kPeople,
+       daemon_command},
+      {"engine", "The process that runs the model", "", Audience::kOurselves, engine_command},
+      {"parse-worker",
+       "The process that reads a repository's files",
+       "",
+       Audience::kOurselves,
+       parse_worker_command},
+  };
+  return kCommands;
+}
+
+}  // namespace kinglet::daemon

@@ -1,0 +1,77 @@
+#include <cstdio>
+#include <exception>
+#include <string>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+
+#include "daemon/commands/command.h"
+#include "daemon/version.h"
+
+namespace kinglet::daemon {
+
+namespace {
+
+constexpr const char* kAbout =
+    "Kinglet completes code with a small language model on your own machine. Editors start\n"
+    "`kinglet lsp`; everything else here looks after it.";
+
+constexpr const char* kExamples =
+    "Examples:\n"
+    "  kinglet doctor            what is wrong, and what to do about it\n"
+    "  kinglet status            the daemon, its processes, the model it has loaded\n"
+    "  kinglet lsp               what an editor runs\n"
+    "  kinglet VERB --help       the flags and examples of one verb";
+
+std::string indented(std::string_view lines) {
+  std::string out = "Examples:\n  ";
+  for (const char c : lines) {
+    out += c;
+    if (c == '\n') out += "  ";
+  }
+  return out;
+}
+
+int report(const Error& error) {
+  std::fprintf(stderr, "kinglet: %s\n", error.message.c_str());
+  return 1;
+}
+
+int run(const Action& action) {
+  try {
+    const auto exit_code = action();
+    return exit_code ? *exit_code : report(exit_code.error());
+  } catch (const std::exception& exception) {
+    return report(
+        {ErrorCode::kInternal, std::string("This is a bug in Kinglet: ") + exception.what()});
+  }
+}
+
+}  // namespace
+
+int run_command_line(int argc, char** argv) {
+  CLI::App app(kAbout, "kinglet");
+  app.set_version_flag("--version", std::string("kinglet ") + kVersion, "Print the version");
+  app.footer(kExamples);
+  app.require_subcommand(1);
+
+  std::vector<std::pair<CLI::App*, Action>> verbs;
+  for (const Command& command : all_commands()) {
+    CLI::App* verb = app.add_subcommand(std::string(command.name), std::string(command.help));
+    if (command.audience == Audience::kOurselves) verb->group("");
+    if (!command.examples.empty()) verb->footer(indented(command.examples));
+    verbs.emplace_back(verb, command.configure(*verb));
+  }
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    // Help and version are "errors" of CLI11, too; it prints them and gives 0. Wrong usage is 2.
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+  for (const auto& [verb, action] : verbs) {
+    if (verb->parsed()) return run(action);
+  }
+  return 2;
+}
+
+}  // namespace kinglet::daemon

@@ -1,0 +1,18 @@
+// One function for each row of commands/all.cpp, defined in the file of its name.
+#pragma once
+
+#include "daemon/commands/command.h"
+
+namespace kinglet::daemon {
+
+Action daemon_command(CLI::App& app);
+Action doctor_command(CLI::App& app);
+Action engine_command(CLI::App& app);
+Action logs_command(CLI::App& app);
+Action lsp_command(CLI::App& app);
+Action parse_worker_command(CLI::App& app);
+Action purge_command(CLI::App& app);
+Action status_command(CLI::App& app);
+Action stop_command(CLI::App& app);
+
+}  // namespace kinglet::daemon

@@ -1,0 +1,11 @@
+// `kinglet engine`: the one process that reads model files and talks to the GPU.
+#pragma once
+
+#include "daemon/base/unique_fd.h"
+
+namespace kinglet::daemon {
+
+/// Serves Load and Generate (wire/messages.h) until the broker closes the socket.
+int run_engine_process(UniqueFd socket);
+
+}  // namespace kinglet::daemon

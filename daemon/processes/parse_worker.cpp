@@ -1,0 +1,182 @@
+#include "daemon/processes/parse_worker.h"
+
+#include <algorithm>
+#include <cstring>
+#include <set>
+#include <string>
+#include <utility>
+
+#include "daemon/processes/worker_loop.h"
+#include "daemon/wire/messages.h"
+#include "indexer/ignore_rules.h"
+#include "indexer/language.h"
+#include "indexer/parse.h"
+#include "indexer/record.h"
+#include "indexer/scan.h"
+
+namespace kinglet::daemon {
+
+namespace {
+
+/// Found files of one message.
+constexpr std::size_t kBatch = 1000;
+
+std::string hash_bytes(std::string_view text) {
+  const auto hash = indexer::hash_content(text);
+  std::string bytes(16, '\0');
+  std::memcpy(bytes.data(), &hash.high, 8);
+  std::memcpy(bytes.data() + 8, &hash.low, 8);
+  return bytes;
+}
+
+wire::SkippedPath to_wire(const indexer::SkippedPath& skipped) {
+  return {.path = skipped.path,
+          .reason = std::string(indexer::name_of(skipped.reason)),
+          .detail = skipped.detail};
+}
+
+/// The user's own patterns, which hold for a path when they match it or a folder above it.
+class Exclusions {
+ public:
+  explicit Exclusions(const std::vector<std::string>& patterns)
+      : rules_(joined(patterns), "exclude") {}
+
+  std::optional<wire::SkippedPath> find(const std::string& path) const {
+    if (rules_.empty()) return std::nullopt;
+    for (std::size_t end = path.find('/'); end != std::string::npos;
+         end = path.find('/', end + 1)) {
+      if (auto skipped = match(path, path.substr(0, end), true)) return skipped;
+    }
+    return match(path, path, false);
+  }
+
+ private:
+  static std::string joined(const std::vector<std::string>& patterns) {
+    std::string text;
+    for (const auto& pattern : patterns)
+      text += pattern + "\n";
+    return text;
+  }
+
+  std::optional<wire::SkippedPath> match(const std::string& path,
+                                         const std::string& part,
+                                         bool is_folder) const {
+    const auto match = rules_.match(part, is_folder);
+    if (!match || !match->is_ignored) return std::nullopt;
+    return wire::SkippedPath{path, "excluded", match->rule};
+  }
+
+  indexer::IgnoreRules rules_;
+};
+
+/// All of it belongs to the computing thread.
+class ParseWorker {
+ public:
+  Result<void> handle(const wire::Frame& frame,
+                      const std::stop_token& stop,
+                      wire::Channel& answers) {
+    switch (frame.type) {
+      case wire::MessageType::kQuarantine: {
+        auto quarantine = TRY(wire::decode<wire::Quarantine>(frame));
+        for (auto& hash : quarantine.content_hashes)
+          quarantine_.insert(std::move(hash));
+        return {};
+      }
+      case wire::MessageType::kScan:
+        return scan(frame.request, TRY(wire::decode<wire::Scan>(frame)), stop, answers);
+      case wire::MessageType::kParse:
+        return parse(frame.request, TRY(wire::decode<wire::Parse>(frame)), stop, answers);
+      case wire::MessageType::kReadFile:
+        return read_file(frame.request, TRY(wire::decode<wire::ReadFile>(frame)), answers);
+      default:
+        return fail(ErrorCode::kUnsupported, "A parse worker does not know this message.");
+    }
+  }
+
+ private:
+  Result<void> scan(std::uint64_t request,
+                    const wire::Scan& wanted,
+                    const std::stop_token& stop,
+                    wire::Channel& answers) {
+    const auto root = TRY(indexer::Root::open(wanted.root));
+    indexer::ScanOptions options;
+    options.max_file_bytes = wanted.max_file_bytes;
+    options.max_files = wanted.max_files;
+    const auto result = TRY(indexer::scan(root, options, stop));
+    const Exclusions exclusions(wanted.exclude);
+    wire::FilesFound batch;
+    wire::Scanned sums{.n_files = 0, .n_skipped = result.n_skipped};
+    const auto send_batch = [&](std::size_t at_least) -> Result<void> {
+      if (batch.files.size() + batch.skipped.size() < at_least) return {};
+      return answers.send(request, std::exchange(batch, {}));
+    };
+    for (const auto& file : result.files) {
+      if (auto excluded = exclusions.find(file.path)) {
+        batch.skipped.push_back(std::move(*excluded));
+        ++sums.n_skipped;
+      } else {
+        batch.files.push_back({file.path, file.n_bytes, file.modified_ns});
+        ++sums.n_files;
+      }
+      TRY(send_batch(kBatch));
+    }
+    for (const auto& skipped : result.skipped) {
+      batch.skipped.push_back(to_wire(skipped));
+      TRY(send_batch(kBatch));
+    }
+    TRY(send_batch(1));
+    return answers.send(request, sums);
+  }
+
+  Result<void> parse(std::uint64_t request,
+                     wire::Parse wanted,
+                     const std::stop_token& stop,
+                     wire::Channel& answers) {
+    const bool is_on_disk = !wanted.text;
+    const std::string text = is_on_disk ? TRY(read(wanted.root, wanted.path, wanted.max_file_bytes))
+                                        : std::move(*wanted.text);
+    const std::string hash = hash_bytes(text);
+    if (quarantine_.contains(hash)) {
+      return fail(ErrorCode::kUnsupported,
+                  wanted.path + " is left out: its content ended two parse workers.");
+    }
+    TRY(answers.send(request, wire::ParseBegan{hash}));
+    wire::Parsed parsed;
+    if (const auto skipped = indexer::judge_content(wanted.path, text)) {
+      parsed.skipped = to_wire(*skipped);
+    } else {
+      const auto record =
+          TRY(indexer::parse_file(indexer::language_of(wanted.path, text), text, {}, stop));
+      parsed.record = indexer::serialize(record);
+    }
+    if (is_on_disk && wanted.want_text == wire::WantText::kYes) parsed.text = text;
+    return answers.send(request, parsed);
+  }
+
+  Result<void> read_file(std::uint64_t request,
+                         const wire::ReadFile& wanted,
+                         wire::Channel& answers) {
+    auto text = TRY(read(wanted.root, wanted.path, wanted.max_file_bytes));
+    return answers.send(request, wire::FileText{std::move(text)});
+  }
+
+  static Result<std::string> read(const std::string& root,
+                                  const std::string& path,
+                                  std::uint64_t max_bytes) {
+    return TRY(indexer::Root::open(root)).read(path, max_bytes);
+  }
+
+  std::set<std::string> quarantine_;
+};
+
+}  // namespace
+
+int run_parse_worker(UniqueFd socket) {
+  ParseWorker worker;
+  return run_worker(std::move(socket),
+                    [&](const wire::Frame& frame, const std::stop_token& stop, wire::Channel& to) {
+                      return worker.handle(frame, stop, to);
+                    });
+}
+
+}  // namespace kinglet::daemon

@@ -1,0 +1,46 @@
+// What all sessions of one daemon share.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <nlohmann/json.hpp>
+
+#include "daemon/config.h"
+#include "daemon/paths.h"
+#include "daemon/processes/engine_client.h"
+#include "daemon/processes/parse_client.h"
+
+namespace kinglet::daemon {
+
+struct ServicesOptions {
+  Paths paths;
+  Config config;  // config.json, then the daemon's flags
+  EngineOptions engine;
+  ParseOptions parse;
+};
+
+/// What a daemon of these settings needs: workers from this very program, their stderr in a log.
+ServicesOptions make_services_options(const Paths& paths, Config config);
+
+/// For the protocol thread, on which nothing blocks: what takes more than a millisecond is posted
+/// to `pool` and its result posted back to `protocol`.
+struct Services {
+  Services(boost::asio::any_io_executor executor, ServicesOptions options);
+
+  /// Makes the engine load what `config` says.
+  void configure_engine(const Config& config);
+
+  boost::asio::any_io_executor protocol;
+  boost::asio::thread_pool pool;
+  Paths paths;
+  Config config;
+  EngineClient engine;
+  ParseClient parser;
+  /// The daemon's state as `kinglet status --json` and kinglet/status give it.
+  std::function<nlohmann::json()> status;
+};
+
+}  // namespace kinglet::daemon
