@@ -37,7 +37,7 @@ struct ScriptedSession::State {
 
   State()
       : server({.send =
-                    [this](std::string frame) {
+                    [this](const std::string& frame) {
                       for (auto& body : sent.feed(frame))
                         output.push_back(*body);
                     },

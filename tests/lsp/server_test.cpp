@@ -23,7 +23,7 @@ struct Harness {
 
   Harness() {
     server.emplace(ServerOptions{.send =
-                                     [this](std::string frame) {
+                                     [this](const std::string& frame) {
                                        FrameReader reader;
                                        for (const auto& body : reader.feed(frame)) {
                                          sent.push_back(*parse_json(*body));
