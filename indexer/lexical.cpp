@@ -116,8 +116,9 @@ class BraceScanner {
   void run() {
     for (std::size_t line = begin_; line < end_;) {
       const std::size_t next = line_end(text_, line) + 1;
+      // Past a function's body, or 0.
       const std::size_t after = definition_at(skip_blanks(text_, line));
-      line = std::max(next, after);
+      line = after == 0 ? next : skip_white(text_, after);
     }
   }
 

@@ -21,10 +21,11 @@ struct SignatureCandidate {
   float score = 0;
 };
 
-/// Best first; ties by place. `path` is the current file: its own definitions are left out, the
-/// window shows them or they are near enough to scroll to.
+/// Best first; ties by place. Of the current file, `path`, only what its text `far_above` holds:
+/// the part so far above the line that no window reaches it.
 std::vector<SignatureCandidate> signature_candidates(const Snapshot& index,
                                                      const std::string& path,
+                                                     std::string_view far_above,
                                                      const std::vector<NearName>& names);
 
 /// Writes the signatures of one file as code of its language: members inside the head of their

@@ -346,17 +346,19 @@ Result<Pack> pack(const Snapshot& index, const PackRequest& request, std::stop_t
   if (stop.stop_requested()) return cancelled();
 
   const std::vector<NearName> names = near_names(cut.before, cut.after);
+  // What lies beyond the window's reach is as far away as another file.
+  const std::size_t reach = layout * kWindowBytesPerToken;
+  const std::string_view far_above =
+      cut.before.substr(0, cut.before.size() - std::min(cut.before.size(), reach));
   ChunkPacker chunks(index, request, pack);
-  const std::size_t n_signatures =
-      chunks.add_signatures(signature_candidates(index, request.path, names), signature_share);
+  const std::size_t n_signatures = chunks.add_signatures(
+      signature_candidates(index, request.path, far_above, names), signature_share);
   if (stop.stop_requested()) return cancelled();
 
   SimilarRequest similar;
   similar.path = request.path;
   similar.before = cut.before;
-  const std::size_t reach = layout * kWindowBytesPerToken;
-  similar.window.begin =
-      static_cast<std::uint32_t>(cut.line_begin - std::min<std::size_t>(cut.line_begin, reach));
+  similar.window.begin = static_cast<std::uint32_t>(far_above.size());
   similar.window.end = UINT32_MAX;
   similar.read_text = request.read_text;
   const std::size_t n_similar =

@@ -115,6 +115,7 @@ std::string ending(const Definition& definition, const SignatureForm& form) {
 
 std::vector<SignatureCandidate> signature_candidates(const Snapshot& index,
                                                      const std::string& path,
+                                                     std::string_view far_above,
                                                      const std::vector<NearName>& names) {
   const std::vector<Import> imports = index.imports_of(path);
   const auto own = index.file(path);
@@ -126,7 +127,13 @@ std::vector<SignatureCandidate> signature_candidates(const Snapshot& index,
     std::vector<SignatureCandidate> of_name;
     for (Symbol& symbol : index.definitions(name.name)) {
       const Definition& definition = symbol.definition;
-      if (symbol.path == path || definition.is_test || definition.signature.empty()) continue;
+      if (definition.is_test || definition.signature.empty()) continue;
+      // The index may know an older state of the current file.
+      const bool is_own = symbol.path == path;
+      if (is_own && (definition.range.end > far_above.size() ||
+                     definition.name_range.of(far_above) != definition.name)) {
+        continue;
+      }
       float score = name.weight * kind_weight(definition.kind, name.is_called) *
                     path_weight(path, symbol.path, imports) /
                     (1 + 0.25F * static_cast<float>(n_files - 1));
@@ -169,6 +176,7 @@ std::vector<SignatureCandidate> signature_candidates(const Snapshot& index,
           !seen.insert(container + '\0' + identity_of(definition)).second) {
         continue;
       }
+      if (member.path == path && definition.range.end > far_above.size()) continue;
       ++n_members;
       const float score = kMemberFactor * type.score * kind_weight(definition.kind, true);
       candidates.push_back({std::move(member), type.near_name, score});

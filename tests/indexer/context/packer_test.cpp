@@ -188,7 +188,7 @@ TEST_SUITE("indexer/context/packer") {
       paths.push_back(path);
     std::mt19937 random(9);
     std::size_t n_chunks = 0;
-    for (int round = 0; round < 500; ++round) {
+    for (int round = 0; round < 2000; ++round) {
       const std::string& path = paths[random() % paths.size()];
       const std::size_t cursor = random() % (repository.files.at(path).size() + 10);
       PackRequest request = repository.request(path, cursor, random() % (round % 4 ? 3000 : 200));
@@ -209,7 +209,8 @@ TEST_SUITE("indexer/context/packer") {
       for (const PackedChunk& chunk : result->chunks) {
         REQUIRE(chunk.text.ends_with('\n'));
         REQUIRE(chunk.text.find("hunter2") == std::string::npos);
-        REQUIRE(chunk.path != path);
+        // Of the current file only what lies above the window.
+        if (chunk.path == path) REQUIRE(chunk.range.end <= result->line_begin);
         REQUIRE(!chunk.detail.empty());
       }
       // What is on the line is not in the layout; what is around it is, from the line on.
@@ -220,7 +221,7 @@ TEST_SUITE("indexer/context/packer") {
         REQUIRE((result->prefix.empty() || result->prefix.ends_with('\n')));
       }
     }
-    CHECK(n_chunks > 500);
+    CHECK(n_chunks > 2000);
   }
 
   TEST_CASE("a large budget is used: the file whole, then chunks") {
@@ -293,6 +294,23 @@ TEST_SUITE("indexer/context/packer") {
     CHECK(changed(text + "x", line + 2, path));
     CHECK(changed(text, line - 2, path));
     CHECK(changed(text, line + 2, "package/module_6.py"));
+  }
+
+  TEST_CASE("what the current file defines far above the window is packed like another file's") {
+    std::string text = "def far_away(first, second):\n    return first\n\n\n";
+    for (int i = 0; i < 500; ++i)
+      text += "x_" + std::to_string(i) + " = " + std::to_string(i) + "\n";
+    text += "far_away(1, 2)\n\n";
+    const Repository repository(std::map<std::string, std::string>{{"a.py", text}});
+    const Pack pack = packed(repository, repository.request("a.py", text.size(), 300));
+    REQUIRE(pack.chunks.size() == 1);
+    CHECK(pack.chunks[0].text == "def far_away(first, second): ...\n");
+    CHECK(pack.prefix.find("def far_away") == std::string::npos);
+    // The index knows an older state: what it says of this text is not believed.
+    PackRequest request = repository.request("a.py", text.size() + 6, 300);
+    const std::string moved = "# new\n" + text;
+    request.text = moved;
+    CHECK(packed(repository, request).chunks.empty());
   }
 
   TEST_CASE("a line longer than the reserve is cut at its front") {
