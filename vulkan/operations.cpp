@@ -206,7 +206,7 @@ void Operations::mul_mat_vec(Stream& stream, const MulMat& op) const {
       MulMatVecPush{
           op.weights.address, op.input, op.output, op.weights.n_rows, op.weights.n_columns},
       folded(divide_up(op.weights.n_rows, kVecRows), op.n_tokens),
-      passes * (1 + kVecRows) + std::uint64_t{kVecRows} * (2 + kVecWorkgroup));
+      passes * (1 + kVecRows) + 2 * kVecRows + kVecWorkgroup);
 }
 
 void Operations::mul_mat_tiled(Stream& stream, const MulMat& op) const {

@@ -45,10 +45,8 @@ void main() {
   if (c < n_columns) {
     [[unroll]] for (uint r = 0; r < kRows; ++r) sums[r] += load1(rows[r], c) * x.at[c];
   }
-  [[unroll]] for (uint r = 0; r < kRows; ++r) {
-    const float sum = workgroup_sum(sums[r]);
-    if (lane == r && first_row + r < n_rows) {
-      Floats(float_row(result, token, n_rows)).at[first_row + r] = sum;
-    }
+  const vec4 totals = workgroup_sum4(vec4(sums[0], sums[1], sums[2], sums[3]));
+  if (lane < kRows && first_row + lane < n_rows) {
+    Floats(float_row(result, token, n_rows)).at[first_row + lane] = totals[lane];
   }
 }

@@ -18,6 +18,19 @@ float workgroup_sum(float value) {
   return sum;
 }
 
+// Four sums at once: barriers cost more than adding.
+shared vec4 reduce_parts4[kWorkgroupSize];
+
+vec4 workgroup_sum4(vec4 value) {
+  const vec4 part = subgroupAdd(value);
+  barrier();
+  if (subgroupElect()) reduce_parts4[gl_SubgroupID] = part;
+  barrier();
+  vec4 sum = vec4(0.0);
+  for (uint i = 0; i < gl_NumSubgroups; ++i) sum += reduce_parts4[i];
+  return sum;
+}
+
 float workgroup_max(float value) {
   share_parts(subgroupMax(value));
   float maximum = reduce_parts[0];
