@@ -249,6 +249,10 @@ void to_json(Json& json, const InlineCompletionList& list) {
   json = Json{{"items", list.items}};
 }
 
+void to_json(Json& json, const InlineCompletionResult& result) {
+  json = result.list ? Json(*result.list) : Json(nullptr);
+}
+
 void to_json(Json& json, const InlineStreamValue& value) {
   json = Json{{"itemId", value.itemId},
               {"version", value.version},

@@ -241,6 +241,12 @@ struct InlineCompletionList {
 };
 void to_json(Json& json, const InlineCompletionList& list);
 
+/// The answer to textDocument/inlineCompletion; without a list null: the request is outdated.
+struct InlineCompletionResult {
+  std::optional<InlineCompletionList> list;
+};
+void to_json(Json& json, const InlineCompletionResult& result);
+
 /// Kinglet's extension. The standard's partial results add items and cannot grow one; a client that
 /// sent `capabilities.experimental.kinglet.inlineStream` and a partialResultToken gets this as the
 /// value of `$/progress` instead. The final result still holds the whole list.

@@ -1,0 +1,47 @@
+#include "daemon/features/packed_prompt.h"
+
+#include <chrono>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+#include "indexer/scan.h"
+
+namespace kinglet::daemon {
+
+Result<PackedPrompt> pack_prompt(const PackJob& job, const std::stop_token& stop) {
+  const auto start = std::chrono::steady_clock::now();
+  const PromptPlace place{.repository = job.repository, .path = job.path};
+  std::optional<indexer::Root> root;
+  if (!job.root.empty()) {
+    // Without its folder a repository is no more than its current file.
+    if (auto opened = indexer::Root::open(job.root.string())) root = *std::move(opened);
+  }
+  indexer::PackRequest request{
+      .path = job.path,
+      .text = job.text->text(),
+      .cursor = job.cursor,
+      .budget_tokens = job.budget_tokens,
+      .overhead = job.writer->overhead(place),
+      .shares = job.writer->shares(),
+      .count_tokens = [&](std::string_view text) { return job.writer->count_tokens(text); },
+      .read_text = [&](const std::string& path) -> std::optional<std::string> {
+        if (!root) return std::nullopt;
+        auto text = root->read(path, job.max_file_bytes);
+        if (!text) return std::nullopt;
+        return *std::move(text);
+      }};
+
+  PackedPrompt packed;
+  std::optional<indexer::Pack> kept;
+  if (job.previous) kept = indexer::retype(*job.previous, request);
+  packed.kept_layout = kept.has_value();
+  if (!kept) kept = TRY(indexer::pack(root ? job.index : indexer::Snapshot(), request, stop));
+  packed.pack = std::make_shared<const indexer::Pack>(*std::move(kept));
+  packed.prompt = job.writer->write(*packed.pack, place);
+  packed.budget_tokens = job.budget_tokens;
+  packed.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return packed;
+}
+
+}  // namespace kinglet::daemon

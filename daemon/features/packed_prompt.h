@@ -1,0 +1,46 @@
+// The prompt for a place in a document: the repository packed around it, as tokens.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <stop_token>
+#include <string>
+
+#include "daemon/base/result.h"
+#include "daemon/base/text.h"
+#include "daemon/features/prompt.h"
+#include "indexer/context/packer.h"
+#include "indexer/index.h"
+#include "lsp/text_buffer.h"
+
+namespace kinglet::daemon {
+
+/// Everything packing needs, so that it can run on any thread while the session goes on.
+struct PackJob {
+  std::filesystem::path root;  // of the repository; empty: the document belongs to none
+  std::string repository;      // its name
+  std::string path;            // of the document, relative to the root
+  indexer::Snapshot index;
+  std::shared_ptr<const lsp::TextBuffer> text;
+  ByteOffset cursor{0};
+  std::size_t budget_tokens = 0;
+  std::uint64_t max_file_bytes = 0;
+  std::shared_ptr<const PromptWriter> writer;
+  /// The layout last made for this document: kept while the cursor stays on its line.
+  std::shared_ptr<const indexer::Pack> previous;
+};
+
+struct PackedPrompt {
+  std::shared_ptr<const indexer::Pack> pack;
+  Prompt prompt;
+  bool kept_layout = false;  // only what was typed is new
+  std::size_t budget_tokens = 0;
+  double seconds = 0;  // what packing took
+};
+
+/// Errors: kInvalidArgument (a budget too small for the prompt's own markers), kCancelled.
+Result<PackedPrompt> pack_prompt(const PackJob& job, const std::stop_token& stop);
+
+}  // namespace kinglet::daemon

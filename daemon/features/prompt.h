@@ -1,0 +1,75 @@
+// From a pack to the tokens of a prompt, in the format the model was trained on.
+//
+// Each segment is encoded alone, so counts add exactly and no chunk changes its neighbor; markers
+// are control tokens that no text can become. Whatever the format, the prompt ends with what was
+// typed on the cursor's line: while someone types it only grows at its end.
+//
+// To add a format: a row in prompt.cpp.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "indexer/context/packer.h"
+#include "inference/tokenizer/tokenizer.h"
+
+namespace kinglet::daemon {
+
+struct PromptFormat;
+
+/// Where a prompt is made for: names the model is told.
+struct PromptPlace {
+  std::string_view repository;  // its folder's name
+  std::string_view path;        // of the current file, relative to the root
+};
+
+struct Prompt {
+  std::vector<inference::TokenId> tokens;
+  std::size_t n_frozen = 0;  // tokens before `typed`: the same for each key on one line
+};
+
+/// Writes prompts for one model. Methods may be called from any thread.
+class PromptWriter {
+ public:
+  explicit PromptWriter(std::shared_ptr<const inference::Vocabulary> vocabulary);
+
+  /// "repository" (fill-in-the-middle with file separators), "file" or "plain".
+  std::string_view format_name() const;
+  const inference::Tokenizer& tokenizer() const { return tokenizer_; }
+
+  /// Tokens of a text encoded as a segment. Cached.
+  std::size_t count_tokens(std::string_view text) const;
+  indexer::PackOverhead overhead(const PromptPlace& place) const;
+  /// How a pack for this format divides its budget: no suffix for models that cannot be told one.
+  indexer::PackShares shares() const;
+  /// tokens.size() equals pack.n_tokens when the pack was made with this overhead and count.
+  Prompt write(const indexer::Pack& pack, const PromptPlace& place) const;
+  /// Where the model's answer ends, besides its end-of-generation tokens.
+  std::vector<inference::TokenId> stop_tokens() const;
+
+ private:
+  using Segment = std::shared_ptr<const std::vector<inference::TokenId>>;
+  Segment encode(std::string_view text) const;
+
+  inference::Tokenizer tokenizer_;
+  const PromptFormat* format_;
+
+  // Least recently used segments go first; keys are hashes of the text (128 bits).
+  using Key = std::pair<std::uint64_t, std::uint64_t>;
+  struct KeyHash {
+    std::size_t operator()(const Key& key) const { return key.first; }
+  };
+  mutable std::mutex mutex_;
+  mutable std::list<std::pair<Key, Segment>> recent_;
+  mutable std::unordered_map<Key, decltype(recent_)::iterator, KeyHash> cached_;
+  mutable std::size_t n_cached_tokens_ = 0;
+};
+
+}  // namespace kinglet::daemon
