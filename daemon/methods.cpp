@@ -6,7 +6,11 @@ namespace kinglet::daemon {
 
 void bind_methods(lsp::Binder& bind, Session& session) {
   bind.request("initialize", &Session::initialize, &session);
-  bind.request("kinglet/status", &Session::status, &session);
+  SessionFeatures& features = session.features();
+  bind.request("kinglet/context", &SessionFeatures::context, &features);
+  bind.request("kinglet/ready", &SessionFeatures::ready, &features);
+  bind.request("kinglet/status", &SessionFeatures::status, &features);
+  bind.request("textDocument/inlineCompletion", &SessionFeatures::inline_completion, &features);
 
   bind.notification("initialized", &Session::initialized, &session);
   bind.notification("textDocument/didChange", &Session::did_change, &session);
@@ -16,22 +20,19 @@ void bind_methods(lsp::Binder& bind, Session& session) {
   bind.notification(
       "workspace/didChangeConfiguration", &Session::did_change_configuration, &session);
   bind.notification(
+      "workspace/didChangeWatchedFiles", &SessionFeatures::did_change_watched_files, &features);
+  bind.notification(
       "workspace/didChangeWorkspaceFolders", &Session::did_change_workspace_folders, &session);
 }
 
 lsp::ServerCapabilities server_capabilities(const Session& session) {
   lsp::ServerCapabilities capabilities;
   capabilities.positionEncoding = session.documents().encoding();
+  capabilities.inlineCompletionProvider = true;
   capabilities.workspaceFolders = true;
   capabilities.experimental =
       lsp::Json{{"kinglet", {{"inlineStream", true}, {"version", kVersion}}}};
   return capabilities;
-}
-
-void start_features(Session& session) {
-  // The model loads while the user has not typed yet; what goes wrong is said with the first
-  // completion and in `kinglet status`.
-  if (session.config().enabled) session.services().engine.when_loaded([](const auto&) {});
 }
 
 }  // namespace kinglet::daemon

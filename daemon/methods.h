@@ -12,7 +12,4 @@ void bind_methods(lsp::Binder& bind, Session& session);
 /// What `initialize` answers.
 lsp::ServerCapabilities server_capabilities(const Session& session);
 
-/// After `initialized`: starts what does not wait for a request (loading, indexing).
-void start_features(Session& session);
-
 }  // namespace kinglet::daemon

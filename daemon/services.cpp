@@ -38,12 +38,20 @@ Services::Services(boost::asio::any_io_executor executor, ServicesOptions option
       paths(std::move(options.paths)),
       config(std::move(options.config)),
       engine(executor, std::move(options.engine)),
-      parser(executor, std::move(options.parse)) {
+      parser(executor, std::move(options.parse)),
+      repositories(parser) {
   configure_engine(config);
 }
 
 void Services::configure_engine(const Config& of) {
   engine.configure(describe_load(of));
+}
+
+std::shared_ptr<const PromptWriter> Services::writer_for(const LoadedModel& model) {
+  if (!writer_ || writer_->tokenizer().shared_vocabulary() != model.vocabulary) {
+    writer_ = std::make_shared<const PromptWriter>(model.vocabulary);
+  }
+  return writer_;
 }
 
 }  // namespace kinglet::daemon

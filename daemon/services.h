@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <string>
 
 #include <boost/asio/any_io_executor.hpp>
@@ -9,9 +10,11 @@
 #include <nlohmann/json.hpp>
 
 #include "daemon/config.h"
+#include "daemon/features/prompt.h"
 #include "daemon/paths.h"
 #include "daemon/processes/engine_client.h"
 #include "daemon/processes/parse_client.h"
+#include "daemon/repositories.h"
 
 namespace kinglet::daemon {
 
@@ -32,6 +35,8 @@ struct Services {
 
   /// Makes the engine load what `config` says.
   void configure_engine(const Config& config);
+  /// The prompt writer for a model; its cache of token segments is shared by all sessions.
+  std::shared_ptr<const PromptWriter> writer_for(const LoadedModel& model);
 
   boost::asio::any_io_executor protocol;
   boost::asio::thread_pool pool;
@@ -39,8 +44,12 @@ struct Services {
   Config config;
   EngineClient engine;
   ParseClient parser;
+  Repositories repositories;
   /// The daemon's state as `kinglet status --json` and kinglet/status give it.
   std::function<nlohmann::json()> status;
+
+ private:
+  std::shared_ptr<const PromptWriter> writer_;
 };
 
 }  // namespace kinglet::daemon

@@ -24,6 +24,7 @@ Session::Session(Services& services, SessionOptions options)
     : services_(services),
       flags_(std::move(options.flags)),
       config_(services.config),
+      features_(*this),
       server_({.send = std::move(options.send),
                .log = [](std::string_view line) { spdlog::warn("client: {}", line); }}) {
   bind_methods(server_.bind(), *this);
@@ -71,7 +72,7 @@ lsp::Response<lsp::InitializeResult> Session::initialize(const lsp::InitializePa
 void Session::initialized(const lsp::Null&) {
   is_initialized_ = true;
   show_problems(std::exchange(unshown_problems_, {}));
-  start_features(*this);
+  features_.start();
 }
 
 Result<void> Session::did_open(const lsp::DidOpenTextDocumentParams& params) {
@@ -83,10 +84,12 @@ Result<void> Session::did_change(const lsp::DidChangeTextDocumentParams& params)
 }
 
 Result<void> Session::did_save(const lsp::DidSaveTextDocumentParams& params) {
+  features_.did_save(params.textDocument.uri);
   return documents_.save(params);
 }
 
 Result<void> Session::did_close(const lsp::DidCloseTextDocumentParams& params) {
+  features_.did_close(params.textDocument.uri);
   return documents_.close(params);
 }
 
@@ -98,6 +101,7 @@ void Session::did_change_configuration(const lsp::DidChangeConfigurationParams& 
   for (const Root& root : roots_)
     uris.push_back(lsp::uri_from_path(root.path));
   set_roots(uris);
+  features_.start();
 }
 
 void Session::did_change_workspace_folders(const lsp::DidChangeWorkspaceFoldersParams& params) {
@@ -113,10 +117,7 @@ void Session::did_change_workspace_folders(const lsp::DidChangeWorkspaceFoldersP
   for (const auto& folder : params.added)
     uris.push_back(folder.uri);
   set_roots(uris);
-}
-
-lsp::Response<lsp::Json> Session::status(const lsp::Null&) {
-  return services_.status();
+  features_.start();
 }
 
 void Session::set_roots(const std::vector<lsp::DocumentUri>& uris) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -11,6 +12,7 @@
 #include <nlohmann/json.hpp>
 
 #include "daemon/config.h"
+#include "daemon/features/session_features.h"
 #include "daemon/services.h"
 #include "lsp/documents.h"
 #include "lsp/protocol.h"
@@ -59,6 +61,7 @@ class Session {
   /// The configuration for a document: its root's, else the session's.
   const Config& config_for(std::string_view path) const;
   const Config& config() const { return config_; }
+  SessionFeatures& features() { return features_; }
 
   // ---- life cycle and documents, bound in methods.cpp
 
@@ -70,7 +73,6 @@ class Session {
   Result<void> did_close(const lsp::DidCloseTextDocumentParams& params);
   void did_change_configuration(const lsp::DidChangeConfigurationParams& params);
   void did_change_workspace_folders(const lsp::DidChangeWorkspaceFoldersParams& params);
-  lsp::Response<lsp::Json> status(const lsp::Null& params);
 
  private:
   void set_roots(const std::vector<lsp::DocumentUri>& uris);
@@ -88,6 +90,7 @@ class Session {
   lsp::Documents documents_;
   std::vector<std::string> unshown_problems_;  // found before the client may be told
   bool is_initialized_ = false;
+  SessionFeatures features_;
   lsp::Server server_;  // last: its handlers use all of the above
 };
 

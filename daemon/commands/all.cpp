@@ -12,6 +12,13 @@ std::span<const Command> all_commands() {
        "kinglet lsp --standalone     without a daemon: one session, one process of its own",
        Audience::kPeople,
        lsp_command},
+      {"try",
+       "Complete one line of a repository and show every step",
+       "kinglet try                  in this folder\n"
+       "kinglet try ~/src/project --at src/main.cpp:120:14\n"
+       "kinglet try ~/src/project --backend vulkan --seed 3",
+       Audience::kPeople,
+       try_command},
       {"doctor",
        "Say what is wrong with this installation, and the way out",
        "kinglet doctor               exit code 0: all is well; 1: something needs you",

@@ -42,8 +42,13 @@ void redirect(const SpawnOptions& options, posix_spawn_file_actions_t& actions) 
   // The inherited descriptor first: its number may be one that the next lines overwrite.
   const bool inherits = options.inherited_fd >= 0;
   if (inherits) posix_spawn_file_actions_adddup2(&actions, options.inherited_fd, kInheritedFd);
-  posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-  posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+  if (options.standard_io_fd >= 0) {
+    posix_spawn_file_actions_adddup2(&actions, options.standard_io_fd, STDIN_FILENO);
+    posix_spawn_file_actions_adddup2(&actions, options.standard_io_fd, STDOUT_FILENO);
+  } else {
+    posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+  }
   if (!options.error_file.empty()) {
     posix_spawn_file_actions_addopen(
         &actions, STDERR_FILENO, options.error_file.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);

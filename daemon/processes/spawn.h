@@ -22,6 +22,7 @@ struct SpawnOptions {
   std::string program = "/proc/self/exe";
   std::vector<std::string> arguments;  // without the program's name
   int inherited_fd = -1;               // becomes kInheritedFd; -1: none
+  int standard_io_fd = -1;             // becomes standard input and output; -1: /dev/null
   std::string error_file = {};         // standard error is appended to it; empty: ours is shared
   bool own_session = false;            // setsid: outlives the terminal and the parent
 };
@@ -34,7 +35,7 @@ std::string describe_exit(int wait_status);
 class Process {
  public:
   /// Starts it. It inherits standard error, inherited_fd and nothing else: every other descriptor
-  /// is closed, standard input and output are /dev/null, signal handling is the default.
+  /// is closed, signal handling is the default.
   static Result<Process> spawn(const SpawnOptions& options);
 
   Process(Process&& other) noexcept;

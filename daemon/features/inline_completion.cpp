@@ -1,0 +1,231 @@
+#include "daemon/features/inline_completion.h"
+
+#include <algorithm>
+#include <chrono>
+#include <string_view>
+#include <utility>
+
+#include <boost/asio/post.hpp>
+
+#include "daemon/features/completion_text.h"
+
+namespace kinglet::daemon {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+// The prompt's share of what the model carries; the completion needs room behind it.
+std::size_t prompt_budget(const Config& config, const LoadedModel& model) {
+  const std::size_t carried = model.info.context_tokens;
+  const std::size_t room = std::min<std::size_t>(config.max_new_tokens, carried / 2);
+  return std::min<std::size_t>(config.context_tokens, carried - room);
+}
+
+CompletionSite site_at(const lsp::TextBuffer& text, ByteOffset cursor) {
+  const ByteRange line = text.line(text.line_of(cursor));
+  const std::string_view all = text.text();
+  const std::uint32_t at = value(cursor);
+  // Behind the line's content comes its end: LF, CRLF or CR.
+  std::size_t next = line.end;
+  if (next < all.size() && all[next] == '\r') ++next;
+  if (next < all.size() && all[next] == '\n') ++next;
+  return {.typed = all.substr(line.begin, at - line.begin),
+          .rest_of_line = all.substr(at, line.end - at),
+          .suffix = all.substr(next)};
+}
+
+}  // namespace
+
+// One request, from its arrival to its one answer.
+struct InlineCompletions::Run {
+  Run(lsp::Place the_place, lsp::Reply<lsp::InlineCompletionResult> the_reply)
+      : place(std::move(the_place)), reply(std::move(the_reply)) {}
+
+  lsp::Place place;
+  lsp::Reply<lsp::InlineCompletionResult> reply;
+  std::optional<lsp::ProgressToken> stream;
+  std::string item_id;
+  std::stop_source stop;
+  // Hands the client's cancellation on.
+  std::optional<std::stop_callback<std::function<void()>>> on_client_stop;
+  CompletionStats stats;
+  Clock::time_point arrival = Clock::now();
+  Clock::time_point first_token;
+  Clock::time_point last_token;
+  std::string raw;    // all the model said
+  std::string shown;  // what of it is ghost text
+  bool complete = false;
+  bool answered = false;
+};
+
+InlineCompletions::InlineCompletions(CompletionServices services)
+    : services_(std::move(services)), alive_(std::make_shared<InlineCompletions*>(this)) {}
+
+InlineCompletions::~InlineCompletions() {
+  *alive_ = nullptr;
+  if (current_) current_->stop.request_stop();
+}
+
+void InlineCompletions::answer(Run& run, lsp::Response<lsp::InlineCompletionResult> response) {
+  if (std::exchange(run.answered, true)) return;
+  run.stop.request_stop();
+  run.reply(std::move(response));
+}
+
+void InlineCompletions::cancel(Run& run) {
+  if (std::exchange(run.answered, true)) return;
+  run.stop.request_stop();
+  run.reply.cancelled();
+}
+
+void InlineCompletions::complete(const lsp::InlineCompletionParams& params,
+                                 lsp::Response<lsp::Place> place,
+                                 std::stop_token stop,
+                                 lsp::Reply<lsp::InlineCompletionResult> reply) {
+  if (current_) answer(*current_, lsp::InlineCompletionResult{});
+  current_ = nullptr;
+  if (!place) return reply(tl::unexpected(std::move(place).error()));
+  if (!services_.config.enabled) {
+    return reply(lsp::InlineCompletionResult{lsp::InlineCompletionList{}});
+  }
+
+  auto run = std::make_shared<Run>(*std::move(place), std::move(reply));
+  run->item_id = std::to_string(++n_items_);
+  if (services_.can_stream) run->stream = params.partialResultToken;
+  current_ = run;
+  // On the protocol thread, too, but perhaps from within a call of ours.
+  run->on_client_stop.emplace(
+      std::move(stop),
+      [this, alive = alive_, weak = std::weak_ptr(run), protocol = services_.protocol] {
+        boost::asio::post(protocol, [this, alive, weak] {
+          if (const auto cancelled = weak.lock(); *alive != nullptr && cancelled) {
+            cancel(*cancelled);
+          }
+        });
+      });
+  pack(run->place,
+       run->stop.get_token(),
+       [this, alive = alive_, run](Result<PackedPrompt> packed,
+                                   const std::shared_ptr<const PromptWriter>& writer) {
+         if (*alive == nullptr || run->answered) return;
+         if (!packed) return finish(*run, tl::unexpected(std::move(packed).error()));
+         layouts_[run->place.document.uri] = {packed->pack, writer};
+         generate(run, *std::move(packed), *writer);
+       });
+}
+
+void InlineCompletions::generate(const std::shared_ptr<Run>& run,
+                                 PackedPrompt packed,
+                                 const PromptWriter& writer) {
+  run->stats.pack_seconds = seconds_since(run->arrival);
+  run->stats.n_prompt = static_cast<std::uint32_t>(packed.prompt.tokens.size());
+  wire::Generate request{
+      .tokens = std::move(packed.prompt.tokens),
+      .max_tokens = services_.config.max_new_tokens,
+      .sampling = {.temperature = services_.config.temperature, .top_p = services_.config.top_p},
+      .stop_tokens = writer.stop_tokens(),
+  };
+  services_.engine.generate(
+      std::move(request),
+      run->stop.get_token(),
+      [this, alive = alive_, run](inference::TokenId, std::string_view bytes) {
+        if (*alive != nullptr && !run->answered) add_token(*run, bytes);
+      },
+      [this, alive = alive_, run](Result<wire::Generated> generated) {
+        if (*alive != nullptr && !run->answered) finish(*run, std::move(generated));
+      });
+}
+
+void InlineCompletions::pack(
+    const lsp::Place& place,
+    std::stop_token stop,
+    std::function<void(Result<PackedPrompt>, std::shared_ptr<const PromptWriter>)> on_done) {
+  services_.engine.when_loaded([this, alive = alive_, place, stop, on_done = std::move(on_done)](
+                                   Result<std::shared_ptr<const LoadedModel>> model) {
+    if (*alive == nullptr) return;
+    if (!model) return on_done(tl::unexpected(std::move(model).error()), nullptr);
+    if (stop.stop_requested()) return on_done(fail(ErrorCode::kCancelled, "cancelled"), nullptr);
+    PackJob job = services_.job_for(place);
+    job.text = place.document.text;
+    job.cursor = place.offset;
+    job.budget_tokens = prompt_budget(services_.config, **model);
+    job.max_file_bytes = services_.config.max_file_bytes;
+    job.writer = services_.writer_for(**model);
+    const auto kept = layouts_.find(place.document.uri);
+    if (kept != layouts_.end() && kept->second.writer == job.writer) {
+      job.previous = kept->second.pack;
+    }
+    boost::asio::post(
+        services_.pool, [protocol = services_.protocol, job = std::move(job), stop, on_done] {
+          auto packed = pack_prompt(job, stop);
+          boost::asio::post(protocol,
+                            [on_done, packed = std::move(packed), writer = job.writer]() mutable {
+                              on_done(std::move(packed), writer);
+                            });
+        });
+  });
+}
+
+void InlineCompletions::add_token(Run& run, std::string_view bytes) {
+  if (run.complete) return;
+  run.last_token = Clock::now();
+  if (run.stats.n_generated++ == 0) run.first_token = run.last_token;
+  run.raw += bytes;
+  const CompletionSite site = site_at(*run.place.document.text, run.place.offset);
+  ShownText now = shown_text(site, run.raw, ModelState::kRunning);
+  const bool grown = now.text != run.shown;
+  run.shown = std::move(now.text);
+  if (grown) send_stream(run, StreamEnd::kNo);
+  run.complete = now.complete;
+  // What follows would not be shown. The engine answers with kCancelled, and finish() knows.
+  if (run.complete) run.stop.request_stop();
+}
+
+void InlineCompletions::send_stream(const Run& run, StreamEnd end) {
+  if (!run.stream) return;
+  services_.client.progress(*run.stream,
+                            lsp::InlineStreamValue{.itemId = run.item_id,
+                                                   .version = run.place.document.version,
+                                                   .insertText = run.shown,
+                                                   .done = end == StreamEnd::kYes});
+}
+
+void InlineCompletions::finish(Run& run, Result<wire::Generated> generated) {
+  if (!generated && !run.complete) {
+    if (generated.error().code == ErrorCode::kCancelled) return cancel(run);
+    return answer(run, tl::unexpected(lsp::ResponseError(generated.error())));
+  }
+  if (!run.complete) {
+    const CompletionSite site = site_at(*run.place.document.text, run.place.offset);
+    run.shown = shown_text(site, run.raw, ModelState::kFinished).text;
+  }
+  if (generated) run.stats.n_reused = generated->n_reused;
+  if (run.stats.n_generated > 0) {
+    run.stats.first_token_seconds =
+        std::chrono::duration<double>(run.first_token - run.arrival).count();
+    const double decoding = std::chrono::duration<double>(run.last_token - run.first_token).count();
+    if (decoding > 0) run.stats.decode_tokens_per_second = (run.stats.n_generated - 1) / decoding;
+  }
+  last_ = run.stats;
+  send_stream(run, StreamEnd::kYes);
+  lsp::InlineCompletionList list;
+  if (!run.shown.empty()) {
+    // An empty range at the cursor: what Neovim draws inline and VS Code accepts.
+    const lsp::Position position =
+        run.place.document.text->position(run.place.offset, services_.encoding);
+    auto& item = list.items.emplace_back();
+    item.insertText = run.shown;
+    item.range = lsp::Range{position, position};
+  }
+  answer(run, lsp::InlineCompletionResult{std::move(list)});
+}
+
+void InlineCompletions::forget(const lsp::DocumentUri& uri) {
+  layouts_.erase(uri);
+}
+
+}  // namespace kinglet::daemon

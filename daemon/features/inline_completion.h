@@ -1,0 +1,106 @@
+// Ghost text: textDocument/inlineCompletion, streamed to clients that negotiated it.
+//
+// A session has at most one completion under way. A newer request answers the older one with null
+// at once (Neovim does not cancel outdated requests and shows the last reply) and ends its
+// computation.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+
+#include <boost/asio/any_io_executor.hpp>
+
+#include "daemon/base/result.h"
+#include "daemon/config.h"
+#include "daemon/features/packed_prompt.h"
+#include "daemon/processes/engine_client.h"
+#include "lsp/binder.h"
+#include "lsp/documents.h"
+#include "lsp/protocol.h"
+#include "lsp/server.h"
+
+namespace kinglet::daemon {
+
+/// What one completion cost.
+struct CompletionStats {
+  std::uint32_t n_prompt = 0;     // tokens
+  std::uint32_t n_reused = 0;     // of the prompt, computed before
+  std::uint32_t n_generated = 0;  // tokens
+  double pack_seconds = 0;
+  double first_token_seconds = 0;  // from the request's arrival in the daemon
+  double decode_tokens_per_second = 0;
+};
+
+/// What the completions of one session stand on; all outlive them. Work that takes time runs on
+/// `pool` and comes back to `protocol`.
+struct CompletionServices {
+  boost::asio::any_io_executor protocol;
+  boost::asio::any_io_executor pool;
+  EngineClient& engine;
+  const Config& config;
+  lsp::Client client;
+  lsp::PositionEncoding encoding = lsp::PositionEncoding::kUtf16;
+  bool can_stream = false;  // the client asked for inlineStream
+  /// What to pack around a place; `writer`, `previous` and the budget are filled in here.
+  std::function<PackJob(const lsp::Place& place)> job_for;
+  /// The prompt writer for a model: shared by all sessions.
+  std::function<std::shared_ptr<const PromptWriter>(const LoadedModel& model)> writer_for;
+};
+
+/// For the protocol thread.
+class InlineCompletions {
+ public:
+  explicit InlineCompletions(CompletionServices services);
+  InlineCompletions(const InlineCompletions&) = delete;
+  InlineCompletions& operator=(const InlineCompletions&) = delete;
+  /// Cancels what is under way.
+  ~InlineCompletions();
+
+  /// Answers with a list (empty: nothing to say), null when outdated, or an error: RequestFailed
+  /// when there is no model, InvalidParams as Documents::locate().
+  void complete(const lsp::InlineCompletionParams& params,
+                lsp::Response<lsp::Place> place,
+                std::stop_token stop,
+                lsp::Reply<lsp::InlineCompletionResult> reply);
+
+  /// The prompt that complete() would use at a place, without asking the model.
+  void pack(const lsp::Place& place,
+            std::stop_token stop,
+            std::function<void(Result<PackedPrompt>, std::shared_ptr<const PromptWriter>)> on_done);
+
+  /// Forgets what is kept for a closed document.
+  void forget(const lsp::DocumentUri& uri);
+
+  const std::optional<CompletionStats>& last() const { return last_; }
+
+ private:
+  struct Run;
+
+  void answer(Run& run, lsp::Response<lsp::InlineCompletionResult> response);
+  void cancel(Run& run);
+  void generate(const std::shared_ptr<Run>& run, PackedPrompt packed, const PromptWriter& writer);
+  void add_token(Run& run, std::string_view bytes);
+  enum class StreamEnd : bool { kNo, kYes };
+  void send_stream(const Run& run, StreamEnd end);
+  void finish(Run& run, Result<wire::Generated> generated);
+
+  CompletionServices services_;
+  // The layout last made for a document, and the model it was made for.
+  struct Layout {
+    std::shared_ptr<const indexer::Pack> pack;
+    std::shared_ptr<const PromptWriter> writer;
+  };
+
+  std::map<lsp::DocumentUri, Layout> layouts_;
+  std::shared_ptr<Run> current_;
+  std::uint64_t n_items_ = 0;
+  std::optional<CompletionStats> last_;
+  std::shared_ptr<InlineCompletions*> alive_;  // null once this is gone, for callbacks
+};
+
+}  // namespace kinglet::daemon

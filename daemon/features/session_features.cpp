@@ -1,0 +1,255 @@
+#include "daemon/features/session_features.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <utility>
+
+#include "daemon/services.h"
+#include "daemon/session.h"
+#include "lsp/uri.h"
+
+namespace kinglet::daemon {
+
+using lsp::Json;
+
+namespace {
+
+Json describe(const Repository& repository) {
+  const RepositoryStatus& status = repository.status();
+  const indexer::IndexStats stats = repository.snapshot().stats();
+  return {{"root", repository.root().string()},
+          {"state", name_of(status.state)},
+          {"problem", status.problem},
+          {"files", stats.n_files},
+          {"definitions", stats.n_definitions},
+          {"references", stats.n_references},
+          {"bytes", stats.n_bytes},
+          {"memoryBytes", stats.memory},
+          {"found", status.n_found},
+          {"done", status.n_done},
+          {"failed", status.n_failed},
+          {"problems", status.problems},
+          {"leftOut", status.left_out},
+          {"seconds", status.seconds}};
+}
+
+Json describe(const CompletionStats& stats) {
+  return {{"promptTokens", stats.n_prompt},
+          {"reusedTokens", stats.n_reused},
+          {"generatedTokens", stats.n_generated},
+          {"packSeconds", stats.pack_seconds},
+          {"firstTokenSeconds", stats.first_token_seconds},
+          {"tokensPerSecond", stats.decode_tokens_per_second}};
+}
+
+Json describe(const PackedPrompt& packed, const PromptWriter& writer) {
+  const indexer::Pack& pack = *packed.pack;
+  Json chunks = Json::array();
+  for (const indexer::PackedChunk& chunk : pack.chunks) {
+    chunks.push_back({{"path", chunk.path},
+                      {"line", chunk.first_line},
+                      {"reason", name_of(chunk.reason)},
+                      {"detail", chunk.detail},
+                      {"score", chunk.score},
+                      {"tokens", chunk.n_tokens},
+                      {"text", chunk.text}});
+  }
+  return {{"format", writer.format_name()},
+          {"tokens", packed.prompt.tokens.size()},
+          {"budget", packed.budget_tokens},
+          {"seconds", packed.seconds},
+          {"chunks", std::move(chunks)},
+          {"prefixTokens", pack.n_tokens_prefix},
+          {"suffixTokens", pack.n_tokens_suffix},
+          {"typedTokens", pack.n_tokens_typed},
+          {"dropped", pack.n_dropped}};
+}
+
+}  // namespace
+
+SessionFeatures::SessionFeatures(Session& session)
+    : session_(session), alive_(std::make_shared<SessionFeatures*>(this)) {}
+
+SessionFeatures::~SessionFeatures() {
+  *alive_ = nullptr;
+}
+
+void SessionFeatures::start() {
+  Services& services = session_.services();
+  if (!completions_) {
+    completions_ = std::make_unique<InlineCompletions>(CompletionServices{
+        .protocol = services.protocol,
+        .pool = services.pool.get_executor(),
+        .engine = services.engine,
+        .config = session_.config(),
+        .client = session_.client(),
+        .encoding = session_.documents().encoding(),
+        .can_stream = session_.capabilities().inlineStream,
+        .job_for = [this](const lsp::Place& place) { return job_for(place); },
+        .writer_for = [&services](const LoadedModel& model) { return services.writer_for(model); },
+    });
+  }
+  if (session_.config().enabled) load_model();
+  open_roots();
+  answer_ready();
+}
+
+void SessionFeatures::load_model() {
+  model_settled_ = false;
+  EngineClient& engine = session_.services().engine;
+  if (!engine.model()) {
+    loading_.emplace(session_.client(), session_.capabilities(), "Kinglet: loading the model");
+  }
+  engine.when_loaded([this, alive = alive_](const auto& model) {
+    if (*alive == nullptr) return;
+    if (loading_) loading_->end(model ? (*model)->info.name : "failed");
+    loading_.reset();
+    if (!model) {
+      session_.client().notify(
+          "window/showMessage",
+          lsp::MessageParams{.type = lsp::MessageType::kError,
+                             .message = "Kinglet has no model: " + model.error().message});
+    }
+    model_settled_ = true;
+    answer_ready();
+  });
+}
+
+void SessionFeatures::open_roots() {
+  std::map<std::string, OpenRoot> before = std::exchange(roots_, {});
+  for (const Root& root : session_.roots()) {
+    if (!root.config.enabled) continue;
+    if (auto kept = before.extract(root.path)) {
+      roots_.insert(std::move(kept));
+      continue;
+    }
+    OpenRoot& opened = roots_[root.path];
+    opened.repository = session_.services().repositories.open(root.path, root.config);
+    opened.listening =
+        opened.repository->listen([this, alive = alive_, path = root.path](const Repository&) {
+          if (*alive == nullptr) return;
+          if (const auto found = roots_.find(path); found != roots_.end()) {
+            show_progress(found->second);
+          }
+          answer_ready();
+        });
+    opened.repository->refresh();
+  }
+}
+
+void SessionFeatures::show_progress(OpenRoot& root) {
+  const RepositoryStatus& status = root.repository->status();
+  if (root.repository->is_settled()) {
+    if (root.bar) {
+      root.bar->end(status.problem.empty() ? std::to_string(status.n_found) + " files"
+                                           : status.problem);
+    }
+    root.bar.reset();
+    return;
+  }
+  if (!root.bar) {
+    root.bar.emplace(
+        session_.client(), session_.capabilities(), "Kinglet: indexing " + root.repository->name());
+  }
+  if (status.state == RepositoryState::kIndexing && status.n_found > 0) {
+    root.bar->report(
+        std::to_string(status.n_done) + " of " + std::to_string(status.n_found) + " files",
+        static_cast<std::uint32_t>(status.n_done * 100 / status.n_found));
+  }
+}
+
+void SessionFeatures::answer_ready() {
+  const bool settled = std::ranges::all_of(
+      roots_, [](const auto& root) { return root.second.repository->is_settled(); });
+  if (!settled || (session_.config().enabled && !model_settled_)) return;
+  for (const auto& reply : std::exchange(waiting_, {})) {
+    if (!reply.is_answered()) reply(status({}));
+  }
+}
+
+void SessionFeatures::ready(const lsp::Null&, std::stop_token, lsp::Reply<Json> reply) {
+  waiting_.push_back(std::move(reply));
+  answer_ready();
+}
+
+lsp::Response<Json> SessionFeatures::status(const lsp::Null&) {
+  Json status = session_.services().status();
+  Json repositories = Json::array();
+  for (const auto& [path, root] : roots_)
+    repositories.push_back(describe(*root.repository));
+  status["repositories"] = std::move(repositories);
+  if (completions_ && completions_->last()) {
+    status["lastCompletion"] = describe(*completions_->last());
+  }
+  return status;
+}
+
+void SessionFeatures::inline_completion(const lsp::InlineCompletionParams& params,
+                                        std::stop_token stop,
+                                        lsp::Reply<lsp::InlineCompletionResult> reply) {
+  if (!completions_) start();
+  completions_->complete(params,
+                         session_.documents().locate(params.textDocument, params.position),
+                         std::move(stop),
+                         std::move(reply));
+}
+
+void SessionFeatures::context(const lsp::TextDocumentPositionParams& params,
+                              std::stop_token stop,
+                              lsp::Reply<Json> reply) {
+  auto place = session_.documents().locate(params.textDocument, params.position);
+  if (!place) return reply(tl::unexpected(std::move(place).error()));
+  if (!completions_) start();
+  completions_->pack(*place,
+                     std::move(stop),
+                     [reply](const Result<PackedPrompt>& packed,
+                             const std::shared_ptr<const PromptWriter>& writer) {
+                       if (reply.is_answered()) return;
+                       if (!packed)
+                         return reply(tl::unexpected(lsp::ResponseError(packed.error())));
+                       reply(describe(*packed, *writer));
+                     });
+}
+
+void SessionFeatures::did_save(const lsp::DocumentUri& uri) {
+  const auto path = lsp::path_from_uri(uri);
+  if (!path) return;
+  if (const auto repository = repository_of(*path)) {
+    if (const auto below = repository->relative(*path)) repository->refresh_file(*below);
+  }
+}
+
+void SessionFeatures::did_close(const lsp::DocumentUri& uri) {
+  if (completions_) completions_->forget(uri);
+}
+
+void SessionFeatures::did_change_watched_files(const lsp::DidChangeWatchedFilesParams& params) {
+  for (const lsp::FileEvent& event : params.changes)
+    did_save(event.uri);
+}
+
+std::shared_ptr<Repository> SessionFeatures::repository_of(const std::string& path) const {
+  const Root* root = session_.root_of(path);
+  if (root == nullptr) return nullptr;
+  const auto found = roots_.find(root->path);
+  return found == roots_.end() ? nullptr : found->second.repository;
+}
+
+PackJob SessionFeatures::job_for(const lsp::Place& place) const {
+  PackJob job;
+  const auto path = lsp::path_from_uri(place.document.uri);
+  const auto repository = path ? repository_of(*path) : nullptr;
+  if (repository) {
+    job.root = repository->root();
+    job.repository = repository->name();
+    job.index = repository->snapshot();
+    job.path = repository->relative(*path).value_or("");
+  } else {
+    // An untitled buffer, or a file outside every root: completed from itself alone.
+    job.repository = "scratch";
+    job.path = path ? std::filesystem::path(*path).filename().string() : "untitled";
+  }
+  return job;
+}
+
+}  // namespace kinglet::daemon

@@ -1,0 +1,74 @@
+// What one session does besides keeping its documents: indexes its roots, completes, tells what it
+// packed. Bound to methods in methods.cpp.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "daemon/features/inline_completion.h"
+#include "daemon/repository.h"
+#include "lsp/binder.h"
+#include "lsp/progress.h"
+#include "lsp/protocol.h"
+
+namespace kinglet::daemon {
+
+class Session;
+
+/// For the protocol thread. The session outlives it.
+class SessionFeatures {
+ public:
+  explicit SessionFeatures(Session& session);
+  SessionFeatures(const SessionFeatures&) = delete;
+  SessionFeatures& operator=(const SessionFeatures&) = delete;
+  ~SessionFeatures();
+
+  /// After `initialized`, and whenever the roots or settings changed: loads the model and indexes
+  /// the roots, both with `$/progress`.
+  void start();
+  void did_save(const lsp::DocumentUri& uri);
+  void did_close(const lsp::DocumentUri& uri);
+  void did_change_watched_files(const lsp::DidChangeWatchedFilesParams& params);
+
+  /// textDocument/inlineCompletion
+  void inline_completion(const lsp::InlineCompletionParams& params,
+                         std::stop_token stop,
+                         lsp::Reply<lsp::InlineCompletionResult> reply);
+  /// kinglet/context: the prompt at a place, each part with its reason and tokens.
+  void context(const lsp::TextDocumentPositionParams& params,
+               std::stop_token stop,
+               lsp::Reply<lsp::Json> reply);
+  /// kinglet/ready: answers with kinglet/status once the model is loaded (or cannot be) and the
+  /// roots are indexed.
+  void ready(const lsp::Null& params, std::stop_token stop, lsp::Reply<lsp::Json> reply);
+  /// kinglet/status: the daemon's, and this session's repositories and last completion.
+  lsp::Response<lsp::Json> status(const lsp::Null& params);
+
+ private:
+  struct OpenRoot {
+    std::shared_ptr<Repository> repository;
+    std::shared_ptr<void> listening;
+    std::optional<lsp::WorkDoneProgress> bar;
+  };
+
+  void load_model();
+  void open_roots();
+  void show_progress(OpenRoot& root);
+  void answer_ready();
+  std::shared_ptr<Repository> repository_of(const std::string& path) const;
+  PackJob job_for(const lsp::Place& place) const;
+
+  Session& session_;
+  std::map<std::string, OpenRoot> roots_;  // by path
+  std::optional<lsp::WorkDoneProgress> loading_;
+  bool model_settled_ = false;
+  std::vector<lsp::Reply<lsp::Json>> waiting_;  // for ready()
+  std::unique_ptr<InlineCompletions> completions_;
+  std::shared_ptr<SessionFeatures*> alive_;  // null once this is gone, for callbacks
+};
+
+}  // namespace kinglet::daemon
