@@ -94,6 +94,20 @@ std::size_t end_at_foreign_closer(std::string_view line, std::string_view rest_o
   return line.size();
 }
 
+// Small models fall into saying one thing over and over on one line.
+bool ends_in_a_loop(std::string_view line) {
+  constexpr std::size_t kMinUnit = 4;
+  constexpr std::size_t kMinBytes = 24;
+  for (std::size_t unit = kMinUnit; unit * 3 <= line.size(); ++unit) {
+    const std::size_t n_repeats = std::max<std::size_t>(3, (kMinBytes + unit - 1) / unit);
+    if (unit * n_repeats > line.size()) continue;
+    const std::string_view tail = line.substr(line.size() - unit * n_repeats);
+    // Every byte equals the one a unit before it.
+    if (tail.substr(unit) == tail.substr(0, tail.size() - unit)) return true;
+  }
+  return false;
+}
+
 class LineRules {
  public:
   LineRules(const CompletionSite& site, std::string_view first_line)
@@ -163,7 +177,9 @@ ShownText shown_text(const CompletionSite& site, std::string_view raw, ModelStat
     }
     shown_end = begin + line.size();
   }
-  return {std::string(trim_right(raw.substr(0, shown_end))), complete};
+  const std::string_view shown = trim_right(raw.substr(0, shown_end));
+  const std::string_view last_line = shown.substr(shown.rfind('\n') + 1);
+  return {std::string(shown), complete || ends_in_a_loop(last_line)};
 }
 
 }  // namespace kinglet::daemon

@@ -27,7 +27,8 @@ struct ShownText {
 /// - One line only when code follows the cursor on its line; what both the output and the rest of
 ///   the line hold is shown once.
 /// - Ends before a line that the suffix already holds, before a dedent below the cursor's line,
-///   at a second blank line, and before a line said three times running.
+///   at a second blank line, before a line said three times running, and in a line that has begun
+///   to repeat itself.
 /// - While the model runs, a last line that may still turn out to be one of those is held back.
 ShownText shown_text(const CompletionSite& site, std::string_view raw, ModelState state);
 

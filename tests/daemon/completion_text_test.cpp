@@ -62,6 +62,12 @@ TEST_SUITE("daemon/completion_text") {
     CHECK(finished("|", "  }\n  }\n  }\n}\n") == "  }\n  }\n  }\n}");
   }
 
+  TEST_CASE("a line that repeats itself ends the completion") {
+    CHECK(is_complete("|", "f(int>(int>(int>(int>(int>(int>("));
+    CHECK_FALSE(is_complete("|", "f(int a, int b, int c, int d"));
+    CHECK_FALSE(is_complete("|", "{0, 0, 0, 0, 0}"));
+  }
+
   TEST_CASE("a character cut in the middle waits for its last byte") {
     CHECK(finished("|", "a\xC3") == "a");
     CHECK(finished("|", "a\xC3\xA9") == "a\xC3\xA9");
