@@ -27,6 +27,11 @@ local function describe(value)
   return (vim.inspect(value):gsub('\n%s*', ' '))
 end
 
+local function around_cursor()
+  local row = api.nvim_win_get_cursor(0)[1]
+  return api.nvim_buf_get_lines(0, math.max(row - 4, 0), row + 3, false)
+end
+
 --- Waits until `get` gives something true, and returns it.
 function t.wait(what, get)
   local start = vim.loop.now()
@@ -38,7 +43,7 @@ function t.wait(what, get)
     if vim.loop.now() - start > kPatienceMs then
       error(('never came: %s\n  lines %s\n  ghost %s\n  mode %s\n  session %s'):format(
         what,
-        describe(t.lines()),
+        describe(around_cursor()),
         describe(t.ghost()),
         api.nvim_get_mode().mode,
         describe(require('kinglet.session').inspect())
@@ -134,16 +139,9 @@ function t.escape()
   end)
 end
 
-function t.clients()
-  return (vim.lsp.get_clients or vim.lsp.get_active_clients)()
-end
-
+--- The plugin's client of the buffer.
 function t.client()
-  for _, client in ipairs(t.clients()) do
-    if client.name == 'kinglet' then
-      return client
-    end
-  end
+  return require('kinglet.server').client_of_buffer(api.nvim_get_current_buf())
 end
 
 local function call(method, ...)
@@ -172,7 +170,7 @@ function t.open(lines, extension)
   return name
 end
 
---- Asks the scripted server, and waits for its answer.
+--- Asks the server, and waits for its answer.
 function t.ask(method, params)
   local answer
   call('request', method, params or vim.empty_dict(), function(_, result)

@@ -13,7 +13,7 @@ end
 local drawn = {}
 local draw = ghost.draw
 ghost.draw = function(view, rest, replaces)
-  drawn[#drawn + 1] = { place = view.row .. ':' .. view.col, rest = rest }
+  drawn[#drawn + 1] = { place = view.row .. ':' .. view.col, rest = rest, at = vim.loop.hrtime() }
   return draw(view, rest, replaces)
 end
 
@@ -57,11 +57,14 @@ local function wait_settled(t)
   end)
 end
 
+local pressed_at
+
 --- Types one key after the other until ghost text has grown, at least `n_states` times.
 local function type_until_grown(t, keys, n_states)
   drawn = {}
   for key in keys:gmatch('.') do
     local text_before = t.text()
+    pressed_at = vim.loop.hrtime()
     t.press(key)
     t.wait('the key ' .. key, function()
       return t.text() ~= text_before
@@ -90,6 +93,8 @@ case('ghost text of the real model grows, is accepted, and the file holds it', f
     return state.rest
   end, longest_growth())
   io.stdout:write('  states: ' .. vim.inspect(states):gsub('\n%s*', ' ') .. '\n')
+  local first = longest_growth()[1].at - pressed_at
+  io.stdout:write(('  first ghost text %.0f ms after the key\n'):format(first / 1e6))
 
   local before, proposed = t.text(), t.ghost()
   t.type('<Tab>', before .. proposed)
@@ -109,8 +114,34 @@ case('the server reports its status', function(t)
   t.wait('the report', function()
     return vim.fn.execute('messages'):find('this buffer  attached', 1, true)
   end)
-  io.stdout:write(vim.fn.execute('messages'):gsub('\n', '\n  ') .. '\n')
   t.equal('an answer', vim.fn.execute('messages'):find('the server has no report', 1, true), nil)
+  t.equal('a version', vim.fn.execute('messages'):find('version +%d+%.%d+') ~= nil, true)
+end)
+
+case('two repositories share one daemon', function(t)
+  edit(t, 'json/decoder.py')
+  local here = t.ask('kinglet/status').pid
+  vim.fn.mkdir('../other/.git', 'p')
+  vim.fn.writefile({ 'import json', '' }, '../other/a.py')
+  edit(t, '../other/a.py')
+  t.equal('servers', #require('kinglet.server').all(), 2)
+  t.equal('daemon', t.ask('kinglet/status').pid, here)
+end)
+
+case('a killed daemon: the editor notices nothing, completions go on', function(t)
+  edit(t, 'json/scanner.py')
+  local client_id = t.client().id
+  local first = t.ask('kinglet/status').pid
+  vim.loop.kill(first, 'sigkill')
+  t.wait('another daemon', function()
+    return t.ask('kinglet/status').pid ~= first
+  end)
+  vim.fn.append(vim.fn.line('$'), { '', '', 'def scan_all(strings):', '    ' })
+  vim.cmd('normal! G$')
+  t.press('a')
+  t.equal('it grew', type_until_grown(t, 'return [py_make_scanner(value) for value', 2), true)
+  t.equal('client', t.client().id, client_id)
+  t.equal('messages', t.messages, {})
 end)
 
 return cases
