@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -49,6 +50,8 @@ struct ExecutorOptions {
   /// chunk's end, so a chunk should take tens of milliseconds.
   std::uint32_t chunk_tokens = 0;
   std::uint32_t n_threads = 0;  ///< CPU: 0 means one for each core this process may use
+  /// GPU: a folder where compiled kernels are kept between runs; empty: they are not.
+  std::filesystem::path cache_folder = {};
   /// Called with 0..1 while weights are placed, on the calling thread.
   std::function<void(float)> progress = {};
 };

@@ -45,6 +45,7 @@ struct EngineOptions {
   std::uint32_t n_kv_tokens = 0;
   std::uint32_t n_threads = 0;
   std::uint32_t chunk_tokens = 0;
+  std::filesystem::path cache_folder = {};  ///< as in ExecutorOptions
   /// Called on the loading thread; fraction is of the stage.
   std::function<void(LoadStage stage, float fraction)> progress = {};
 };

@@ -17,7 +17,7 @@ Action engine_command(CLI::App& app) {
     UniqueFd socket = TRY(inherited_socket());
     const auto paths = TRY(find_paths());
     TRY(start_log(paths, "engine", *log_level));
-    return run_engine_process(std::move(socket));
+    return run_engine_process(std::move(socket), paths);
   };
 }
 

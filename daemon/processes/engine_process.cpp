@@ -68,6 +68,8 @@ wire::StopReason to_wire(inference::StopReason reason) {
 /// All of it belongs to the computing thread.
 class EngineProcess {
  public:
+  explicit EngineProcess(const Paths& paths) : cache_folder_(paths.cache) {}
+
   Result<void> handle(const wire::Frame& frame,
                       const std::stop_token& stop,
                       wire::Channel& answers) {
@@ -84,6 +86,7 @@ class EngineProcess {
  private:
   Result<void> load(std::uint64_t request, const wire::Load& load, wire::Channel& answers) {
     auto options = TRY(engine_options(load));
+    options.cache_folder = cache_folder_;
     options.progress = [&](inference::LoadStage stage, float fraction) {
       const bool is_placing = stage == inference::LoadStage::kPlacingWeights;
       (void)answers.send(request, wire::LoadProgress{.fraction = is_placing ? fraction : 0.0});
@@ -140,13 +143,14 @@ class EngineProcess {
                                         .first_token_seconds = result.stats.time_to_first_token});
   }
 
+  std::filesystem::path cache_folder_;
   std::unique_ptr<Engine> engine_;
 };
 
 }  // namespace
 
-int run_engine_process(UniqueFd socket) {
-  EngineProcess process;
+int run_engine_process(UniqueFd socket, const Paths& paths) {
+  EngineProcess process(paths);
   return run_worker(std::move(socket),
                     [&](const wire::Frame& frame, const std::stop_token& stop, wire::Channel& to) {
                       return process.handle(frame, stop, to);

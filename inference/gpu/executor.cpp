@@ -43,6 +43,14 @@ std::string mebibytes(std::uint64_t bytes) {
   return std::to_string(bytes >> 20) + " MiB";
 }
 
+/// A file for each device, so that two do not replace each other's.
+std::filesystem::path cache_file(const std::filesystem::path& folder,
+                                 const vulkan::DeviceInfo& device) {
+  if (folder.empty()) return {};
+  return folder /
+         ("pipelines-" + std::to_string(device.vendor_id) + "-" + std::to_string(device.device_id));
+}
+
 /// Better refused at once than after a minute of copying, or than pushing the desktop out.
 Result<void> check_room(const Model& model, const vulkan::Device& device, std::uint64_t needed) {
   const std::uint64_t there = device.info().device_local_bytes();
@@ -79,13 +87,16 @@ Result<GpuExecutor::Placed> GpuExecutor::place(const Model& model,
   const vulkan::Device& device = *owned;
   Placed placed;
   placed.device = std::move(owned);
-  placed.pipelines = TRY(vulkan::Pipelines::create(device));
+  placed.pipelines =
+      TRY(vulkan::Pipelines::create(device, cache_file(options.cache_folder, device.info())));
   const vulkan::Formats formats = {
       .weights = TRY(Weights::types_of(model)),
       .caches = {cache_type(info.kv_format)},
   };
   placed.operations = std::make_unique<const vulkan::Operations>(
       TRY(vulkan::Operations::create(*placed.pipelines, formats)));
+  // What could not be written is compiled again next time, and that is all.
+  (void)placed.pipelines->save();
 
   const std::uint64_t layer_bytes = pages_for(options.n_kv_tokens) * page_bytes(h, info.kv_format);
   placed.kv_bytes = 2 * layer_bytes * h.n_layers;
@@ -190,7 +201,9 @@ Result<void> GpuExecutor::run(const Batch& batch) {
     if (Result<void> ran = run_part(part); !ran) {
       // Whatever it was, a run may still be in flight on buffers of ours.
       device_is_lost_ = true;
-      return ran;
+      Error error = std::move(ran).error();
+      if (error.code == ErrorCode::kTimeout) error.code = ErrorCode::kDeviceLost;  // it hangs
+      return tl::unexpected(std::move(error));
     }
   }
   if (n_logits > 0) {

@@ -5,6 +5,9 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <memory>
 #include <stdexcept>
 #include <stop_token>
@@ -260,6 +263,24 @@ TEST_SUITE("inference/gpu/backend") {
       CHECK(none.error().code == ErrorCode::kNotFound);
       CHECK(none.error().message.find(wrong) != std::string::npos);
     }
+  }
+
+  TEST_CASE("compiled kernels are kept in the cache folder, and a rotten file does no harm") {
+    if (!has_driver()) SKIP("no software Vulkan driver (llvmpipe)");
+    std::string folder = (std::filesystem::temp_directory_path() / "kinglet-XXXXXX").string();
+    REQUIRE(::mkdtemp(folder.data()) != nullptr);
+    const LoadedModel loaded = load_synthetic({.hidden = 64, .layers = 1, .ffn = 96});
+    const ExecutorOptions options = {.n_kv_tokens = 64, .cache_folder = folder};
+    make_executor(loaded, options);
+    const auto file = std::filesystem::directory_iterator(folder)->path();
+    const auto bytes = std::filesystem::file_size(file);
+    CHECK(bytes > 64);
+    std::ofstream(file, std::ios::binary) << "rotten";
+    make_executor(loaded, options);
+    CHECK(std::filesystem::file_size(file) == bytes);
+    // A folder that is not there costs the cache, not the model.
+    std::filesystem::remove_all(folder);
+    make_executor(loaded, options);
   }
 
   TEST_CASE("what has no kernel is refused by name") {

