@@ -42,8 +42,6 @@ Result<int> run(const Options& options) {
   }
   // An editor that is gone shows as an error of writing.
   std::signal(SIGPIPE, SIG_IGN);
-  // Reaps the daemon that we may start, should it end before us.
-  std::signal(SIGCHLD, SIG_IGN);
   const Hello hello{
       .version = kVersion, .purpose = Purpose::kLsp, .settings = options.settings.as_json().dump()};
   return run_relay({.input = std::move(input),

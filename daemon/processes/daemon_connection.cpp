@@ -12,6 +12,7 @@
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "daemon/processes/spawn.h"
@@ -116,6 +117,9 @@ class FileLock {
 
 /// Starts a daemon of its own session and waits until it listens.
 Result<void> start_daemon(const Paths& paths, const std::vector<std::string>& arguments) {
+  // A daemon that this process started before is dead by now; nobody else reaps it.
+  while (::waitpid(-1, nullptr, WNOHANG) > 0) {
+  }
   std::array<int, 2> ends{};
   if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
     return fail(ErrorCode::kIo, "Cannot make a pipe: " + errno_text());

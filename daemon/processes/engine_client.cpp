@@ -362,6 +362,13 @@ class EngineClient::Core : public std::enable_shared_from_this<Core> {
     request.tokens.insert(request.tokens.end(), job->given.begin(), job->given.end());
     request.max_tokens -= n_given;
     job->given.clear();
+    if (n_given > 0 && request.max_tokens == 0) {
+      // It died with its last word: all that was asked for is there.
+      wire::Generated done;
+      done.n_prompt = static_cast<std::uint32_t>(request.tokens.size()) - n_given;
+      done.n_generated = n_given;
+      return job->answer(done);
+    }
     job->id = next_request_++;
     queue_.push_front(job);
   }

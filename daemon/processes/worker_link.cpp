@@ -44,6 +44,7 @@ class WorkerLink::State : public std::enable_shared_from_this<State> {
 
   void kill(std::string why) {
     if (reason_.empty()) reason_ = std::move(why);
+    is_condemned_ = true;
     process_.kill();
   }
 
@@ -81,6 +82,8 @@ class WorkerLink::State : public std::enable_shared_from_this<State> {
         return false;
       }
       if (!*frame) return true;
+      // What it had said before is in the buffer, too, and no better than what it is killed for.
+      if (is_condemned_) return true;
       // A copy: the handler may destroy the link, and with it events_.
       if (const auto on_frame = events_.on_frame) on_frame(std::move(**frame));
     }
@@ -123,6 +126,7 @@ class WorkerLink::State : public std::enable_shared_from_this<State> {
   std::string reason_;
   std::optional<int> exit_status_;
   bool finished_reading_ = false;
+  bool is_condemned_ = false;
 };
 
 Result<std::unique_ptr<WorkerLink>> WorkerLink::start(const asio::any_io_executor& executor,

@@ -45,7 +45,8 @@ class WorkerLink {
     return {};
   }
 
-  /// Ends a worker that hangs or breaks the rules; on_death follows with this reason.
+  /// Ends a worker that hangs or breaks the rules: no frame of it is delivered any more, and
+  /// on_death follows with this reason.
   void kill(std::string why);
 
  private:

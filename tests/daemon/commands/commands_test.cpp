@@ -1,0 +1,155 @@
+// The verbs, as a person types them.
+#include "daemon/commands/command.h"
+
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+
+#include <doctest/doctest.h>
+
+#include "daemon/version.h"
+#include "tests/daemon/home.h"
+
+namespace kinglet::daemon {
+namespace {
+
+using test::Home;
+using test::Json;
+
+bool contains(const std::string& text, std::string_view part) {
+  return text.find(part) != std::string::npos;
+}
+
+}  // namespace
+
+TEST_SUITE("daemon/commands") {
+  TEST_CASE("--help shows every verb that is for people, with examples") {
+    const Home home;
+    const auto help = home.run({"--help"});
+    CHECK(help.exit_code == 0);
+    CHECK(contains(help.output, "Examples:\n  kinglet doctor"));
+    for (const Command& command : all_commands()) {
+      INFO(command.name);
+      const bool is_shown = contains(help.output, command.help);
+      CHECK(is_shown == (command.audience == Audience::kPeople));
+      if (!is_shown) continue;
+      CHECK(!command.examples.empty());
+      const auto verb = home.run({std::string(command.name), "--help"});
+      CHECK(verb.exit_code == 0);
+      CHECK(contains(verb.output, "Examples:\n  kinglet " + std::string(command.name)));
+    }
+  }
+
+  TEST_CASE("--version; wrong usage is 2") {
+    const Home home;
+    CHECK(home.run({"--version"}).output == std::string("kinglet ") + kVersion + "\n");
+    for (const std::vector<std::string>& wrong : std::vector<std::vector<std::string>>{
+             {}, {"fly"}, {"status", "--no-such-flag"}, {"daemon", "--idle-exit", "soon"}}) {
+      CHECK(home.run(wrong).exit_code == 2);
+    }
+  }
+
+  TEST_CASE("a worker started by hand says why it is of no use") {
+    const Home home;
+    for (const char* verb : {"engine", "parse-worker"}) {
+      const auto outcome = home.run({verb});
+      CHECK(outcome.exit_code == 1);
+      CHECK(outcome.output ==
+            "kinglet: Kinglet starts this process by itself; it is of no use alone.\n");
+    }
+  }
+
+  TEST_CASE("a wrong flag is an error that names what is expected") {
+    const Home home;
+    const auto outcome = home.run({"daemon", "--backend", "metal"});
+    CHECK(outcome.exit_code == 1);
+    CHECK(outcome.output ==
+          "kinglet: \"backend\" in the command line's flags must be one of \"auto\" \"cpu\" "
+          "\"vulkan\", not \"metal\".\n");
+  }
+
+  TEST_CASE("doctor: all well, with the model that comes along") {
+    const Home home;
+    const auto outcome = home.run({"doctor"});
+    INFO(outcome.output);
+    CHECK(outcome.exit_code == 0);
+    CHECK(contains(outcome.output, "\nAll is well.\n"));
+    CHECK(contains(outcome.output, "ok       model"));
+    CHECK(contains(outcome.output, "ok       cpu"));
+    CHECK(contains(outcome.output, "not running; an editor starts it"));
+  }
+
+  TEST_CASE("doctor: each thing that is wrong has its way out, and the exit code is 1") {
+    const Home home;
+    home.write_config({{"model", "/no/such.gguf"}, {"treads", 2}});
+    std::filesystem::create_directories(home.paths().runtime);
+    std::filesystem::permissions(home.paths().runtime, std::filesystem::perms::all);
+    const auto outcome = home.run({"doctor"});
+    INFO(outcome.output);
+    CHECK(outcome.exit_code == 1);
+    CHECK(contains(outcome.output, "PROBLEM  model    There is no model file /no/such.gguf. Set"));
+    CHECK(contains(outcome.output, "PROBLEM  config   Unknown key \"treads\""));
+    CHECK(contains(outcome.output, "is open to other users. Check what is in it and remove it"));
+    CHECK(contains(outcome.output, "\n3 things to mend.\n"));
+  }
+
+  TEST_CASE("doctor: a file that is no model") {
+    const Home home;
+    const std::string model = home / "model.gguf";
+    std::ofstream(model) << "not a model at all, but long enough to hold a header";
+    home.write_config({{"model", model}});
+    const auto outcome = home.run({"doctor"});
+    INFO(outcome.output);
+    CHECK(outcome.exit_code == 1);
+    CHECK(contains(outcome.output, "PROBLEM  model"));
+    CHECK(contains(outcome.output, model));
+  }
+
+  TEST_CASE("logs: what the daemon wrote; purge takes it away") {
+    const Home home;
+    CHECK(home.run({"logs"}).exit_code == 1);
+    {
+      test::Editor editor(home);
+      editor.initialize(home.folder());
+      CHECK(editor.quit() == 0);
+    }
+    const auto logs = home.run({"logs", "daemon"});
+    CHECK(logs.exit_code == 0);
+    CHECK(contains(logs.output, "listens on " + home.paths().socket().string()));
+    CHECK(contains(logs.output, "client \"test\" with 1 folders"));
+    std::ofstream(home.paths().cache / "index") << "x";
+
+    CHECK(home.run({"purge"}).exit_code == 1);  // asked, and nobody said yes
+    CHECK(std::filesystem::exists(home.paths().cache / "index"));
+    const auto purge = home.run({"purge", "--yes"});
+    CHECK(purge.exit_code == 0);
+    CHECK(!std::filesystem::exists(home.paths().cache));
+    CHECK(!std::filesystem::exists(home.paths().state));
+    CHECK(std::filesystem::exists(home.paths().config_file()));
+    CHECK(home.status().is_null());
+  }
+
+  TEST_CASE("logs are the user's alone and hold no code") {
+    const Home home;
+    test::Editor editor(home);
+    editor.initialize(home.folder());
+    editor.notify("textDocument/didOpen",
+                  {{"textDocument",
+                    {{"uri", "file:///tmp/a.c"},
+                     {"languageId", "c"},
+                     {"version", 1},
+                     {"text", "int the_secret_of_the_house;"}}}});
+    editor.process().write(test::framed("{\"the_secret_of_the_house\": "));
+    editor.response(nullptr);
+    CHECK(editor.quit() == 0);
+    for (const auto& entry : std::filesystem::directory_iterator(home.paths().state)) {
+      std::ifstream file(entry.path());
+      const std::string text{std::istreambuf_iterator<char>(file), {}};
+      CHECK(!contains(text, "the_secret_of_the_house"));
+      const auto mode = std::filesystem::status(entry.path()).permissions();
+      CHECK((mode & std::filesystem::perms(077)) == std::filesystem::perms::none);
+    }
+  }
+}
+
+}  // namespace kinglet::daemon

@@ -1,0 +1,248 @@
+// Against worker_double: an engine that dies, hangs and lies on demand.
+#include "daemon/processes/engine_client.h"
+
+#include <csignal>
+#include <string>
+#include <vector>
+
+#include <boost/asio/io_context.hpp>
+
+#include <doctest/doctest.h>
+
+#include "tests/daemon/worker_double.h"
+
+namespace kinglet::daemon {
+namespace {
+
+using test::Behavior;
+using Tokens = std::vector<std::int32_t>;
+
+/// One completion: what came of it.
+struct Completion {
+  Tokens tokens;
+  int n_replies = 0;
+  std::optional<Result<wire::Generated>> result;
+  std::stop_source stop;
+};
+
+class Fixture {
+ public:
+  explicit Fixture(const std::string& model = "good") {
+    client.configure(wire::Load{.model_path = model,
+                                .backend = "auto",
+                                .device = "",
+                                .kv_format = "f16",
+                                .threads = 0,
+                                .context_tokens = 0});
+  }
+
+  std::shared_ptr<Completion> begin(Behavior behavior, std::uint32_t max_tokens = 5) {
+    auto completion = std::make_shared<Completion>();
+    client.generate(
+        {.tokens = {static_cast<std::int32_t>(behavior)},
+         .max_tokens = max_tokens,
+         .sampling = {},
+         .stop_tokens = {}},
+        completion->stop.get_token(),
+        [completion](std::int32_t id, std::string_view) { completion->tokens.push_back(id); },
+        [completion](Result<wire::Generated> result) {
+          ++completion->n_replies;
+          completion->result = std::move(result);
+        });
+    return completion;
+  }
+
+  template <class Condition>
+  void run_until(Condition condition) {
+    io.restart();
+    while (!condition()) {
+      REQUIRE(io.run_one_for(std::chrono::seconds(60)) == 1);
+    }
+  }
+
+  std::shared_ptr<Completion> run(Behavior behavior) {
+    auto completion = begin(behavior);
+    run_until([&] { return completion->n_replies > 0; });
+    return completion;
+  }
+
+  static EngineOptions options() {
+    EngineOptions options;
+    options.spawn.program = WORKER_DOUBLE;
+    options.cancel_grace = std::chrono::milliseconds(100);
+    return options;
+  }
+
+  boost::asio::io_context io{1};
+  EngineClient client{io.get_executor(), options()};
+};
+
+Tokens counting_from(Behavior behavior, int n) {
+  Tokens tokens;
+  for (int i = 1; i <= n; ++i)
+    tokens.push_back(static_cast<std::int32_t>(behavior) + i);
+  return tokens;
+}
+
+}  // namespace
+
+TEST_SUITE("daemon/processes/engine_client") {
+  TEST_CASE("tokens come in order, then one result") {
+    Fixture fixture;
+    const auto completion = fixture.run(Behavior::kGood);
+    CHECK(completion->tokens == counting_from(Behavior::kGood, 5));
+    REQUIRE(*completion->result);
+    CHECK((*completion->result)->n_generated == 5);
+    REQUIRE(fixture.client.model());
+    CHECK(fixture.client.model()->info.name == "good");
+    CHECK(fixture.client.model()->vocabulary->size() == 259);
+    CHECK(fixture.client.status().state == EngineState::kReady);
+  }
+
+  TEST_CASE("an engine that dies is replaced, and the completion goes on where it was") {
+    Fixture fixture;
+    fixture.run(Behavior::kGood);
+    const pid_t before = fixture.client.status().pid;
+    for (const auto behavior : {Behavior::kDiesOnce, Behavior::kLosesDevice}) {
+      const auto completion = fixture.run(behavior);
+      CHECK(completion->tokens == counting_from(behavior, 5));
+      CHECK(completion->n_replies == 1);
+      CHECK(*completion->result);
+    }
+    CHECK(fixture.client.status().n_restarts == 2);
+    CHECK(fixture.client.status().pid != before);
+  }
+
+  TEST_CASE("a request that kills two engines is one error; those behind it are answered") {
+    Fixture fixture;
+    const auto deadly = fixture.begin(Behavior::kAlwaysDies);
+    const auto next = fixture.begin(Behavior::kGood);
+    fixture.run_until([&] { return next->n_replies > 0; });
+    CHECK(deadly->n_replies == 1);
+    REQUIRE(!*deadly->result);
+    CHECK(deadly->result->error().code == ErrorCode::kUnavailable);
+    CHECK(*next->result);
+    CHECK(next->tokens == counting_from(Behavior::kGood, 5));
+  }
+
+  TEST_CASE("an engine killed from outside while it computes is replaced, too") {
+    Fixture fixture;
+    const auto completion = fixture.begin(Behavior::kWaits);
+    fixture.run_until([&] { return completion->tokens.size() == 1; });
+    ::kill(fixture.client.status().pid, SIGKILL);
+    fixture.run_until([&] { return completion->tokens.size() == 2; });
+    completion->stop.request_stop();
+    fixture.run_until([&] { return completion->n_replies > 0; });
+    CHECK(completion->tokens == counting_from(Behavior::kWaits, 2));
+    CHECK(completion->result->error().code == ErrorCode::kCancelled);
+  }
+
+  TEST_CASE("an engine that breaks the rules is ended, and believed in nothing") {
+    Fixture fixture;
+    for (const auto behavior : {Behavior::kForeignToken, Behavior::kGarbage, Behavior::kTalksOn}) {
+      const auto completion = fixture.run(behavior);
+      CAPTURE(static_cast<int>(behavior));
+      CHECK(completion->n_replies == 1);
+      if (behavior == Behavior::kForeignToken) CHECK(completion->tokens.empty());
+      // Who says too much has said enough before.
+      CHECK(completion->result->has_value() == (behavior == Behavior::kTalksOn));
+      const auto good = fixture.run(Behavior::kGood);
+      CHECK(*good->result);
+    }
+    CHECK(fixture.client.status().n_restarts == 5);
+  }
+
+  TEST_CASE("cancelling answers at once, waiting or running") {
+    Fixture fixture;
+    const auto running = fixture.begin(Behavior::kWaits);
+    const auto waiting = fixture.begin(Behavior::kGood);
+    fixture.run_until([&] { return running->tokens.size() == 1; });
+    waiting->stop.request_stop();
+    fixture.run_until([&] { return waiting->n_replies > 0; });
+    CHECK(waiting->result->error().code == ErrorCode::kCancelled);
+    CHECK(running->n_replies == 0);
+    running->stop.request_stop();
+    fixture.run_until([&] { return running->n_replies > 0; });
+    CHECK(running->result->error().code == ErrorCode::kCancelled);
+    CHECK(fixture.run(Behavior::kGood)->n_replies == 1);
+    CHECK(fixture.client.status().n_restarts == 0);
+  }
+
+  TEST_CASE("what was cancelled before it began is answered once, too") {
+    Fixture fixture;
+    std::stop_source stop;
+    stop.request_stop();
+    int n_replies = 0;
+    fixture.client.generate({.tokens = {10}, .max_tokens = 1, .sampling = {}, .stop_tokens = {}},
+                            stop.get_token(),
+                            {},
+                            [&](const auto& result) {
+                              ++n_replies;
+                              CHECK(result.error().code == ErrorCode::kCancelled);
+                            });
+    CHECK(n_replies == 0);
+    fixture.run_until([&] { return n_replies == 1; });
+  }
+
+  TEST_CASE("an engine that does not stop when told is ended") {
+    Fixture fixture;
+    const auto hanging = fixture.begin(Behavior::kHangs);
+    fixture.run_until([&] { return hanging->tokens.size() == 1; });
+    hanging->stop.request_stop();
+    const auto next = fixture.run(Behavior::kGood);
+    CHECK(*next->result);
+    CHECK(hanging->n_replies == 1);
+    CHECK(fixture.client.status().n_restarts == 1);
+  }
+
+  TEST_CASE("a model that is none is the error of every request, until another is configured") {
+    Fixture fixture("broken");
+    const auto completion = fixture.run(Behavior::kGood);
+    REQUIRE(!*completion->result);
+    CHECK(completion->result->error().message == "broken is not a model");
+    CHECK(fixture.client.status().state == EngineState::kFailed);
+    CHECK(fixture.client.status().pid == -1);
+    CHECK(!*fixture.run(Behavior::kGood)->result);
+    fixture.client.configure(wire::Load{.model_path = "good",
+                                        .backend = "auto",
+                                        .device = "",
+                                        .kv_format = "f16",
+                                        .threads = 0,
+                                        .context_tokens = 0});
+    CHECK(*fixture.run(Behavior::kGood)->result);
+  }
+
+  TEST_CASE("an engine that dies while it loads is tried twice, then the reason is told") {
+    Fixture fixture("fatal");
+    const auto completion = fixture.run(Behavior::kGood);
+    REQUIRE(!*completion->result);
+    CHECK(completion->result->error().message.find(
+              "The engine process exited with 9 while it loaded fatal") == 0);
+    CHECK(fixture.client.status().n_restarts == 2);
+  }
+
+  TEST_CASE("no model at all") {
+    boost::asio::io_context io;
+    EngineClient client(io.get_executor(), Fixture::options());
+    client.configure(fail(ErrorCode::kNotFound, "there is no model"));
+    std::string message;
+    client.when_loaded([&](const auto& model) { message = model.error().message; });
+    io.run_for(std::chrono::seconds(60));
+    CHECK(message == "there is no model");
+  }
+
+  TEST_CASE("shutting down answers what waits and ends the process") {
+    Fixture fixture;
+    const auto running = fixture.begin(Behavior::kWaits);
+    const auto waiting = fixture.begin(Behavior::kGood);
+    fixture.run_until([&] { return running->tokens.size() == 1; });
+    fixture.client.shut_down();
+    // Returns: nothing keeps the loop alive any more.
+    fixture.io.run();
+    CHECK(running->n_replies == 1);
+    CHECK(waiting->n_replies == 1);
+    CHECK(fixture.client.status().pid == -1);
+  }
+}
+
+}  // namespace kinglet::daemon

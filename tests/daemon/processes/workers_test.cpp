@@ -1,0 +1,116 @@
+// The real engine and parse worker behind the real daemon.
+#include <csignal>
+#include <fstream>
+
+#include <doctest/doctest.h>
+
+#include "tests/daemon/home.h"
+#include "tests/inference/synthetic_gguf.h"
+
+namespace kinglet::daemon {
+namespace {
+
+using test::Editor;
+using test::Home;
+using test::Json;
+using test::wait_until;
+
+/// A home whose model is small and real.
+class HomeWithModel : public Home {
+ public:
+  explicit HomeWithModel(const Json& more = Json::object()) {
+    const std::string model = *this / "model.gguf";
+    test::write_synthetic_gguf({.layers = 1}, model);
+    Json config = {{"model", model}, {"backend", "cpu"}, {"threads", 1}};
+    config.update(more);
+    write_config(config);
+  }
+
+  void wait_for_engine(const std::string& state) const {
+    wait_until("an engine that is " + state, [&] { return status()["engine"]["state"] == state; });
+  }
+};
+
+}  // namespace
+
+TEST_SUITE("daemon/processes/workers") {
+  TEST_CASE("two relays from two folders share one daemon and one engine with one model") {
+    const HomeWithModel home;
+    Editor first(home);
+    first.initialize(home / "config");
+    Editor second(home);
+    second.initialize(home / "cache");
+    home.wait_for_engine("ready");
+    const Json status = home.status();
+    CHECK(status["clients"].size() == 2);
+    CHECK(status["clients"][0]["roots"] != status["clients"][1]["roots"]);
+    CHECK(status["model"]["architecture"] == "phi3");
+    CHECK(home.processes("daemon") == std::vector<pid_t>{status["pid"]});
+    CHECK(home.processes("engine") == std::vector<pid_t>{status["engine"]["pid"]});
+    CHECK(first.quit() == 0);
+    CHECK(second.quit() == 0);
+    CHECK(home.run({"stop"}).exit_code == 0);
+    wait_until("no process left", [&] { return home.processes().empty(); });
+  }
+
+  TEST_CASE("an engine that is killed costs nothing but itself") {
+    const HomeWithModel home;
+    Editor editor(home);
+    editor.initialize(home.folder());
+    home.wait_for_engine("ready");
+    const Json before = home.status();
+    for (const pid_t pid : home.processes("engine"))
+      ::kill(pid, SIGKILL);
+    wait_until("its death seen", [&] { return home.status()["engine"]["restarts"] == 1; });
+    CHECK(home.status()["pid"] == before["pid"]);
+    // The next session needs it, and has it.
+    Editor other(home);
+    other.initialize(home.folder());
+    home.wait_for_engine("ready");
+    CHECK(home.status()["engine"]["pid"] != before["engine"]["pid"]);
+    CHECK(editor.quit() == 0);
+    CHECK(other.quit() == 0);
+  }
+
+  TEST_CASE("workers die with a daemon that is killed") {
+    const HomeWithModel home;
+    Editor editor(home);
+    editor.initialize(home.folder());
+    home.wait_for_engine("ready");
+    editor.process().signal(SIGKILL);
+    for (const pid_t pid : home.processes("daemon"))
+      ::kill(pid, SIGKILL);
+    wait_until("no process left", [&] { return home.processes().empty(); });
+  }
+
+  TEST_CASE(
+      "a file that is no model, half a model, no file: the reason is told, the daemon lives") {
+    const Home home;
+    const std::string model = home / "model.gguf";
+    std::string expected;
+    SUBCASE("no file") {
+      expected = "There is no model file " + model;
+    }
+    SUBCASE("not GGUF") {
+      std::ofstream(model) << "#!/bin/sh\n" << std::string(1000, 'x');
+      expected = model;
+    }
+    SUBCASE("half a model") {
+      test::write_synthetic_gguf({.layers = 1}, model);
+      std::filesystem::resize_file(model, std::filesystem::file_size(model) / 2);
+      expected = model;
+    }
+    home.write_config({{"model", model}, {"backend", "cpu"}});
+    Editor editor(home);
+    editor.initialize(home.folder());
+    wait_until("the engine's failure",
+               [&] { return home.status()["engine"]["state"] == "failed"; });
+    const std::string problem = home.status()["engine"]["problem"];
+    INFO(problem);
+    CHECK(problem.find(expected) != std::string::npos);
+    CHECK(editor.call("kinglet/status", nullptr)["result"]["engine"]["state"] == "failed");
+    CHECK(editor.quit() == 0);
+  }
+}
+
+}  // namespace kinglet::daemon
