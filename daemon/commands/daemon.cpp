@@ -1,7 +1,10 @@
 // `kinglet daemon`
 #include <csignal>
+#include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <optional>
+#include <system_error>
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -28,6 +31,16 @@ struct Options {
   bool announce = false;
 };
 
+/// Drivers and the C library write there, past the log and its rotation.
+void start_stderr_anew(const Paths& paths) {
+  constexpr std::uintmax_t kMaxBytes = 1 << 20;
+  const auto file = paths.log_file("stderr");
+  std::error_code error;
+  if (std::filesystem::file_size(file, error) > kMaxBytes && !error) {
+    std::filesystem::resize_file(file, 0, error);
+  }
+}
+
 Result<int> run(const Options& options) {
   // Whoever started us waits at the other end of this pipe.
   UniqueFd announcement(options.announce ? kInheritedFd : -1);
@@ -43,6 +56,7 @@ Result<int> run(const Options& options) {
                 {.services = make_services_options(paths, std::move(config)),
                  .idle_exit = std::chrono::seconds(idle_exit)});
   TRY(broker.listen());
+  start_stderr_anew(paths);
   // Any folder may be deleted or unmounted under us; this one stays.
   if (::chdir("/") != 0) spdlog::warn("cannot change to /");
   boost::asio::signal_set signals(io, SIGTERM, SIGINT);
