@@ -72,10 +72,9 @@ std::vector<ByteRange> cut_chunks(std::string_view text,
     std::size_t last = first;
     while (last < lines.size() && start_of(last + 1) - begin <= max_bytes) {
       ++last;
-      if (last == lines.size()) {
-        best = last;
-      } else if (start_of(last) - begin >= max_bytes / 4 &&
-                 (best == first || costs[last] <= costs[best])) {
+      const bool is_long_enough = start_of(last) - begin >= max_bytes / 4;
+      if (last == lines.size() ||
+          (is_long_enough && (best == first || costs[last] <= costs[best]))) {
         best = last;
       }
     }

@@ -171,7 +171,7 @@ std::string comment_above(std::uint32_t begin,
   while (comment != comments.begin()) {
     --comment;
     const std::string_view gap = text.substr(comment->end, top - comment->end);
-    if (trim(gap) != "" || std::count(gap.begin(), gap.end(), '\n') > 1) break;
+    if (!trim(gap).empty() || std::count(gap.begin(), gap.end(), '\n') > 1) break;
     if (!begins_line(text, comment->begin)) break;
     if (top == begin) bottom = comment->end;
     top = comment->begin;

@@ -114,19 +114,20 @@ const std::string_view* find_glob(const auto& patterns, std::string_view name) {
 
 }  // namespace
 
-std::optional<Judgement> judge_name(std::string_view original) {
-  const std::string name = lower(original);
-  if (const auto* pattern = find_glob(kSecrets, name); pattern && !find_glob(kNotSecret, name)) {
+std::optional<Judgement> judge_name(std::string_view name) {
+  const std::string lowered = lower(name);
+  if (const auto* pattern = find_glob(kSecrets, lowered);
+      pattern && !find_glob(kNotSecret, lowered)) {
     return Judgement{LeftOut::kSecret, "named like a secret: " + std::string(*pattern)};
   }
-  const std::size_t dot = name.rfind('.');
+  const std::size_t dot = lowered.rfind('.');
   if (dot != std::string::npos) {
-    const std::string_view extension = std::string_view(name).substr(dot + 1);
+    const std::string_view extension = std::string_view(lowered).substr(dot + 1);
     if (std::binary_search(std::begin(kBinaryExtensions), std::end(kBinaryExtensions), extension)) {
       return Judgement{LeftOut::kBinary, "a ." + std::string(extension) + " file"};
     }
   }
-  if (const auto* pattern = find_glob(kGenerated, name)) {
+  if (const auto* pattern = find_glob(kGenerated, lowered)) {
     return Judgement{LeftOut::kGenerated, "named like a generated file: " + std::string(*pattern)};
   }
   return std::nullopt;

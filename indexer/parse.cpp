@@ -167,7 +167,7 @@ void sort_names(const NameTable& names, FileRecord& record) {
 Result<FileRecord> parse_file(const Language& language,
                               std::string_view text,
                               const ParseLimits& limits,
-                              std::stop_token stop) {
+                              const std::stop_token& stop) {
   const auto cancelled = [] { return fail(ErrorCode::kCancelled, "parse: cancelled"); };
   if (stop.stop_requested()) return cancelled();
   if (text.size() >

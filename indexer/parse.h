@@ -29,6 +29,6 @@ struct ParseLimits {
 Result<FileRecord> parse_file(const Language& language,
                               std::string_view text,
                               const ParseLimits& limits = {},
-                              std::stop_token stop = {});
+                              const std::stop_token& stop = {});
 
 }  // namespace kinglet::indexer

@@ -111,7 +111,8 @@ Result<CompiledQuery> CompiledQuery::compile(const Language& language) {
     const std::uint32_t end = ts_query_end_byte_for_pattern(query, pattern);
     if (const auto leaf = leaf_pattern(language.query.substr(begin, end - begin))) {
       // One visible name may stand for several symbols of the grammar.
-      for (TSSymbol symbol = 0; symbol < compiled.leaf_roles_.size(); ++symbol) {
+      for (std::size_t i = 0; i < compiled.leaf_roles_.size(); ++i) {
+        const auto symbol = static_cast<TSSymbol>(i);
         if (ts_language_symbol_type(grammar, symbol) == TSSymbolTypeRegular &&
             leaf->kind == ts_language_symbol_name(grammar, symbol)) {
           compiled.leaf_roles_[symbol] = leaf->role;
@@ -136,8 +137,10 @@ Result<CompiledQuery> CompiledQuery::compile(const Language& language) {
       } else if (name == "prefix?") {
         predicate.test = Predicate::Test::kPrefix;
       } else {
-        return fail(ErrorCode::kInvalidArgument,
-                    file + ", " + place(language.query, begin) + ": unknown predicate #" + name);
+        std::string message = file + ", " + place(language.query, begin);
+        message += ": unknown predicate #";
+        message += name;
+        return fail(ErrorCode::kInvalidArgument, std::move(message));
       }
       predicate.capture = steps[step++].value_id;
       for (; steps[step].type == TSQueryPredicateStepTypeString; ++step) {

@@ -196,7 +196,7 @@ class Scanner {
   }
 
  private:
-  void skip(std::string path, LeftOut reason, std::string detail) {
+  void skip(const std::string& path, LeftOut reason, std::string detail) {
     ++result_.n_skipped;
     if (result_.skipped.size() < options_.max_skipped) {
       result_.skipped.push_back({shown(path), reason, std::move(detail)});
@@ -321,7 +321,7 @@ Result<std::string> Root::read(std::string_view path, std::uint64_t max_bytes) c
   return read_below(last, parts.back(), max_bytes, shown(path));
 }
 
-Result<ScanResult> scan(const Root& root, const ScanOptions& options, std::stop_token stop) {
+Result<ScanResult> scan(const Root& root, const ScanOptions& options, const std::stop_token& stop) {
   return Scanner(options, stop).run(root);
 }
 

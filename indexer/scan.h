@@ -83,7 +83,7 @@ class Root {
 /// judge_content(), by whoever reads the file. Deterministic order. kCancelled.
 Result<ScanResult> scan(const Root& root,
                         const ScanOptions& options = {},
-                        std::stop_token stop = {});
+                        const std::stop_token& stop = {});
 
 /// Whether bytes are binary, generated or minified; `detail` in the answer says by which sign.
 std::optional<SkippedPath> judge_content(std::string_view path, std::string_view text);

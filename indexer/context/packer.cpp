@@ -66,7 +66,8 @@ ContentHash surroundings_of(const PackRequest& request, const Cut& cut) {
 }
 
 std::string fit_to_send(std::string text) {
-  return is_valid_utf8(text) ? text : clean(text);
+  if (!is_valid_utf8(text)) text = clean(text);
+  return text;
 }
 
 // Writes `typed` and all sums. The rest of the pack is final.
@@ -317,7 +318,7 @@ std::string_view name_of(PackReason reason) {
   return reason == PackReason::kSignature ? "signature" : "similar";
 }
 
-Result<Pack> pack(const Snapshot& index, const PackRequest& request, std::stop_token stop) {
+Result<Pack> pack(const Snapshot& index, const PackRequest& request, const std::stop_token& stop) {
   const auto valid = check(request);
   if (!valid) return tl::unexpected(valid.error());
   const auto cancelled = [] { return fail(ErrorCode::kCancelled, "pack: cancelled"); };

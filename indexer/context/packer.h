@@ -100,7 +100,9 @@ struct Pack {
 
 /// kInvalidArgument when the budget is below the fixed overhead or a function is missing;
 /// kCancelled. An empty index gives a pack of the current file alone.
-Result<Pack> pack(const Snapshot& index, const PackRequest& request, std::stop_token stop = {});
+Result<Pack> pack(const Snapshot& index,
+                  const PackRequest& request,
+                  const std::stop_token& stop = {});
 
 /// The same layout for a later state of its line: only `typed` and its counts differ. Nothing when
 /// the path, the budget or the text outside the line changed, or the cursor left it: then pack()

@@ -68,6 +68,7 @@ Strings places(const std::vector<ChunkHit>& hits) {
 
 void fill(Index& index, const std::map<std::string, std::string>& files) {
   std::vector<std::pair<std::string, FileRecord>> records;
+  records.reserve(files.size());
   for (const auto& [path, text] : files)
     records.emplace_back(path, record_of(path, text));
   index.put(std::move(records));

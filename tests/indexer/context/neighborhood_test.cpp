@@ -12,6 +12,7 @@ TEST_SUITE("indexer/context/neighborhood") {
   TEST_CASE("names come nearest first, heavier the nearer and the more often used") {
     const auto names = near_names("far_name()\nnear_name = far_name\n\nabove(x)\n", "below\n");
     std::vector<std::string> order;
+    order.reserve(names.size());
     for (const NearName& name : names)
       order.push_back(name.name);
     CHECK(order == std::vector<std::string>{"above", "below", "near_name", "far_name"});

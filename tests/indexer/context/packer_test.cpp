@@ -195,8 +195,8 @@ TEST_SUITE("indexer/context/packer") {
       request.overhead.fixed = random() % 20;
       request.overhead.per_chunk = random() % 5;
       request.typed_reserve_tokens = random() % 200;
-      request.shares.signatures = (random() % 5) / 10.0;
-      request.shares.similar = (random() % 5) / 10.0;
+      request.shares.signatures = static_cast<double>(random() % 5) / 10;
+      request.shares.similar = static_cast<double>(random() % 5) / 10;
       const auto result = pack(index, request);
       if (request.budget_tokens < request.overhead.fixed) {
         REQUIRE(!result);
