@@ -20,6 +20,7 @@ class Screen:
         self.rows, self.colors, self.cursor = [], {}, (0, 0)
         self.default_colors = (0xFFFFFF, 0x000000)
         self.flushes = []
+        self.on_flush = lambda: None
         self.call("nvim_ui_attach", width, height, {"ext_linegrid": True, "rgb": True})
 
     def call(self, method, *arguments):
@@ -78,6 +79,7 @@ class Screen:
             self.default_colors = tuple(arguments[:2])
         elif name == "flush":
             self.flushes.append(self.lines())
+            self.on_flush()
 
     def lines(self):
         return ["".join(text for text, _ in row).rstrip() for row in self.rows]
