@@ -187,6 +187,12 @@ Result<void> GpuExecutor::run(const Batch& batch) {
     return fail(ErrorCode::kDeviceLost,
                 info().device.name + " was lost; the engine has to be started again");
   }
+  Result<void> result = run_on_device(batch);
+  if (!result && result.error().code == ErrorCode::kDeviceLost) device_is_lost_ = true;
+  return result;
+}
+
+Result<void> GpuExecutor::run_on_device(const Batch& batch) {
   const std::uint32_t n_vocabulary = model().hyper_parameters().n_vocabulary;
   const auto n_tokens = static_cast<std::uint32_t>(batch.tokens.size());
   const auto n_logits = static_cast<std::uint32_t>(batch.logits.size() / n_vocabulary);
@@ -199,11 +205,8 @@ Result<void> GpuExecutor::run(const Batch& batch) {
   for (Part& part : parts_) {
     if (batch.stop.stop_requested()) return fail(ErrorCode::kCancelled, "forward pass cancelled");
     if (Result<void> ran = run_part(part); !ran) {
-      // Whatever it was, a run may still be in flight on buffers of ours.
-      device_is_lost_ = true;
-      Error error = std::move(ran).error();
-      if (error.code == ErrorCode::kTimeout) error.code = ErrorCode::kDeviceLost;  // it hangs
-      return tl::unexpected(std::move(error));
+      // Whatever it was, a run may still be in flight on buffers of ours: as good as lost.
+      return fail(ErrorCode::kDeviceLost, std::move(ran).error().message);
     }
   }
   if (n_logits > 0) {

@@ -53,6 +53,7 @@ class GpuExecutor final : public Executor {
   Result<void> copy_page(const PageCopy& copy) override;
   Result<void> run(const Batch& batch) override;
 
+  Result<void> run_on_device(const Batch& batch);
   void write_inputs(const Batch& batch);
   Result<void> reserve_logits(std::uint32_t n_rows);
   Result<void> record(const PassShape& shape);
