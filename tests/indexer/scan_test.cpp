@@ -394,8 +394,8 @@ TEST_SUITE("indexer/ignore_rules") {
       std::string rules;
       for (const char* where : {"", "a/", "a/b/"}) {
         std::ifstream file(folder.path() / where / ".gitignore");
-        rules += std::string("== ") + where + "\n" +
-                 std::string(std::istreambuf_iterator<char>(file), {});
+        rules.append("== ").append(where).append("\n");
+        rules.append(std::istreambuf_iterator<char>(file), {});
       }
       INFO(rules);
       CHECK(Strings(expected.begin(), expected.end()) == found);
