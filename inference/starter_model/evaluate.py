@@ -3,12 +3,12 @@
 
     python3 evaluate.py --work FOLDER --report evaluation.tsv
 
-Two splits: `validation` are files of packages whose other files were trained on, `held_out` are packages
-the model knows nothing of. Three measures, by language:
-  bits per byte   reading files from left to right, in windows of the context length
-  answer          bits per byte of the hidden middle, given the prompt Kinglet would send
-  line            share of holes whose rest of the line greedy decoding writes exactly (the break included)
-The prompt has the same size without and with packed context of other files: what context gets, prefix and
+Measures, by language:
+  read       bits per byte of files read from left to right, in windows of the prompt's length; `known` are
+             single files of packages that were trained on, `unknown` are packages never seen
+  hole       bits per byte of a hidden middle in unknown packages, given the prompt Kinglet would send
+  line       share of the holes whose rest of the line greedy decoding writes exactly, the break included
+The prompt has the same size without and with context from other files: what context gets, prefix and
 suffix give.
 """
 
@@ -24,7 +24,7 @@ import torch
 import gguf_writer
 import model
 import samples
-from tokenizer import FIM_PAD
+from tokenizer import EOT
 
 
 def as_exported(parameters: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -38,7 +38,7 @@ def losses_and_guesses(parameters, shape, tokens: list[int]) -> tuple[torch.Tens
     """For each token after the first: its loss in nats, and whether it was the most likely one."""
     with torch.no_grad():
         row = torch.tensor([tokens])
-        hidden = model.forward(parameters, shape, row[:, :-1], torch.float32)[0]
+        hidden = model.forward(parameters, shape, row[:, :-1], model.multiplication_type())[0].float()
         logits = hidden @ parameters["token_embd.weight"].T
         targets = row[0, 1:]
         losses = torch.nn.functional.cross_entropy(logits, targets, reduction="none")
@@ -51,7 +51,7 @@ def read_files(parameters, shape, texts: list[str], encode, length: int) -> floa
     for text in texts:
         tokens = encode(text)
         for at in range(0, len(tokens), length):
-            window = [FIM_PAD, *tokens[at : at + length]]
+            window = [EOT, *tokens[at : at + length]]
             bits += float(losses_and_guesses(parameters, shape, window)[0].sum()) / math.log(2)
         size += len(text.encode())
     return bits / size
@@ -70,13 +70,23 @@ def fill_holes(parameters, shape, holes: list[tuple[list[int], int]], decode, ne
     return bits / size, exact / len(holes)
 
 
-def make_holes(packages, encode, language: str, split: str, length: int, n: int, with_context: bool) -> list[tuple[list[int], int]]:
+def some_text(texts: list[str], n_bytes: int) -> list[str]:
+    """A fixed choice of the texts, each cut to 20,000 characters."""
+    chosen: list[str] = []
+    for text in random.Random(1).sample(texts, len(texts)):
+        chosen.append(text[:20_000])
+        if sum(map(len, chosen)) > n_bytes:
+            break
+    return chosen
+
+
+def make_holes(packages, encode, language: str, length: int, n: int, with_context: bool) -> list[tuple[list[int], int]]:
     """The same holes for both values of with_context."""
     places = [
         (package, number)
         for package in packages
         for number, document in enumerate(package.documents)
-        if document.language == language and document.split == split
+        if document.language == language
     ]
     holes = []
     for seed in range(10 * n):
@@ -96,8 +106,8 @@ def main() -> None:
     parser.add_argument("--work", type=pathlib.Path, required=True)
     parser.add_argument("--report", type=pathlib.Path)
     parser.add_argument("--length", type=int, default=1024, help="tokens of a window and of a prompt")
-    parser.add_argument("--bytes", type=int, default=150_000, help="text read per language and split")
-    parser.add_argument("--holes", type=int, default=150, help="per language and split")
+    parser.add_argument("--bytes", type=int, default=80_000, help="text read per language, known and unknown each")
+    parser.add_argument("--holes", type=int, default=150, help="per language")
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
@@ -117,32 +127,24 @@ def main() -> None:
             document = json.loads(row)
             if document["split"] != "train":
                 texts.setdefault((document["split"], document["language"]), []).append(document["text"])
-    table = ["split\tlanguage\tmodel\tbits/byte\tanswer\tanswer+context\tline\tline+context"]
-    for split in ("validation", "held_out"):
-        # The context of a validation file is the rest of its package, trained on as it is.
-        splits = {"held_out"} if split == "held_out" else {"validation", "train"}
-        packages = samples.load_packages(arguments.work / "corpus.jsonl", splits, encode)
-        for language in ("C", "C++", "Python"):
-            wanted = texts[split, language]
-            random.Random(1).shuffle(wanted)
-            chosen, size = [], 0
-            for text in wanted:
-                chosen.append(text[:20_000])
-                size += len(chosen[-1])
-                if size > arguments.bytes:
-                    break
-            holes = [
-                make_holes(packages, encode, language, split, arguments.length, arguments.holes, with_context)
-                for with_context in (False, True)
-            ]
-            for name, parameters in models.items():
-                bits = read_files(parameters, shape, chosen, encode, arguments.length)
-                plain, line = fill_holes(parameters, shape, holes[0], decode, newline)
-                packed, line_packed = fill_holes(parameters, shape, holes[1], decode, newline)
-                table.append(
-                    f"{split}\t{language}\t{name}\t{bits:.3f}\t{plain:.3f}\t{packed:.3f}\t{line:.1%}\t{line_packed:.1%}"
-                )
-                print(table[-1], flush=True)
+    packages = samples.load_packages(arguments.work / "corpus.jsonl", {"held_out"}, encode)
+    table = ["language\tmodel\tread known\tread unknown\thole\thole+context\tline\tline+context"]
+    for language in ("C", "C++", "Python"):
+        reading = [some_text(texts[split, language], arguments.bytes) for split in ("validation", "held_out")]
+        holes = [
+            make_holes(packages, encode, language, arguments.length, arguments.holes, with_context)
+            for with_context in (False, True)
+        ]
+        for name, parameters in models.items():
+            read = [read_files(parameters, shape, chosen, encode, arguments.length) for chosen in reading]
+            if name == "untrained":  # its holes would say the same again
+                table.append("\t".join([language, name, *(f"{n:.2f}" for n in read), "", "", "", ""]))
+                continue
+            filled = [fill_holes(parameters, shape, some, decode, newline) for some in holes]
+            numbers = [*read, filled[0][0], filled[1][0]]
+            shares = [filled[0][1], filled[1][1]]
+            table.append("\t".join([language, name, *(f"{n:.2f}" for n in numbers), *(f"{n:.0%}" for n in shares)]))
+            print(table[-1], flush=True)
     if arguments.report:
         arguments.report.write_text("\n".join(table) + "\n")
 

@@ -44,7 +44,6 @@ MAX_PLACES = 24  # a word in more chunks than this tells nothing
 class Document:
     path: str
     language: str
-    split: str
     lines: list[str]  # each with its line break
     n_tokens: list[int]  # of each line
     words: list[frozenset[str]]  # of each line
@@ -84,7 +83,7 @@ def load_packages(corpus: pathlib.Path, splits: set[str], encode) -> list[Packag
             package = packages.setdefault(entry["package"], Package(name))
             words = [frozenset(WORD.findall(line)) for line in lines]
             package.documents.append(
-                Document(entry["path"], entry["language"], entry["split"], lines, [len(t) for t in encode(lines)], words)
+                Document(entry["path"], entry["language"], lines, [len(t) for t in encode(lines)], words)
             )
     for package in packages.values():
         package.build_index()
@@ -250,7 +249,9 @@ class Layout:
         return [token for part in parts for token in part]
 
 
-def rows(packages: list[Package], encode, length: int, n_rows: int, seed: int) -> numpy.ndarray:
+def rows(
+    packages: list[Package], encode, length: int, n_rows: int, plain_share: float, seed: int
+) -> numpy.ndarray:
     """[n_rows, length + 1] uint16; documents follow each other, FIM_PAD fills what a next one would overflow."""
     generator = random.Random(seed)
     layout = Layout(encode, generator, length)
@@ -262,10 +263,9 @@ def rows(packages: list[Package], encode, length: int, n_rows: int, seed: int) -
 
     def document() -> list[int]:
         package, n = places[bisect_left(cumulative, generator.random() * total)]
-        kind = generator.random()
-        if kind < 0.3:
+        if generator.random() < plain_share:
             return layout.plain(package, package.documents[n])
-        return layout.fill_in_the_middle(package, n, with_context=kind < 0.85)[0]
+        return layout.fill_in_the_middle(package, n, with_context=generator.random() < 0.8)[0]
 
     out = numpy.full((n_rows, length + 1), FIM_PAD, numpy.uint16)
     for row in out:
@@ -288,12 +288,15 @@ def main() -> None:
     parser.add_argument("--out", required=True, help="file name in the work folder")
     parser.add_argument("--length", type=int, default=1024)
     parser.add_argument("--rows", type=int, default=20_000)
+    parser.add_argument("--plain-share", type=float, default=0.3, help="documents read from left to right")
     parser.add_argument("--split", default="train", help="comma-separated: train, validation, held_out")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     processor = sentencepiece.SentencePieceProcessor(model_file=str(arguments.work / "tokenizer.model"))
     packages = load_packages(arguments.work / "corpus.jsonl", set(arguments.split.split(",")), processor.encode)
-    table = rows(packages, processor.encode, arguments.length, arguments.rows, arguments.seed)
+    table = rows(
+        packages, processor.encode, arguments.length, arguments.rows, arguments.plain_share, arguments.seed
+    )
     temporary = arguments.work / (arguments.out + ".tmp.npy")
     numpy.save(temporary, table)
     temporary.rename(arguments.work / arguments.out)

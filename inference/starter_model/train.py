@@ -293,16 +293,17 @@ def prepare(work: pathlib.Path, smoke: bool, seed: int) -> None:
             command = [sys.executable, str(here / script), "--work", str(work), *arguments]
             subprocess.run(command, check=True)
 
-    def rows(target: str, length: int, n: int, split: str, seed: int) -> None:
-        arguments = ("--out", target, "--length", length, "--rows", n, "--split", split, "--seed", seed)
+    def rows(target: str, length: int, n: int, split: str, plain_share: float, seed: int) -> None:
+        arguments = ("--out", target, "--length", length, "--rows", n, "--split", split)
+        arguments += ("--plain-share", plain_share, "--seed", seed)
         make(target, "samples.py", *map(str, arguments))
 
     make("corpus.jsonl", "corpus.py", *(["--smoke"] if smoke else []))
     make("tokenizer.model", "tokenizer.py", "--megabytes", "0.5" if smoke else "4", "--seed", str(seed))
-    rows("validation.npy", 1024, 12, "validation" if smoke else "held_out", seed + 100)
-    rows("rows_1024_a.npy", 1024, 60 if smoke else 20_000, "train", seed)
+    rows("validation.npy", 1024, 12, "validation" if smoke else "held_out", 0.3, seed + 100)
+    rows("rows_1024_a.npy", 1024, 60 if smoke else 20_000, "train", 0.3, seed)
     if not smoke:
-        rows("rows_2048_a.npy", 2048, 4_000, "train", seed + 1)
+        rows("rows_2048_a.npy", 2048, 4_000, "train", 0.15, seed + 1)
 
 
 def main() -> None:

@@ -174,7 +174,7 @@ TEST_SUITE("inference/starter_model") {
     std::filesystem::remove(path);
     MESSAGE("loss on unseen code: " << trained_loss << ", untrained: " << untrained_loss);
     CHECK(untrained_loss == doctest::Approx(std::log(4096)).epsilon(0.05));
-    CHECK(trained_loss < 0.6 * untrained_loss);
+    CHECK(trained_loss < 0.4 * untrained_loss);
   }
 
   TEST_CASE("the starter model reads what a completion prompt packs from other files") {
@@ -210,7 +210,7 @@ TEST_SUITE("inference/starter_model") {
     const double with =
         loss_after(prompt("void test() {\n  ripen_basket_slowly(kSunlight, 42);\n}\n"));
     MESSAGE("loss of a call, without the file that shows it: " << without << ", with it: " << with);
-    CHECK(with < without);
+    CHECK(with < 0.5 * without);
   }
 }
 
