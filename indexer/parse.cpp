@@ -189,7 +189,9 @@ Result<FileRecord> parse_file(const Language& language,
   if (language.lexical == LexicalForm::kBraces) blanked = blank_macros(text);
   const std::string_view source = blanked ? std::string_view(*blanked) : text;
 
-  const Budget budget{std::chrono::steady_clock::now() + limits.max_time, stop};
+  // Compiled once in a process, and not on this file's account.
+  if (language.grammar != nullptr) compiled_query(language);
+  const Budget budget{thread_time() + limits.max_time, stop};
   Findings findings;
   Walked walked;
   CutCosts costs(lines.size());

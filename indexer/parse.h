@@ -17,7 +17,7 @@ struct ParseLimits {
   std::size_t max_grammar_bytes = 4 << 20;
   /// Larger files are an error, kUnsupported; a record's offsets have 32 bits.
   std::size_t max_bytes = 64 << 20;
-  /// For the syntax tree and its queries; past it the record is Coverage::kLexical.
+  /// CPU time for the syntax tree and its queries; past it the record is Coverage::kLexical.
   std::chrono::milliseconds max_time{2000};
   /// Chunks have at most this many bytes, a single longer line apart: that is left out.
   std::size_t max_chunk_bytes = 1600;

@@ -1,6 +1,7 @@
 #include "indexer/syntax.h"
 
 #include <cstdint>
+#include <ctime>
 
 namespace kinglet::indexer {
 namespace {
@@ -20,6 +21,12 @@ bool is_over_budget(TSParseState* state) {
 }
 
 }  // namespace
+
+std::chrono::nanoseconds thread_time() {
+  timespec time{};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
+}
 
 Tree parse_tree(const TSLanguage* language, std::string_view text, const Budget& budget) {
   const std::unique_ptr<TSParser, ParserDeleter> parser(ts_parser_new());

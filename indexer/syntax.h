@@ -10,14 +10,16 @@
 
 namespace kinglet::indexer {
 
-/// How long a parse may go on. Long loops ask expired().
+/// CPU time of the calling thread. A parse is measured by it, so that a busy machine does not turn
+/// a file that is easy to parse into one that is not.
+std::chrono::nanoseconds thread_time();
+
+/// How long a parse may go on, in the thread that it was made in. Long loops ask expired().
 struct Budget {
-  std::chrono::steady_clock::time_point deadline;
+  std::chrono::nanoseconds deadline;  // of thread_time()
   std::stop_token stop;
 
-  bool expired() const {
-    return stop.stop_requested() || std::chrono::steady_clock::now() >= deadline;
-  }
+  bool expired() const { return stop.stop_requested() || thread_time() >= deadline; }
 };
 
 namespace detail {
