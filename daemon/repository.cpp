@@ -43,7 +43,7 @@ Repository::Repository(std::filesystem::path root, const Config& config, ParseCl
       max_file_bytes_(config.max_file_bytes),
       max_files_(config.max_files),
       exclude_(config.exclude),
-      n_at_once_(std::max<std::size_t>(2 * config.parse_workers, 2)),
+      n_at_once_(std::max<std::size_t>(std::size_t{2} * config.parse_workers, 2)),
       parser_(parser) {}
 
 Repository::~Repository() {

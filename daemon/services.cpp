@@ -43,8 +43,8 @@ Services::Services(boost::asio::any_io_executor executor, ServicesOptions option
   configure_engine(config);
 }
 
-void Services::configure_engine(const Config& of) {
-  engine.configure(describe_load(of));
+void Services::configure_engine(const Config& wanted) {
+  engine.configure(describe_load(wanted));
 }
 
 std::shared_ptr<const PromptWriter> Services::writer_for(const LoadedModel& model) {

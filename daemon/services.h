@@ -33,8 +33,8 @@ ServicesOptions make_services_options(const Paths& paths, Config config);
 struct Services {
   Services(boost::asio::any_io_executor executor, ServicesOptions options);
 
-  /// Makes the engine load what `config` says.
-  void configure_engine(const Config& config);
+  /// Makes the engine load what `wanted` says.
+  void configure_engine(const Config& wanted);
   /// The prompt writer for a model; its cache of token segments is shared by all sessions.
   std::shared_ptr<const PromptWriter> writer_for(const LoadedModel& model);
 

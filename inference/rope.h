@@ -17,8 +17,8 @@ enum class RopeFactorSet : std::uint8_t { kShort, kLong };
 struct RopeSpec {
   std::uint32_t n_pairs = 0;  ///< rope_dims / 2
   double freq_base = 10000.0;
-  double attention_factor = 1.0;  ///< multiplies cos and sin
-  std::vector<float> factors = {};     ///< (n_pairs), or empty: all 1
+  double attention_factor = 1.0;    ///< multiplies cos and sin
+  std::vector<float> factors = {};  ///< (n_pairs), or empty: all 1
 };
 
 /// (n_positions, n_pairs, 2): cos and sin of position * freq_base^(-pair / n_pairs) / factor, times

@@ -62,9 +62,9 @@ DemoSite site_in(const std::string& path,
 
 }  // namespace
 
-Result<DemoSite> choose_demo_site(const std::filesystem::path& path, std::uint32_t seed) {
-  const indexer::Root root = TRY(indexer::Root::open(path.string()));
-  const indexer::ScanResult found = TRY(indexer::scan(root));
+Result<DemoSite> choose_demo_site(const std::filesystem::path& root, std::uint32_t seed) {
+  const indexer::Root folder = TRY(indexer::Root::open(root.string()));
+  const indexer::ScanResult found = TRY(indexer::scan(folder));
   std::vector<std::string> files;
   for (const indexer::ScannedFile& file : found.files) {
     const bool parsed = indexer::language_of(file.path, {}).grammar != nullptr;
@@ -74,8 +74,8 @@ Result<DemoSite> choose_demo_site(const std::filesystem::path& path, std::uint32
   }
   // Spread over the repository instead of taking its first folder.
   for (std::size_t n = 0; n < files.size(); ++n) {
-    const std::string& file = files[(seed * 7919U + n * 104729U) % files.size()];
-    const auto text = root.read(file, kMaxBytes);
+    const std::string& file = files[(std::size_t{seed} * 7919 + n * 104729) % files.size()];
+    const auto text = folder.read(file, kMaxBytes);
     if (!text || indexer::judge_content(file, *text)) continue;
     const std::vector<Line> lines = lines_of(*text);
     // In the second half definitions stand above and there is something to complete from.
@@ -86,12 +86,12 @@ Result<DemoSite> choose_demo_site(const std::filesystem::path& path, std::uint32
     }
   }
   return fail(ErrorCode::kNotFound,
-              "no place to complete at in " + path.string() +
+              "no place to complete at in " + root.string() +
                   ": it holds no file of a language that Kinglet parses; name one with --at "
                   "FILE:LINE:COLUMN");
 }
 
-Result<DemoSite> demo_site_at(const std::filesystem::path& path, std::string_view place) {
+Result<DemoSite> demo_site_at(const std::filesystem::path& root, std::string_view place) {
   const auto wrong = [&] {
     return fail(ErrorCode::kInvalidArgument,
                 "'" + std::string(place) +
@@ -112,9 +112,9 @@ Result<DemoSite> demo_site_at(const std::filesystem::path& path, std::string_vie
   const auto column = number(place.substr(second + 1));
   if (!line || !column) return wrong();
 
-  const indexer::Root root = TRY(indexer::Root::open(path.string()));
+  const indexer::Root folder = TRY(indexer::Root::open(root.string()));
   const std::string file(place.substr(0, first));
-  const std::string text = TRY(root.read(file, std::uint64_t{64} << 20));
+  const std::string text = TRY(folder.read(file, std::uint64_t{64} << 20));
   const std::vector<Line> lines = lines_of(text);
   if (*line >= lines.size()) {
     return fail(

@@ -443,7 +443,10 @@ Broker::Broker(asio::io_context& io, BrokerOptions options)
     : core_(std::make_shared<Core>(io, std::move(options))) {}
 
 Broker::~Broker() {
-  core_->finish();
+  try {
+    core_->finish();
+  } catch (...) {  // NOLINT(bugprone-empty-catch): out of memory while saying goodbye
+  }
 }
 
 Result<void> Broker::listen() {

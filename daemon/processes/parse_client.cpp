@@ -227,7 +227,7 @@ class ParseClient::Core : public std::enable_shared_from_this<Core> {
   JobPtr take_next() {
     auto& queue = interactive_.empty() ? background_ : interactive_;
     if (queue.empty()) return nullptr;
-    const JobPtr job = queue.front();
+    JobPtr job = std::move(queue.front());
     queue.pop_front();
     return job;
   }

@@ -89,6 +89,7 @@ Result<Process> Process::spawn(const SpawnOptions& options) {
   std::vector<std::string> arguments = {"kinglet"};
   arguments.insert(arguments.end(), options.arguments.begin(), options.arguments.end());
   std::vector<char*> argv;
+  argv.reserve(arguments.size() + 1);
   for (auto& argument : arguments)
     argv.push_back(argument.data());
   argv.push_back(nullptr);
