@@ -94,7 +94,7 @@ std::uint64_t attention_iterations(const PagedCache& cache, std::uint32_t split_
   const std::uint64_t score = cache.head_dim / 4 + 3;
   const std::uint64_t values = std::uint64_t{kAttentionWorkgroup} * (1 + kOwned);
   const std::uint64_t blocks = divide_up(split_tokens, kAttentionWorkgroup);
-  return blocks * (1 + kOwned + reductions + score + values) + 3 * kOwned;
+  return blocks * (1 + kOwned + reductions + score + values) + std::uint64_t{3} * kOwned;
 }
 
 void check([[maybe_unused]] const Matrix& matrix) {
@@ -206,7 +206,7 @@ void Operations::mul_mat_vec(Stream& stream, const MulMat& op) const {
       MulMatVecPush{
           op.weights.address, op.input, op.output, op.weights.n_rows, op.weights.n_columns},
       folded(divide_up(op.weights.n_rows, kVecRows), op.n_tokens),
-      passes * (1 + kVecRows) + 2 * kVecRows + kVecWorkgroup);
+      passes * (1 + kVecRows) + std::uint64_t{2} * kVecRows + kVecWorkgroup);
 }
 
 void Operations::mul_mat_tiled(Stream& stream, const MulMat& op) const {

@@ -100,7 +100,7 @@ struct Attention {
   std::uint32_t window = 0;       // a token sees this many positions, its own included; 0: all
   float scale = 0;                // usually 1 / sqrt(head_dim)
 };
-std::uint64_t attention_scratch_bytes(const Attention& attention);
+std::uint64_t attention_scratch_bytes(const Attention& op);
 
 struct SwiGlu {
   DeviceAddress gate_up = 0;  // (n_tokens, 2 · n_columns): gates, then ups

@@ -45,7 +45,7 @@ class GpuExecutor final : public Executor {
               Placed placed);
 
   static Result<Placed> place(const Model& model,
-                              std::unique_ptr<const vulkan::Device> device,
+                              std::unique_ptr<const vulkan::Device> owned,
                               const ExecutorInfo& info,
                               const ExecutorOptions& options);
 

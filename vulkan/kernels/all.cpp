@@ -30,12 +30,12 @@
 
 namespace kinglet::vulkan {
 
-#define KINGLET_DECLARE(name)                       \
-  namespace spirv_of {                              \
-  extern const std::span<const std::uint32_t> name; \
-  }
+namespace spirv_of {
+// NOLINTNEXTLINE(bugprone-macro-parentheses): a declared name takes none.
+#define KINGLET_DECLARE(name) extern const std::span<const std::uint32_t> name;
 KINGLET_KERNELS(KINGLET_DECLARE)
 #undef KINGLET_DECLARE
+}  // namespace spirv_of
 
 std::span<const Kernel> all_kernels() {
 #define KINGLET_ROW(name) Kernel{#name, spirv_of::name},
