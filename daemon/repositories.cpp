@@ -11,8 +11,10 @@ constexpr std::size_t kKeptUnused = 2;
 
 std::shared_ptr<Repository> Repositories::open(const std::filesystem::path& root,
                                                const Config& config) {
-  const auto found = std::ranges::find_if(
-      known_, [&](const auto& repository) { return repository->root() == root; });
+  const IndexLimits limits = limits_of(config);
+  const auto found = std::ranges::find_if(known_, [&](const auto& repository) {
+    return repository->root() == root && repository->limits() == limits;
+  });
   if (found != known_.end()) {
     known_.splice(known_.begin(), known_, found);
   } else {

@@ -19,9 +19,9 @@ class Repositories {
   /// `parser` outlives this.
   explicit Repositories(ParseClient& parser) : parser_(parser) {}
 
-  /// The repository at `root` (absolute), indexed with the limits of `config` if it is not known
-  /// yet. It lives while somebody holds it, and the last few a while longer: an editor that is
-  /// closed and opened again finds its index.
+  /// The repository at `root` (absolute) with the limits of `config`: who excludes other files has
+  /// another index. It lives while somebody holds it, and the last few a while longer: an editor
+  /// that is closed and opened again finds its index.
   std::shared_ptr<Repository> open(const std::filesystem::path& root, const Config& config);
 
   std::vector<std::shared_ptr<const Repository>> all() const;

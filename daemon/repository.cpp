@@ -38,11 +38,15 @@ std::string_view name_of(RepositoryState state) {
   return "?";
 }
 
+IndexLimits limits_of(const Config& config) {
+  return {.max_file_bytes = config.max_file_bytes,
+          .max_files = config.max_files,
+          .exclude = config.exclude};
+}
+
 Repository::Repository(std::filesystem::path root, const Config& config, ParseClient& parser)
     : root_(std::move(root)),
-      max_file_bytes_(config.max_file_bytes),
-      max_files_(config.max_files),
-      exclude_(config.exclude),
+      limits_(limits_of(config)),
       n_at_once_(std::max<std::size_t>(std::size_t{2} * config.parse_workers, 2)),
       parser_(parser) {}
 
@@ -73,9 +77,9 @@ void Repository::refresh() {
   status_.state = RepositoryState::kScanning;
   tell();
   parser_.scan({.root = root_.string(),
-                .max_file_bytes = max_file_bytes_,
-                .max_files = max_files_,
-                .exclude = exclude_},
+                .max_file_bytes = limits_.max_file_bytes,
+                .max_files = limits_.max_files,
+                .exclude = limits_.exclude},
                stop_.get_token(),
                [weak = weak_from_this()](Result<FoundFiles> found) {
                  if (const auto self = weak.lock()) self->scanned(std::move(found));
@@ -87,8 +91,10 @@ void Repository::scanned(Result<FoundFiles> found) {
     status_.problem = found.error().message;
     return settle(RepositoryState::kFailed);
   }
-  for (const wire::SkippedPath& skipped : found->skipped) {
+  left_out_.clear();
+  for (wire::SkippedPath& skipped : found->skipped) {
     ++status_.left_out[skipped.reason];
+    left_out_.insert(std::move(skipped.path));
   }
   std::set<std::string_view> there;
   for (const wire::FoundFile& file : found->files) {
@@ -122,7 +128,7 @@ void Repository::parse_next() {
                               .path = path,
                               .text = std::nullopt,
                               .want_text = wire::WantText::kNo,
-                              .max_file_bytes = max_file_bytes_};
+                              .max_file_bytes = limits_.max_file_bytes};
     parser_.parse(request,
                   Urgency::kBackground,
                   stop_.get_token(),
@@ -161,6 +167,12 @@ void Repository::store(const std::string& path, Result<wire::Parsed> answer) {
     return;
   }
   if (record.error().code == ErrorCode::kNotFound) return;  // gone since it was found
+  // Not the file's fault: the next scan tries it again.
+  const ErrorCode code = record.error().code;
+  if (code == ErrorCode::kUnavailable || code == ErrorCode::kTimeout ||
+      code == ErrorCode::kCancelled || code == ErrorCode::kOutOfMemory) {
+    indexed_[path] = Stamp{};
+  }
   ++status_.n_failed;
   if (status_.problems.size() < kMaxProblems) {
     status_.problems.push_back(path + ": " + record.error().message);
@@ -170,6 +182,7 @@ void Repository::store(const std::string& path, Result<wire::Parsed> answer) {
 void Repository::refresh_file(const std::string& path) {
   const auto known = indexed_.find(path);
   // Whether a new file is to be indexed at all, only a scan can tell.
+  if (known == indexed_.end() && is_left_out(path)) return;
   if (known == indexed_.end()) return refresh();
   // Its stamp is not known here: the next scan reads it once more, no harm done.
   known->second = Stamp{};
@@ -177,7 +190,7 @@ void Repository::refresh_file(const std::string& path) {
                             .path = path,
                             .text = std::nullopt,
                             .want_text = wire::WantText::kNo,
-                            .max_file_bytes = max_file_bytes_};
+                            .max_file_bytes = limits_.max_file_bytes};
   parser_.parse(request,
                 Urgency::kInteractive,
                 stop_.get_token(),
@@ -188,6 +201,15 @@ void Repository::refresh_file(const std::string& path) {
                   self->index_.put(std::exchange(self->batch_, {}));
                   self->tell();
                 });
+}
+
+bool Repository::is_left_out(const std::string& path) const {
+  if (left_out_.contains(path)) return true;
+  for (std::size_t slash = path.find('/'); slash != std::string::npos;
+       slash = path.find('/', slash + 1)) {
+    if (left_out_.contains(path.substr(0, slash + 1))) return true;
+  }
+  return false;
 }
 
 void Repository::settle(RepositoryState state) {

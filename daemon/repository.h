@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -20,6 +21,15 @@
 #include "indexer/index.h"
 
 namespace kinglet::daemon {
+
+/// Which files of a root are indexed.
+struct IndexLimits {
+  std::uint64_t max_file_bytes = 0;
+  std::uint64_t max_files = 0;
+  std::vector<std::string> exclude;
+  friend bool operator==(const IndexLimits&, const IndexLimits&) = default;
+};
+IndexLimits limits_of(const Config& config);
 
 enum class RepositoryState : std::uint8_t { kNew, kScanning, kIndexing, kReady, kFailed };
 std::string_view name_of(RepositoryState state);
@@ -52,6 +62,7 @@ class Repository : public std::enable_shared_from_this<Repository> {
   ~Repository();
 
   const std::filesystem::path& root() const { return root_; }
+  const IndexLimits& limits() const { return limits_; }
   /// The root's folder name: what the model is told.
   std::string name() const;
   /// The path below the root with '/' between, if `path` is below it.
@@ -83,19 +94,19 @@ class Repository : public std::enable_shared_from_this<Repository> {
   void parse_next();
   void parsed(const std::string& path, Result<wire::Parsed> answer);
   void store(const std::string& path, Result<wire::Parsed> answer);
+  bool is_left_out(const std::string& path) const;
   void settle(RepositoryState state);
   void tell();
 
   std::filesystem::path root_;
-  std::uint64_t max_file_bytes_;
-  std::uint64_t max_files_;
-  std::vector<std::string> exclude_;
+  IndexLimits limits_;
   std::size_t n_at_once_;
   ParseClient& parser_;
   std::stop_source stop_;
 
   indexer::Index index_;
   std::map<std::string, Stamp> indexed_;
+  std::set<std::string> left_out_;  // paths of the last scan; folders end with '/'
   std::vector<std::pair<std::string, indexer::FileRecord>> batch_;
   std::vector<std::string> queue_;  // files to parse, the next one last
   std::size_t n_in_flight_ = 0;

@@ -14,6 +14,7 @@ namespace kinglet::daemon {
 namespace {
 
 bool holds(std::string_view root, std::string_view path) {
+  if (root == "/") return path.size() > 1 && path.front() == '/';
   return path.size() > root.size() && path.substr(0, root.size()) == root &&
          path[root.size()] == '/';
 }
@@ -129,6 +130,7 @@ void Session::set_roots(const std::vector<lsp::DocumentUri>& uris) {
       problems.push_back("A folder is left out: " + path.error().message);
       continue;
     }
+    *path = std::filesystem::path(*path).lexically_normal().string();
     while (path->size() > 1 && path->back() == '/')
       path->pop_back();
     std::error_code error;

@@ -60,6 +60,19 @@ DemoSite site_in(const std::string& path,
   return site;
 }
 
+// The file's last line that says something, cut in its middle.
+std::optional<DemoSite> last_line_of(const std::string& path,
+                                     std::string_view text,
+                                     const std::vector<Line>& lines) {
+  for (std::size_t i = lines.size(); i-- > 0;) {
+    const std::string_view line = text.substr(lines[i].begin, lines[i].end - lines[i].begin);
+    const std::size_t indent = line.find_first_not_of(" \t\r");
+    if (indent == std::string_view::npos) continue;
+    return site_in(path, text, i, lines[i], indent + (line.size() - indent) / 2);
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 Result<DemoSite> choose_demo_site(const std::filesystem::path& root, std::uint32_t seed) {
@@ -68,16 +81,17 @@ Result<DemoSite> choose_demo_site(const std::filesystem::path& root, std::uint32
   std::vector<std::string> files;
   for (const indexer::ScannedFile& file : found.files) {
     const bool parsed = indexer::language_of(file.path, {}).grammar != nullptr;
-    if (parsed && file.n_bytes >= kMinBytes && file.n_bytes <= kMaxBytes) {
-      files.push_back(file.path);
-    }
+    if (parsed && file.n_bytes <= kMaxBytes) files.push_back(file.path);
   }
+  std::optional<DemoSite> fallback;  // in a repository of few, short files
   // Spread over the repository instead of taking its first folder.
   for (std::size_t n = 0; n < files.size(); ++n) {
     const std::string& file = files[(std::size_t{seed} * 7919 + n * 104729) % files.size()];
     const auto text = folder.read(file, kMaxBytes);
     if (!text || indexer::judge_content(file, *text)) continue;
     const std::vector<Line> lines = lines_of(*text);
+    if (!fallback) fallback = last_line_of(file, *text, lines);
+    if (text->size() < kMinBytes) continue;
     // In the second half definitions stand above and there is something to complete from.
     for (std::size_t i = lines.size() / 2; i < lines.size(); ++i) {
       const auto view =
@@ -85,6 +99,7 @@ Result<DemoSite> choose_demo_site(const std::filesystem::path& root, std::uint32
       if (const auto cut = cut_of(view)) return site_in(file, *text, i, lines[i], *cut);
     }
   }
+  if (fallback) return *std::move(fallback);
   return fail(ErrorCode::kNotFound,
               "no place to complete at in " + root.string() +
                   ": it holds no file of a language that Kinglet parses; name one with --at "

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <exception>
 #include <string_view>
 #include <utility>
 
@@ -25,6 +26,16 @@ std::size_t prompt_budget(const Config& config, const LoadedModel& model) {
   return std::min<std::size_t>(config.context_tokens, carried - room);
 }
 
+// An exception that left the pool's thread would end the daemon for all.
+Result<PackedPrompt> guarded_pack(const PackJob& job, const std::stop_token& stop) {
+  try {
+    return pack_prompt(job, stop);
+  } catch (const std::exception& error) {
+    return fail(ErrorCode::kInternal,
+                "packing the prompt for " + job.path + " failed: " + error.what());
+  }
+}
+
 CompletionSite site_at(const lsp::TextBuffer& text, ByteOffset cursor) {
   const ByteRange line = text.line(text.line_of(cursor));
   const std::string_view all = text.text();
@@ -42,10 +53,11 @@ CompletionSite site_at(const lsp::TextBuffer& text, ByteOffset cursor) {
 
 // One request, from its arrival to its one answer.
 struct InlineCompletions::Run {
-  Run(lsp::Place the_place, lsp::Reply<lsp::InlineCompletionResult> the_reply)
-      : place(std::move(the_place)), reply(std::move(the_reply)) {}
+  Run(lsp::Place the_place, Config the_config, lsp::Reply<lsp::InlineCompletionResult> the_reply)
+      : place(std::move(the_place)), config(std::move(the_config)), reply(std::move(the_reply)) {}
 
   lsp::Place place;
+  Config config;
   lsp::Reply<lsp::InlineCompletionResult> reply;
   std::optional<lsp::ProgressToken> stream;
   std::string item_id;
@@ -60,6 +72,7 @@ struct InlineCompletions::Run {
   std::string shown;  // what of it is ghost text
   bool complete = false;
   bool answered = false;
+  bool closed = false;  // the document, meanwhile
 };
 
 InlineCompletions::InlineCompletions(CompletionServices services)
@@ -89,11 +102,10 @@ void InlineCompletions::complete(const lsp::InlineCompletionParams& params,
   if (current_) answer(*current_, lsp::InlineCompletionResult{});
   current_ = nullptr;
   if (!place) return reply(tl::unexpected(std::move(place).error()));
-  if (!services_.config.enabled) {
-    return reply(lsp::InlineCompletionResult{lsp::InlineCompletionList{}});
-  }
+  Config config = services_.config_for(*place);
+  if (!config.enabled) return reply(lsp::InlineCompletionResult{lsp::InlineCompletionList{}});
 
-  auto run = std::make_shared<Run>(*std::move(place), std::move(reply));
+  auto run = std::make_shared<Run>(*std::move(place), std::move(config), std::move(reply));
   run->item_id = std::to_string(++n_items_);
   if (services_.can_stream) run->stream = params.partialResultToken;
   current_ = run;
@@ -108,12 +120,13 @@ void InlineCompletions::complete(const lsp::InlineCompletionParams& params,
         });
       });
   pack(run->place,
+       run->config,
        run->stop.get_token(),
        [this, alive = alive_, run](Result<PackedPrompt> packed,
                                    const std::shared_ptr<const PromptWriter>& writer) {
          if (*alive == nullptr || run->answered) return;
          if (!packed) return finish(*run, tl::unexpected(std::move(packed).error()));
-         layouts_[run->place.document.uri] = {packed->pack, writer};
+         if (!run->closed) layouts_[run->place.document.uri] = {packed->pack, writer};
          generate(run, *std::move(packed), *writer);
        });
 }
@@ -125,8 +138,8 @@ void InlineCompletions::generate(const std::shared_ptr<Run>& run,
   run->stats.n_prompt = static_cast<std::uint32_t>(packed.prompt.tokens.size());
   wire::Generate request{
       .tokens = std::move(packed.prompt.tokens),
-      .max_tokens = services_.config.max_new_tokens,
-      .sampling = {.temperature = services_.config.temperature, .top_p = services_.config.top_p},
+      .max_tokens = run->config.max_new_tokens,
+      .sampling = {.temperature = run->config.temperature, .top_p = run->config.top_p},
       .stop_tokens = writer.stop_tokens(),
   };
   services_.engine.generate(
@@ -142,32 +155,35 @@ void InlineCompletions::generate(const std::shared_ptr<Run>& run,
 
 void InlineCompletions::pack(
     const lsp::Place& place,
+    const Config& config,
     std::stop_token stop,
     std::function<void(Result<PackedPrompt>, std::shared_ptr<const PromptWriter>)> on_done) {
-  services_.engine.when_loaded([this, alive = alive_, place, stop, on_done = std::move(on_done)](
-                                   Result<std::shared_ptr<const LoadedModel>> model) {
-    if (*alive == nullptr) return;
-    if (!model) return on_done(tl::unexpected(std::move(model).error()), nullptr);
-    if (stop.stop_requested()) return on_done(fail(ErrorCode::kCancelled, "cancelled"), nullptr);
-    PackJob job = services_.job_for(place);
-    job.text = place.document.text;
-    job.cursor = place.offset;
-    job.budget_tokens = prompt_budget(services_.config, **model);
-    job.max_file_bytes = services_.config.max_file_bytes;
-    job.writer = services_.writer_for(**model);
-    const auto kept = layouts_.find(place.document.uri);
-    if (kept != layouts_.end() && kept->second.writer == job.writer) {
-      job.previous = kept->second.pack;
-    }
-    boost::asio::post(
-        services_.pool, [protocol = services_.protocol, job = std::move(job), stop, on_done] {
-          auto packed = pack_prompt(job, stop);
-          boost::asio::post(protocol,
-                            [on_done, packed = std::move(packed), writer = job.writer]() mutable {
-                              on_done(std::move(packed), writer);
-                            });
-        });
-  });
+  services_.engine.when_loaded(
+      [this, alive = alive_, place, config, stop, on_done = std::move(on_done)](
+          Result<std::shared_ptr<const LoadedModel>> model) {
+        if (*alive == nullptr) return;
+        if (!model) return on_done(tl::unexpected(std::move(model).error()), nullptr);
+        if (stop.stop_requested())
+          return on_done(fail(ErrorCode::kCancelled, "cancelled"), nullptr);
+        PackJob job = services_.job_for(place);
+        job.text = place.document.text;
+        job.cursor = place.offset;
+        job.budget_tokens = prompt_budget(config, **model);
+        job.max_file_bytes = config.max_file_bytes;
+        job.writer = services_.writer_for(**model);
+        const auto kept = layouts_.find(place.document.uri);
+        if (kept != layouts_.end() && kept->second.writer == job.writer) {
+          job.previous = kept->second.pack;
+        }
+        boost::asio::post(
+            services_.pool, [protocol = services_.protocol, job = std::move(job), stop, on_done] {
+              auto packed = guarded_pack(job, stop);
+              boost::asio::post(
+                  protocol, [on_done, packed = std::move(packed), writer = job.writer]() mutable {
+                    on_done(std::move(packed), writer);
+                  });
+            });
+      });
 }
 
 void InlineCompletions::add_token(Run& run, std::string_view bytes) {
@@ -197,7 +213,7 @@ void InlineCompletions::send_stream(const Run& run, StreamEnd end) {
 void InlineCompletions::finish(Run& run, Result<wire::Generated> generated) {
   if (!generated && !run.complete) {
     if (generated.error().code == ErrorCode::kCancelled) return cancel(run);
-    return answer(run, tl::unexpected(lsp::ResponseError(generated.error())));
+    return answer(run, lsp::fail(lsp::ResponseCode::kRequestFailed, generated.error().message));
   }
   if (!run.complete) {
     const CompletionSite site = site_at(*run.place.document.text, run.place.offset);
@@ -226,6 +242,7 @@ void InlineCompletions::finish(Run& run, Result<wire::Generated> generated) {
 
 void InlineCompletions::forget(const lsp::DocumentUri& uri) {
   layouts_.erase(uri);
+  if (current_ && current_->place.document.uri == uri) current_->closed = true;
 }
 
 }  // namespace kinglet::daemon

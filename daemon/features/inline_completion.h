@@ -42,10 +42,11 @@ struct CompletionServices {
   boost::asio::any_io_executor protocol;
   boost::asio::any_io_executor pool;
   EngineClient& engine;
-  const Config& config;
   lsp::Client client;
   lsp::PositionEncoding encoding = lsp::PositionEncoding::kUtf16;
   bool can_stream = false;  // the client asked for inlineStream
+  /// The configuration at a place: a repository may narrow what the user allowed.
+  std::function<Config(const lsp::Place& place)> config_for;
   /// What to pack around a place; `writer`, `previous` and the budget are filled in here.
   std::function<PackJob(const lsp::Place& place)> job_for;
   /// The prompt writer for a model: shared by all sessions.
@@ -61,8 +62,8 @@ class InlineCompletions {
   /// Cancels what is under way.
   ~InlineCompletions();
 
-  /// Answers with a list (empty: nothing to say), null when outdated, or an error: RequestFailed
-  /// when there is no model, InvalidParams as Documents::locate().
+  /// Answers with a list (empty: nothing to say, or disabled here), null when outdated, or an
+  /// error: RequestFailed when there is no model, InvalidParams as Documents::locate().
   void complete(const lsp::InlineCompletionParams& params,
                 lsp::Response<lsp::Place> place,
                 std::stop_token stop,
@@ -70,6 +71,7 @@ class InlineCompletions {
 
   /// The prompt that complete() would use at a place, without asking the model.
   void pack(const lsp::Place& place,
+            const Config& config,
             std::stop_token stop,
             std::function<void(Result<PackedPrompt>, std::shared_ptr<const PromptWriter>)> on_done);
 

@@ -81,10 +81,10 @@ void SessionFeatures::start() {
         .protocol = services.protocol,
         .pool = services.pool.get_executor(),
         .engine = services.engine,
-        .config = session_.config(),
         .client = session_.client(),
         .encoding = session_.documents().encoding(),
         .can_stream = session_.capabilities().inlineStream,
+        .config_for = [this](const lsp::Place& place) { return config_for(place); },
         .job_for = [this](const lsp::Place& place) { return job_for(place); },
         .writer_for = [&services](const LoadedModel& model) { return services.writer_for(model); },
     });
@@ -119,8 +119,9 @@ void SessionFeatures::open_roots() {
   std::map<std::string, OpenRoot> before = std::exchange(roots_, {});
   for (const Root& root : session_.roots()) {
     if (!root.config.enabled) continue;
-    if (auto kept = before.extract(root.path)) {
-      roots_.insert(std::move(kept));
+    const auto kept = before.find(root.path);
+    if (kept != before.end() && kept->second.repository->limits() == limits_of(root.config)) {
+      roots_.insert(before.extract(kept));
       continue;
     }
     OpenRoot& opened = roots_[root.path];
@@ -200,15 +201,17 @@ void SessionFeatures::context(const lsp::TextDocumentPositionParams& params,
   auto place = session_.documents().locate(params.textDocument, params.position);
   if (!place) return reply(tl::unexpected(std::move(place).error()));
   if (!completions_) start();
-  completions_->pack(*place,
-                     std::move(stop),
-                     [reply](const Result<PackedPrompt>& packed,
-                             const std::shared_ptr<const PromptWriter>& writer) {
-                       if (reply.is_answered()) return;
-                       if (!packed)
-                         return reply(tl::unexpected(lsp::ResponseError(packed.error())));
-                       reply(describe(*packed, *writer));
-                     });
+  completions_->pack(
+      *place,
+      config_for(*place),
+      std::move(stop),
+      [reply](const Result<PackedPrompt>& packed,
+              const std::shared_ptr<const PromptWriter>& writer) {
+        if (reply.is_answered()) return;
+        if (!packed)
+          return reply(lsp::fail(lsp::ResponseCode::kRequestFailed, packed.error().message));
+        reply(describe(*packed, *writer));
+      });
 }
 
 void SessionFeatures::did_save(const lsp::DocumentUri& uri) {
@@ -233,6 +236,11 @@ std::shared_ptr<Repository> SessionFeatures::repository_of(const std::string& pa
   if (root == nullptr) return nullptr;
   const auto found = roots_.find(root->path);
   return found == roots_.end() ? nullptr : found->second.repository;
+}
+
+Config SessionFeatures::config_for(const lsp::Place& place) const {
+  const auto path = lsp::path_from_uri(place.document.uri);
+  return path ? session_.config_for(*path) : session_.config();
 }
 
 PackJob SessionFeatures::job_for(const lsp::Place& place) const {

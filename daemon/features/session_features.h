@@ -60,6 +60,7 @@ class SessionFeatures {
   void show_progress(OpenRoot& root);
   void answer_ready();
   std::shared_ptr<Repository> repository_of(const std::string& path) const;
+  Config config_for(const lsp::Place& place) const;
   PackJob job_for(const lsp::Place& place) const;
 
   Session& session_;

@@ -249,4 +249,19 @@ TEST_SUITE("daemon/keystroke") {
     CHECK(answer.error().message.find("/nowhere/model.gguf") != std::string::npos);
     CHECK(editor.ask("kinglet/status", Json::object()).contains("pid"));
   }
+
+  TEST_CASE("a repository's own file narrows what is completed and indexed there") {
+    const World world;
+    world.write(".kinglet.json", R"({"exclude": ["helpers.py"], "maxNewTokens": 1})");
+    {
+      Editor editor(world, {"--standalone"});
+      const Json ready = editor.ask("kinglet/ready", Json::object());
+      CHECK(ready["repositories"][0]["files"] == 2);  // main.py and .kinglet.json
+      editor.complete();
+      CHECK(editor.ask("kinglet/status", Json::object())["lastCompletion"]["generatedTokens"] <= 1);
+    }
+    world.write(".kinglet.json", R"({"enabled": false})");
+    Editor editor(world, {"--standalone"});
+    CHECK(editor.complete().empty());
+  }
 }
