@@ -30,10 +30,10 @@ Result<int> run(const Options& options) {
   spdlog::set_default_logger(spdlog::stderr_logger_mt("lsp"));
   spdlog::set_pattern("kinglet: %v");
   const auto paths = TRY(find_paths());
-  TRY(make_folders(paths));
   UniqueFd input(STDIN_FILENO);
   UniqueFd output(STDOUT_FILENO);
   if (options.standalone) {
+    TRY(make_folders(paths));
     auto config = TRY(load_config(paths, options.settings));
     return run_standalone(std::move(input),
                           std::move(output),
@@ -47,6 +47,8 @@ Result<int> run(const Options& options) {
   return run_relay({.input = std::move(input),
                     .output = std::move(output),
                     .connect = [&]() -> Result<UniqueFd> {
+                      // Each time: `kinglet purge` may have deleted them since.
+                      TRY(make_folders(paths));
                       auto daemon = TRY(
                           connect_or_start_daemon(paths, hello, options.settings.as_arguments()));
                       return std::move(daemon.socket);

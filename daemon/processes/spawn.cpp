@@ -38,7 +38,15 @@ struct SpawnSettings {
   }
 };
 
-void redirect(const SpawnOptions& options, posix_spawn_file_actions_t& actions) {
+/// Above every number that redirect() overwrites.
+UniqueFd open_error_file(const std::string& file) {
+  UniqueFd fd(::open(file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
+  if (!fd.is_open()) fd.reset(::open("/dev/null", O_WRONLY | O_CLOEXEC));
+  return UniqueFd(::fcntl(fd.get(), F_DUPFD_CLOEXEC, kInheritedFd + 1));
+}
+
+/// `error_fd` becomes standard error; -1: ours is shared.
+void redirect(const SpawnOptions& options, int error_fd, posix_spawn_file_actions_t& actions) {
   // The inherited descriptor first: its number may be one that the next lines overwrite.
   const bool inherits = options.inherited_fd >= 0;
   if (inherits) posix_spawn_file_actions_adddup2(&actions, options.inherited_fd, kInheritedFd);
@@ -49,10 +57,7 @@ void redirect(const SpawnOptions& options, posix_spawn_file_actions_t& actions) 
     posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
     posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
   }
-  if (!options.error_file.empty()) {
-    posix_spawn_file_actions_addopen(
-        &actions, STDERR_FILENO, options.error_file.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
-  }
+  if (error_fd >= 0) posix_spawn_file_actions_adddup2(&actions, error_fd, STDERR_FILENO);
   // An editor may leak descriptors into its server; ours must not go on holding them.
   posix_spawn_file_actions_addclosefrom_np(&actions, inherits ? kInheritedFd + 1 : kInheritedFd);
 }
@@ -83,7 +88,9 @@ std::string describe_exit(int wait_status) {
 
 Result<Process> Process::spawn(const SpawnOptions& options) {
   SpawnSettings settings;
-  redirect(options, settings.actions);
+  UniqueFd error_file;
+  if (!options.error_file.empty()) error_file = open_error_file(options.error_file);
+  redirect(options, error_file.get(), settings.actions);
   reset_signals(settings.attributes, options.own_session);
 
   std::vector<std::string> arguments = {"kinglet"};

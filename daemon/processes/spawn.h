@@ -23,7 +23,9 @@ struct SpawnOptions {
   std::vector<std::string> arguments;  // without the program's name
   int inherited_fd = -1;               // becomes kInheritedFd; -1: none
   int standard_io_fd = -1;             // becomes standard input and output; -1: /dev/null
-  std::string error_file = {};         // standard error is appended to it; empty: ours is shared
+  /// Standard error is appended to it, or goes nowhere when it cannot be opened: a log decides over
+  /// no start. Empty: ours is shared.
+  std::string error_file = {};
   bool own_session = false;            // setsid: outlives the terminal and the parent
 };
 

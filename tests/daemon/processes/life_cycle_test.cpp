@@ -223,6 +223,10 @@ TEST_SUITE("daemon/processes/life_cycle") {
     SUBCASE("stopped") {
       CHECK(home.run({"stop"}).exit_code == 0);
     }
+    SUBCASE("purged, with its folders") {
+      CHECK(home.run({"purge", "--yes"}).exit_code == 0);
+      CHECK(!std::filesystem::exists(home.paths().state));
+    }
     // The new daemon knows the session; the reply to its initialize is nobody's.
     const Json status = editor.call("kinglet/status", nullptr)["result"];
     CHECK(status["pid"] != before);

@@ -1,5 +1,6 @@
 // The real engine and parse worker behind the real daemon.
 #include <csignal>
+#include <filesystem>
 #include <fstream>
 
 #include <doctest/doctest.h>
@@ -59,6 +60,8 @@ TEST_SUITE("daemon/processes/workers") {
     editor.initialize(home.folder());
     home.wait_for_engine("ready");
     const Json before = home.status();
+    // Nor does its log decide whether the next one starts.
+    std::filesystem::remove_all(home.paths().state);
     for (const pid_t pid : home.processes("engine"))
       ::kill(pid, SIGKILL);
     wait_until("its death seen", [&] { return home.status()["engine"]["restarts"] == 1; });
