@@ -271,7 +271,7 @@ std::string describe_config(const Config& config) {
   nlohmann::ordered_json all;
   for (const auto& row : rows())
     all[row.key] = row.get(config);
-  return all.dump(2);
+  return all.dump(2, ' ', false, json::error_handler_t::replace);
 }
 
 Result<std::filesystem::path> find_model(const Config& config) {

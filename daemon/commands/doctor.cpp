@@ -19,6 +19,7 @@
 #include "daemon/version.h"
 #include "inference/backend.h"
 #include "inference/model.h"
+#include "lsp/json.h"
 
 namespace kinglet::daemon {
 
@@ -216,7 +217,7 @@ Result<int> run(const SettingsFlags& flags) {
 
 Result<int> answer_probe() {
   const auto socket = TRY(inherited_socket());
-  const std::string text = probe_devices().dump();
+  const std::string text = lsp::to_text(probe_devices());
   return ::write(socket.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size()) ? 0
                                                                                               : 1;
 }

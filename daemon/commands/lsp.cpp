@@ -14,6 +14,7 @@
 #include "daemon/processes/daemon_connection.h"
 #include "daemon/processes/relay.h"
 #include "daemon/version.h"
+#include "lsp/json.h"
 
 namespace kinglet::daemon {
 
@@ -40,10 +41,9 @@ Result<int> run(const Options& options) {
                           options.settings.as_json(),
                           {.services = make_services_options(paths, std::move(config))});
   }
-  // An editor that is gone shows as an error of writing.
-  std::signal(SIGPIPE, SIG_IGN);
-  const Hello hello{
-      .version = kVersion, .purpose = Purpose::kLsp, .settings = options.settings.as_json().dump()};
+  const Hello hello{.version = kVersion,
+                    .purpose = Purpose::kLsp,
+                    .settings = lsp::to_text(options.settings.as_json())};
   return run_relay({.input = std::move(input),
                     .output = std::move(output),
                     .connect = [&]() -> Result<UniqueFd> {

@@ -30,6 +30,7 @@
 #include "daemon/processes/handshake.h"
 #include "daemon/session.h"
 #include "daemon/version.h"
+#include "lsp/json.h"
 
 namespace kinglet::daemon {
 
@@ -89,7 +90,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
         co_await serve_lsp(flags);
         break;
       case Purpose::kStatus:
-        send(host_.services.status().dump() + "\n");
+        send(lsp::to_text(host_.services.status()) + "\n");
         co_await drain();
         break;
       case Purpose::kStop:

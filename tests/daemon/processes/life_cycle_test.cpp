@@ -236,6 +236,17 @@ TEST_SUITE("daemon/processes/life_cycle") {
     CHECK(editor.quit() == 0);
   }
 
+  TEST_CASE("a folder whose name is no UTF-8 is a folder") {
+    const Home home;
+    std::filesystem::create_directory(home / "caf\xe9");
+    Editor editor(home);
+    editor.initialize(home / "caf%E9");
+    const Json status = home.status();
+    REQUIRE(status["clients"].size() == 1);
+    CHECK(status["clients"][0]["roots"][0] == (home / "caf\xef\xbf\xbd").string());
+    CHECK(editor.quit() == 0);
+  }
+
   TEST_CASE("a daemon that cannot be replaced is an error, not a silence") {
     const Home home;
     Editor editor(home);
