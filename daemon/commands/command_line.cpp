@@ -1,6 +1,9 @@
 #include <cstdio>
 #include <exception>
+#include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <CLI/CLI.hpp>
@@ -32,6 +35,20 @@ std::string indented(std::string_view lines) {
   return out;
 }
 
+/// What is wrong with the verb, if anything. CLI11 would only say that one is needed.
+std::optional<std::string> unknown_verb(std::span<char* const> words) {
+  if (words.empty() || *words.front() == '-') return std::nullopt;
+  const std::string_view verb = words.front();
+  std::string known;
+  for (const Command& command : all_commands()) {
+    if (command.name == verb) return std::nullopt;
+    if (command.audience != Audience::kPeople) continue;
+    known.append(known.empty() ? "" : ", ").append(command.name);
+  }
+  return "There is no verb \"" + std::string(verb) + "\". The verbs are " + known +
+         "; `kinglet --help` says what they do.";
+}
+
 int report(const Error& error) {
   std::fprintf(stderr, "kinglet: %s\n", error.message.c_str());
   return 1;
@@ -50,6 +67,10 @@ int run(const Action& action) {
 }  // namespace
 
 int run_command_line(int argc, char** argv) {
+  if (const auto problem = unknown_verb(std::span(argv, argc).subspan(argc > 0 ? 1 : 0))) {
+    report({ErrorCode::kInvalidArgument, *problem});
+    return 2;
+  }
   CLI::App app(kAbout, "kinglet");
   app.set_version_flag("--version", std::string("kinglet ") + kVersion, "Print the version");
   app.footer(kExamples);

@@ -30,6 +30,8 @@ Result<int> run(const Options& options) {
   // Standard output belongs to the protocol; standard error to people.
   spdlog::set_default_logger(spdlog::stderr_logger_mt("lsp"));
   spdlog::set_pattern("kinglet: %v");
+  // An editor that is gone shows as an error of writing.
+  std::signal(SIGPIPE, SIG_IGN);
   const auto paths = TRY(find_paths());
   UniqueFd input(STDIN_FILENO);
   UniqueFd output(STDOUT_FILENO);

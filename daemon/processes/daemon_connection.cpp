@@ -54,7 +54,12 @@ Result<UniqueFd> connect_socket(const Paths& paths) {
   UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (!socket.is_open()) return fail(ErrorCode::kIo, "Cannot make a socket: " + errno_text());
   if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
-    return fail(ErrorCode::kUnavailable, "No daemon is running.");
+    if (errno == ENOENT || errno == ECONNREFUSED) {
+      return fail(ErrorCode::kUnavailable, "No daemon is running.");
+    }
+    return fail(ErrorCode::kIo,
+                "Cannot connect to " + path + ": " + errno_text() +
+                    ". Check the folder, or set XDG_RUNTIME_DIR to one of your own.");
   }
   return socket;
 }

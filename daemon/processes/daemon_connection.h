@@ -21,8 +21,9 @@ struct DaemonConnection {
 };
 
 /// Connects and greets; blocks, for a few seconds at most.
-/// Errors: kUnavailable when no daemon runs; kTimeout when it does not answer; kInvalidArgument
-/// when the socket belongs to another user; kUnsupported when it speaks another protocol.
+/// Errors: kUnavailable when no daemon runs; kIo when the socket cannot be reached; kTimeout when
+/// the daemon does not answer; kInvalidArgument when the socket belongs to another user;
+/// kUnsupported when it speaks another protocol.
 Result<DaemonConnection> connect_to_daemon(const Paths& paths, const Hello& hello);
 
 /// The same, and starts a daemon when there is none, or when there is one older than this program

@@ -59,6 +59,25 @@ TEST_SUITE("daemon/commands") {
     }
   }
 
+  TEST_CASE("an unknown verb is named, with the verbs that there are") {
+    const Home home;
+    const auto outcome = home.run({"nope", "--yes"});
+    CHECK(outcome.exit_code == 2);
+    CHECK(outcome.output ==
+          "kinglet: There is no verb \"nope\". The verbs are lsp, try, doctor, status, stop, logs, "
+          "purge, daemon; `kinglet --help` says what they do.\n");
+  }
+
+  TEST_CASE("status: a socket that cannot be reached is not called a daemon that does not run") {
+    const Home home;
+    std::ofstream(home.paths().runtime) << "a file in the folder's place";
+    const auto outcome = home.run({"status"});
+    CHECK(outcome.exit_code == 1);
+    CHECK(contains(
+        outcome.output,
+        "kinglet: Cannot connect to " + home.paths().socket().string() + ": Not a directory."));
+  }
+
   TEST_CASE("a wrong flag is an error that names what is expected") {
     const Home home;
     const auto outcome = home.run({"daemon", "--backend", "metal"});
