@@ -56,6 +56,7 @@ class EngineClient::Core : public std::enable_shared_from_this<Core> {
 
   void configure(Result<wire::Load> load) {
     if (same(load_, load)) return;
+    const bool is_other_model = load_ && load && load_->model_path != load->model_path;
     load_ = std::move(load);
     n_failed_loads_ = 0;
     n_load_deaths_ = 0;
@@ -63,6 +64,7 @@ class EngineClient::Core : public std::enable_shared_from_this<Core> {
     model_.reset();
     stop_engine();
     if (current_) requeue_current();
+    if (is_other_model) turn_requests_away();
     post([](Core& core) { core.pump(); });
   }
 
@@ -80,6 +82,7 @@ class EngineClient::Core : public std::enable_shared_from_this<Core> {
     auto job = std::make_shared<Job>();
     job->id = next_request_++;
     job->request = std::move(request);
+    job->n_prompt = static_cast<std::uint32_t>(job->request.tokens.size());
     job->on_token = std::move(on_token);
     job->on_done = std::move(on_done);
     queue_.push_back(job);
@@ -113,6 +116,7 @@ class EngineClient::Core : public std::enable_shared_from_this<Core> {
     wire::Generate request;
     OnToken on_token;
     OnGenerated on_done;              // empty once called
+    std::uint32_t n_prompt = 0;       // tokens that request began with
     std::vector<std::int32_t> given;  // tokens passed on since the engine was last given the job
     int n_attempts = 0;
     std::optional<std::stop_callback<std::function<void()>>> on_stop;
@@ -365,12 +369,22 @@ class EngineClient::Core : public std::enable_shared_from_this<Core> {
     if (n_given > 0 && request.max_tokens == 0) {
       // It died with its last word: all that was asked for is there.
       wire::Generated done;
-      done.n_prompt = static_cast<std::uint32_t>(request.tokens.size()) - n_given;
-      done.n_generated = n_given;
+      done.n_prompt = job->n_prompt;
+      done.n_generated = static_cast<std::uint32_t>(request.tokens.size()) - job->n_prompt;
       return job->answer(done);
     }
     job->id = next_request_++;
     queue_.push_front(job);
+  }
+
+  /// Their tokens are numbers of another model's vocabulary.
+  void turn_requests_away() {
+    post([jobs = std::exchange(queue_, {})](Core&) {
+      for (const auto& job : jobs) {
+        job->answer(fail(ErrorCode::kUnavailable,
+                         "The model was changed while this waited for it. Ask again."));
+      }
+    });
   }
 
   void cancel(const JobPtr& job) {

@@ -70,7 +70,8 @@ class EngineClient {
   ~EngineClient();
 
   /// Which model to load and how, or why there is none (every request then gets that error). When
-  /// it differs from before, a running engine is replaced; its request in flight is tried anew.
+  /// it differs from before, a running engine is replaced. Requests are tried anew, but those for
+  /// another model than this one fail with kUnavailable.
   void configure(Result<wire::Load> load);
 
   /// Calls back once the model is there (or will not be), and starts loading it.

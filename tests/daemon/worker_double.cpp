@@ -109,7 +109,7 @@ class Double {
       wait_for(behavior == Behavior::kWaits ? stop : std::stop_token());
       return fail(ErrorCode::kCancelled, "cancelled");
     }
-    for (; done.n_generated < wanted.max_tokens; ++done.n_generated) {
+    for (;; ++done.n_generated) {
       const bool is_time = done.n_generated == 2;
       if (is_time && behavior == Behavior::kDiesOnce && is_first_attempt) die();
       if (is_time && behavior == Behavior::kAlwaysDies) die();
@@ -119,6 +119,7 @@ class Double {
       if (is_time && behavior == Behavior::kGarbage) {
         (void)!::write(kInheritedFd, "garbage that is no frame", 24);
       }
+      if (done.n_generated == wanted.max_tokens) break;
       TRY(give());
     }
     if (behavior == Behavior::kTalksOn) TRY(give());

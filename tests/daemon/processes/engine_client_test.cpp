@@ -25,16 +25,18 @@ struct Completion {
   std::stop_source stop;
 };
 
+wire::Load load_of(const std::string& model, std::uint32_t threads = 0) {
+  return {.model_path = model,
+          .backend = "auto",
+          .device = "",
+          .kv_format = "f16",
+          .threads = threads,
+          .context_tokens = 0};
+}
+
 class Fixture {
  public:
-  explicit Fixture(const std::string& model = "good") {
-    client.configure(wire::Load{.model_path = model,
-                                .backend = "auto",
-                                .device = "",
-                                .kv_format = "f16",
-                                .threads = 0,
-                                .context_tokens = 0});
-  }
+  explicit Fixture(const std::string& model = "good") { client.configure(load_of(model)); }
 
   std::shared_ptr<Completion> begin(Behavior behavior, std::uint32_t max_tokens = 5) {
     auto completion = std::make_shared<Completion>();
@@ -203,13 +205,49 @@ TEST_SUITE("daemon/processes/engine_client") {
     CHECK(fixture.client.status().state == EngineState::kFailed);
     CHECK(fixture.client.status().pid == -1);
     CHECK(!*fixture.run(Behavior::kGood)->result);
-    fixture.client.configure(wire::Load{.model_path = "good",
-                                        .backend = "auto",
-                                        .device = "",
-                                        .kv_format = "f16",
-                                        .threads = 0,
-                                        .context_tokens = 0});
+    fixture.client.configure(load_of("good"));
     CHECK(*fixture.run(Behavior::kGood)->result);
+  }
+
+  TEST_CASE("another model is not given what was written for the one before") {
+    Fixture fixture;
+    const auto running = fixture.begin(Behavior::kWaits);
+    const auto waiting = fixture.begin(Behavior::kGood);
+    fixture.run_until([&] { return running->tokens.size() == 1; });
+    fixture.client.configure(load_of("better"));
+    CHECK(running->n_replies + waiting->n_replies == 0);
+    const auto next = fixture.run(Behavior::kGood);
+    CHECK(*next->result);
+    CHECK(fixture.client.model()->info.name == "better");
+    for (const auto& turned_away : {running, waiting}) {
+      REQUIRE(turned_away->n_replies == 1);
+      REQUIRE(!*turned_away->result);
+      CHECK(turned_away->result->error().code == ErrorCode::kUnavailable);
+    }
+    CHECK(waiting->tokens.empty());
+  }
+
+  TEST_CASE("the same model with other settings goes on with what it was given") {
+    Fixture fixture;
+    const auto running = fixture.begin(Behavior::kWaits);
+    const auto waiting = fixture.begin(Behavior::kGood);
+    fixture.run_until([&] { return running->tokens.size() == 1; });
+    fixture.client.configure(load_of("good", 2));
+    fixture.run_until([&] { return running->tokens.size() == 2; });
+    running->stop.request_stop();
+    fixture.run_until([&] { return waiting->n_replies > 0; });
+    CHECK(*waiting->result);
+  }
+
+  TEST_CASE("an engine that dies after its last token has answered") {
+    Fixture fixture;
+    const auto completion = fixture.begin(Behavior::kDiesOnce, 2);
+    fixture.run_until([&] { return completion->n_replies > 0; });
+    REQUIRE(*completion->result);
+    CHECK((*completion->result)->n_prompt == 1);
+    CHECK((*completion->result)->n_generated == 2);
+    CHECK(fixture.client.status().n_restarts == 1);
+    CHECK(fixture.client.status().state == EngineState::kStopped);
   }
 
   TEST_CASE("an engine that dies while it loads is tried twice, then the reason is told") {
