@@ -1,5 +1,7 @@
 #include "daemon/config.h"
 
+#include <algorithm>
+#include <array>
 #include <cstdio>
 #include <limits>
 #include <system_error>
@@ -265,6 +267,12 @@ std::vector<std::string> apply_config_file(const std::filesystem::path& file,
   if (!content) return {content.error().message};
   if (!*content) return {};
   return apply_config(**content, source, file.string(), config);
+}
+
+bool concern_engine(const json& settings) {
+  const auto is_named = [&](const char* key) { return settings.contains(key); };
+  return std::ranges::any_of(std::array{"model", "backend", "device", "kvFormat", "threads"},
+                             is_named);
 }
 
 std::string describe_config(const Config& config) {

@@ -36,6 +36,12 @@ struct Config {
   friend bool operator==(const Config&, const Config&) = default;
 };
 
+/// What config.json says, and what is wrong with it, for people.
+struct LoadedConfig {
+  Config config;
+  std::vector<std::string> problems;
+};
+
 /// Who says it decides what may be said.
 enum class ConfigSource : std::uint8_t {
   kUser,        // config.json, the client's settings, flags: everything
@@ -60,6 +66,9 @@ std::vector<std::string> apply_settings(const nlohmann::json& settings,
 std::vector<std::string> apply_config_file(const std::filesystem::path& file,
                                            ConfigSource source,
                                            Config& config);
+
+/// Whether settings (any JSON) say what the engine loads, or how: the one engine is all sessions'.
+bool concern_engine(const nlohmann::json& settings);
 
 /// The configuration as JSON text, for `kinglet doctor`.
 std::string describe_config(const Config& config);

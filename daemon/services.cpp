@@ -8,19 +8,20 @@ namespace kinglet::daemon {
 
 namespace {
 
-Result<wire::Load> describe_load(const Config& config) {
-  const auto model = TRY(find_model(config));
+Result<wire::Load> describe_load(const Config& wanted, std::uint32_t context_tokens) {
+  const auto model = TRY(find_model(wanted));
   return wire::Load{.model_path = model.string(),
-                    .backend = config.backend,
-                    .device = config.device,
-                    .kv_format = config.kv_format,
-                    .threads = config.threads,
-                    .context_tokens = config.context_tokens + config.max_new_tokens};
+                    .backend = wanted.backend,
+                    .device = wanted.device,
+                    .kv_format = wanted.kv_format,
+                    .threads = wanted.threads,
+                    .context_tokens = context_tokens};
 }
 
 }  // namespace
 
-ServicesOptions make_services_options(const Paths& paths, Config config) {
+ServicesOptions make_services_options(const Paths& paths, LoadedConfig loaded) {
+  Config& config = loaded.config;
   ServicesOptions options;
   options.paths = paths;
   options.engine.spawn.error_file = paths.log_file("stderr").string();
@@ -29,6 +30,7 @@ ServicesOptions make_services_options(const Paths& paths, Config config) {
   options.parse.spawn.arguments = {"parse-worker", "--log-level", config.log_level};
   options.parse.n_workers = config.parse_workers;
   options.config = std::move(config);
+  options.config_problems = std::move(loaded.problems);
   return options;
 }
 
@@ -37,6 +39,7 @@ Services::Services(boost::asio::any_io_executor executor, ServicesOptions option
       pool(std::max(1U, std::thread::hardware_concurrency() / 2)),
       paths(std::move(options.paths)),
       config(std::move(options.config)),
+      config_problems(std::move(options.config_problems)),
       engine(executor, std::move(options.engine)),
       parser(executor, std::move(options.parse)),
       repositories(parser) {
@@ -44,7 +47,7 @@ Services::Services(boost::asio::any_io_executor executor, ServicesOptions option
 }
 
 void Services::configure_engine(const Config& wanted) {
-  engine.configure(describe_load(wanted));
+  engine.configure(describe_load(wanted, config.context_tokens + config.max_new_tokens));
 }
 
 std::shared_ptr<const PromptWriter> Services::writer_for(const LoadedModel& model) {

@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/thread_pool.hpp>
@@ -20,20 +21,22 @@ namespace kinglet::daemon {
 
 struct ServicesOptions {
   Paths paths;
-  Config config;  // config.json, then the daemon's flags
+  Config config;                                  // config.json, then the daemon's flags
+  std::vector<std::string> config_problems = {};  // of config.json
   EngineOptions engine;
   ParseOptions parse;
 };
 
 /// What a daemon of these settings needs: workers from this very program, their stderr in a log.
-ServicesOptions make_services_options(const Paths& paths, Config config);
+ServicesOptions make_services_options(const Paths& paths, LoadedConfig loaded);
 
 /// For the protocol thread, on which nothing blocks: what takes more than a millisecond is posted
 /// to `pool` and its result posted back to `protocol`.
 struct Services {
   Services(boost::asio::any_io_executor executor, ServicesOptions options);
 
-  /// Makes the engine load what `wanted` says.
+  /// Makes the engine load what `wanted` says. Its context is as long as the daemon's own
+  /// configuration has it: no session shortens another's.
   void configure_engine(const Config& wanted);
   /// The prompt writer for a model; its cache of token segments is shared by all sessions.
   std::shared_ptr<const PromptWriter> writer_for(const LoadedModel& model);
@@ -42,6 +45,7 @@ struct Services {
   boost::asio::thread_pool pool;
   Paths paths;
   Config config;
+  std::vector<std::string> config_problems;  // each session shows them to its client
   EngineClient engine;
   ParseClient parser;
   Repositories repositories;

@@ -60,6 +60,7 @@ lsp::Response<lsp::InitializeResult> Session::initialize(const lsp::InitializePa
   if (params.clientInfo) client_name_ = params.clientInfo->name;
   documents_.set_encoding(lsp::choose_position_encoding(capabilities_));
   initial_settings_ = params.initializationOptions.value_or(nlohmann::json());
+  show_problems(services_.config_problems);
   apply_settings(nullptr);
   set_roots(params.roots());
   spdlog::info("client \"{}\" with {} folders", client_name_, roots_.size());
@@ -161,7 +162,11 @@ void Session::apply_settings(const nlohmann::json& changed) {
   apply(changed, "the editor's settings");
   apply(flags_, "the flags of `kinglet lsp`");
   show_problems(problems);
-  services_.configure_engine(config_);
+  // The engine is everyone's: who says nothing of it leaves it as it is.
+  const bool concerns_engine =
+      concern_engine(initial_settings_) || concern_engine(changed) || concern_engine(flags_);
+  if (concerns_engine || has_configured_engine_) services_.configure_engine(config_);
+  has_configured_engine_ = concerns_engine;
 }
 
 /// Before `initialized` a server may not say anything.

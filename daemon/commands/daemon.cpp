@@ -47,13 +47,16 @@ Result<int> run(const Options& options) {
   if (announcement.is_open()) ::fcntl(announcement.get(), F_SETFD, FD_CLOEXEC);
   const auto paths = TRY(find_paths());
   TRY(make_folders(paths));
-  auto config = TRY(load_config(paths, options.settings));
+  auto loaded = TRY(load_config(paths, options.settings));
+  const Config& config = loaded.config;
   TRY(start_log(paths, "daemon", config.log_level));
+  for (const auto& problem : loaded.problems)
+    spdlog::warn("configuration: {}", problem);
   const std::uint32_t idle_exit = options.idle_exit_seconds.value_or(config.idle_exit_seconds);
 
   boost::asio::io_context io(1);
   Broker broker(io,
-                {.services = make_services_options(paths, std::move(config)),
+                {.services = make_services_options(paths, std::move(loaded)),
                  .idle_exit = std::chrono::seconds(idle_exit)});
   TRY(broker.listen());
   start_stderr_anew(paths);

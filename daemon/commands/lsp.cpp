@@ -37,11 +37,11 @@ Result<int> run(const Options& options) {
   UniqueFd output(STDOUT_FILENO);
   if (options.standalone) {
     TRY(make_folders(paths));
-    auto config = TRY(load_config(paths, options.settings));
+    auto loaded = TRY(load_config(paths, options.settings));
     return run_standalone(std::move(input),
                           std::move(output),
                           options.settings.as_json(),
-                          {.services = make_services_options(paths, std::move(config))});
+                          {.services = make_services_options(paths, std::move(loaded))});
   }
   const Hello hello{.version = kVersion,
                     .purpose = Purpose::kLsp,

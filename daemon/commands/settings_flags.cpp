@@ -2,8 +2,6 @@
 
 #include <filesystem>
 
-#include <spdlog/spdlog.h>
-
 namespace kinglet::daemon {
 
 void SettingsFlags::add_to(CLI::App& app) {
@@ -35,15 +33,13 @@ std::vector<std::string> SettingsFlags::as_arguments() const {
   return arguments;
 }
 
-Result<Config> load_config(const Paths& paths, const SettingsFlags& flags) {
-  Config config;
-  for (const auto& problem : apply_config_file(paths.config_file(), ConfigSource::kUser, config)) {
-    spdlog::warn("{}", problem);
-  }
-  const auto wrong =
-      apply_settings(flags.as_json(), ConfigSource::kUser, "the command line's flags", config);
+Result<LoadedConfig> load_config(const Paths& paths, const SettingsFlags& flags) {
+  LoadedConfig loaded;
+  loaded.problems = apply_config_file(paths.config_file(), ConfigSource::kUser, loaded.config);
+  const auto wrong = apply_settings(
+      flags.as_json(), ConfigSource::kUser, "the command line's flags", loaded.config);
   if (!wrong.empty()) return fail(ErrorCode::kInvalidArgument, wrong.front());
-  return config;
+  return loaded;
 }
 
 }  // namespace kinglet::daemon

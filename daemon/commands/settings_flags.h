@@ -31,8 +31,8 @@ class SettingsFlags {
   std::string log_level_;
 };
 
-/// config.json, then the flags. What is wrong in the file is logged and left out; a wrong flag is
-/// an error (kInvalidArgument).
-Result<Config> load_config(const Paths& paths, const SettingsFlags& flags);
+/// config.json, then the flags. What is wrong in the file is a problem and left out; a wrong flag
+/// is an error (kInvalidArgument).
+Result<LoadedConfig> load_config(const Paths& paths, const SettingsFlags& flags);
 
 }  // namespace kinglet::daemon

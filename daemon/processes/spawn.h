@@ -26,7 +26,7 @@ struct SpawnOptions {
   /// Standard error is appended to it, or goes nowhere when it cannot be opened: a log decides over
   /// no start. Empty: ours is shared.
   std::string error_file = {};
-  bool own_session = false;            // setsid: outlives the terminal and the parent
+  bool own_session = false;  // setsid: outlives the terminal and the parent
 };
 
 /// How a process ended, for people: "exited with 1", "was killed by signal 9 (Killed)".

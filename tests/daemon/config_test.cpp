@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include <doctest/doctest.h>
+#include <nlohmann/json.hpp>
 
 #include "tests/daemon/temporary_folder.h"
 
@@ -60,6 +61,15 @@ TEST_SUITE("daemon/config") {
     CHECK(config.kv_format == "f32");
     config.kv_format = "f16";
     CHECK(config == Config{});
+  }
+
+  TEST_CASE("settings that concern the engine are told from those that do not") {
+    for (const char* key : {"model", "backend", "device", "kvFormat", "threads"}) {
+      CHECK(concern_engine({{key, nullptr}}));
+    }
+    CHECK(!concern_engine({{"contextTokens", 256}, {"enabled", false}}));
+    CHECK(!concern_engine(nullptr));
+    CHECK(!concern_engine(nlohmann::json::array({"model"})));
   }
 
   TEST_CASE("an unknown key is named with the known ones") {

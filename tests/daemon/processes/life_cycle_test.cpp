@@ -236,6 +236,23 @@ TEST_SUITE("daemon/processes/life_cycle") {
     CHECK(editor.quit() == 0);
   }
 
+  TEST_CASE("what is wrong with config.json is shown to each editor and logged") {
+    const Home home;
+    home.write_config({{"enabled", false}, {"treads", 2}});
+    for (int i = 0; i < 2; ++i) {
+      Editor editor(home);
+      editor.initialize(home.folder());
+      editor.call("kinglet/status", nullptr);
+      REQUIRE(editor.notifications().size() == 1);
+      const Json& shown = editor.notifications().front();
+      CHECK(shown["method"] == "window/showMessage");
+      const std::string message = shown["params"]["message"];
+      CHECK(message.find("Unknown key \"treads\" in " + home.paths().config_file().string()) == 0);
+      CHECK(editor.quit() == 0);
+    }
+    CHECK(home.run({"logs", "daemon"}).output.find("Unknown key \"treads\"") != std::string::npos);
+  }
+
   TEST_CASE("a folder whose name is no UTF-8 is a folder") {
     const Home home;
     std::filesystem::create_directory(home / "caf\xe9");

@@ -75,6 +75,41 @@ TEST_SUITE("daemon/processes/workers") {
     CHECK(other.quit() == 0);
   }
 
+  TEST_CASE("one session's model stays when another says nothing of it") {
+    const HomeWithModel home;
+    const std::string other_model = home / "other.gguf";
+    test::write_synthetic_gguf({.layers = 2}, other_model);
+    Editor first(home);
+    first.initialize(home.folder());
+    home.wait_for_engine("ready");
+    const Json configured = home.status();
+    Editor second(home, {"--model", other_model});
+    second.initialize(home.folder());
+    wait_until("another engine",
+               [&] { return home.status()["engine"]["pid"] != configured["engine"]["pid"]; });
+    home.wait_for_engine("ready");
+    const Json before = home.status();
+    CHECK(before["model"]["modelBytes"] != configured["model"]["modelBytes"]);
+    Editor third(home);
+    third.call("initialize",
+               {{"processId", nullptr},
+                {"rootUri", nullptr},
+                {"initializationOptions", {{"contextTokens", 256}}},
+                {"capabilities", Json::object()}});
+    CHECK(home.status()["engine"]["pid"] == before["engine"]["pid"]);
+    CHECK(home.status()["model"] == before["model"]);
+    CHECK(third.quit() == 0);
+    // Who takes the word back gets the daemon's own model again.
+    first.notify("workspace/didChangeConfiguration", {{"settings", {{"threads", 2}}}});
+    first.notify("workspace/didChangeConfiguration", {{"settings", Json::object()}});
+    wait_until("the configured model", [&] {
+      const Json status = home.status();
+      return status.contains("model") && status["model"] == configured["model"];
+    });
+    CHECK(second.quit() == 0);
+    CHECK(first.quit() == 0);
+  }
+
   TEST_CASE("workers die with a daemon that is killed") {
     const HomeWithModel home;
     Editor editor(home);
