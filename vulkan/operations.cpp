@@ -20,13 +20,23 @@ struct RmsNormPush {
   std::uint32_t n_rows, n_columns;
   float epsilon;
 };
-struct MulMatVecPush {
-  DeviceAddress weights, input, output;
+struct LayerNormPush {
+  DeviceAddress input, weight, bias, output;
   std::uint32_t n_rows, n_columns;
+  float epsilon;
+};
+struct HeadRmsNormPush {
+  DeviceAddress heads, weight;
+  std::uint32_t head_dim, row_stride;
+  float epsilon;
+};
+struct MulMatVecPush {
+  DeviceAddress weights, bias, input, output;
+  std::uint32_t n_rows, n_columns, input_stride, output_stride;
 };
 struct MulMatPush {
-  DeviceAddress weights, input, output;
-  std::uint32_t n_rows, n_columns, n_tokens;
+  DeviceAddress weights, bias, input, output;
+  std::uint32_t n_rows, n_columns, input_stride, output_stride, n_tokens;
 };
 struct RopePush {
   DeviceAddress heads, positions, table;
@@ -39,15 +49,25 @@ struct CacheWritePush {
 struct AttentionPush {
   DeviceAddress queries, positions, pages, key_cache, value_cache, partials;
   std::uint32_t n_heads, n_kv_heads, head_dim, row_stride, page_tokens, split_tokens, window;
-  float scale;
+  float scale, soft_cap;
 };
 struct CombinePush {
   DeviceAddress partials, output;
   std::uint32_t n_splits, head_dim;
 };
-struct SwiGluPush {
+struct GatedLinearPush {
   DeviceAddress gate_up, output;
   std::uint32_t n_columns;
+};
+struct GeluPush {
+  DeviceAddress values;
+  std::uint32_t n_columns, row_stride;
+};
+// Of scale and soft_cap: the factor, the cap.
+struct ScalarPush {
+  DeviceAddress values;
+  std::uint32_t n_columns, row_stride;
+  float scalar;
 };
 struct AddPush {
   DeviceAddress a, b, output;
@@ -58,6 +78,7 @@ struct AddPush {
 // The constants of the kernels' files of the same names.
 constexpr std::uint32_t kElementwise = 64;  // invocations of a workgroup
 constexpr std::uint32_t kNormWorkgroup = 256;
+constexpr std::uint32_t kHeadWorkgroup = 64;
 constexpr std::uint32_t kVecWorkgroup = 64;
 constexpr std::uint32_t kVecRows = 4;
 constexpr std::uint32_t kTile = 32;
@@ -102,6 +123,16 @@ void check([[maybe_unused]] const Matrix& matrix) {
   assert(matrix.n_columns % block_elements(matrix.type) == 0);
 }
 
+std::uint32_t stride_or(std::uint32_t stride, std::uint32_t n_elements) {
+  assert(stride == 0 || stride >= n_elements);
+  return stride != 0 ? stride : n_elements;
+}
+
+Groups elementwise_groups(const Elementwise& op) {
+  assert(op.n_tokens > 0 && op.n_tokens <= kMaxTokens && op.n_columns > 0);
+  return {divide_up(op.n_columns, kElementwise), op.n_tokens, 1};
+}
+
 std::string_view suffix(WeightType type) {
   switch (type) {
     case WeightType::kF32:
@@ -140,7 +171,18 @@ std::uint32_t element_bytes(CacheType type) {
 }
 
 Result<Operations> Operations::create(Pipelines& pipelines, const Formats& formats) {
-  std::vector<std::string> names = {"add", "attention_combine", "rms_norm", "rope_neox", "swiglu"};
+  std::vector<std::string> names = {"add",
+                                    "attention_combine",
+                                    "geglu",
+                                    "gelu",
+                                    "head_rms_norm",
+                                    "layer_norm",
+                                    "rms_norm",
+                                    "rope_interleaved",
+                                    "rope_neox",
+                                    "scale",
+                                    "soft_cap",
+                                    "swiglu"};
   for (const WeightType type : formats.weights) {
     for (const char* operation : {"get_rows", "mul_mat", "mul_mat_vec"}) {
       names.push_back(name(operation, suffix(type)));
@@ -189,6 +231,26 @@ void Operations::rms_norm(Stream& stream, const RmsNorm& op) const {
                   2 * passes + kNormWorkgroup);
 }
 
+void Operations::layer_norm(Stream& stream, const LayerNorm& op) const {
+  assert(op.n_rows > 0 && op.n_columns > 0);
+  const std::uint64_t passes = divide_up(op.n_columns, kNormWorkgroup);
+  stream.dispatch(
+      pipeline("layer_norm"),
+      LayerNormPush{op.input, op.weight, op.bias, op.output, op.n_rows, op.n_columns, op.epsilon},
+      folded(op.n_rows),
+      3 * passes + std::uint64_t{2} * kNormWorkgroup);
+}
+
+void Operations::head_rms_norm(Stream& stream, const HeadRmsNorm& op) const {
+  assert(op.n_tokens > 0 && op.n_tokens <= kMaxTokens);
+  assert(op.head_dim > 0 && op.n_heads > 0 && op.n_heads * op.head_dim <= op.row_stride);
+  const std::uint64_t passes = divide_up(op.head_dim, kHeadWorkgroup);
+  stream.dispatch(pipeline("head_rms_norm"),
+                  HeadRmsNormPush{op.heads, op.weight, op.head_dim, op.row_stride, op.epsilon},
+                  {op.n_heads, op.n_tokens, 1},
+                  2 * passes + kHeadWorkgroup);
+}
+
 void Operations::mul_mat(Stream& stream, const MulMat& op) const {
   if (op.n_tokens <= kMaxVecTokens) {
     mul_mat_vec(stream, op);
@@ -201,12 +263,17 @@ void Operations::mul_mat_vec(Stream& stream, const MulMat& op) const {
   check(op.weights);
   assert(op.n_tokens > 0 && op.n_tokens <= kMaxTokens);
   const std::uint64_t passes = divide_up(op.weights.n_columns, kVecWorkgroup * 4);
-  stream.dispatch(
-      pipeline(name("mul_mat_vec", suffix(op.weights.type))),
-      MulMatVecPush{
-          op.weights.address, op.input, op.output, op.weights.n_rows, op.weights.n_columns},
-      folded(divide_up(op.weights.n_rows, kVecRows), op.n_tokens),
-      passes * (1 + kVecRows) + std::uint64_t{2} * kVecRows + kVecWorkgroup);
+  stream.dispatch(pipeline(name("mul_mat_vec", suffix(op.weights.type))),
+                  MulMatVecPush{op.weights.address,
+                                op.bias,
+                                op.input,
+                                op.output,
+                                op.weights.n_rows,
+                                op.weights.n_columns,
+                                stride_or(op.input_stride, op.weights.n_columns),
+                                stride_or(op.output_stride, op.weights.n_rows)},
+                  folded(divide_up(op.weights.n_rows, kVecRows), op.n_tokens),
+                  passes * (1 + kVecRows) + std::uint64_t{2} * kVecRows + kVecWorkgroup);
 }
 
 void Operations::mul_mat_tiled(Stream& stream, const MulMat& op) const {
@@ -215,22 +282,33 @@ void Operations::mul_mat_tiled(Stream& stream, const MulMat& op) const {
   const std::uint64_t passes = divide_up(op.weights.n_columns, kDepth);
   stream.dispatch(pipeline(name("mul_mat", suffix(op.weights.type))),
                   MulMatPush{op.weights.address,
+                             op.bias,
                              op.input,
                              op.output,
                              op.weights.n_rows,
                              op.weights.n_columns,
+                             stride_or(op.input_stride, op.weights.n_columns),
+                             stride_or(op.output_stride, op.weights.n_rows),
                              op.n_tokens},
                   folded(divide_up(op.weights.n_rows, kTile), divide_up(op.n_tokens, kTile)),
                   // The loops inside carry [[unroll]], except those over the loads and the depth.
                   passes * (1 + kTileLoads + kDepth));
 }
 
-void Operations::rope_neox(Stream& stream, const RopeNeox& op) const {
+void Operations::rope_neox(Stream& stream, const Rope& op) const {
+  rope(stream, "rope_neox", op);
+}
+
+void Operations::rope_interleaved(Stream& stream, const Rope& op) const {
+  rope(stream, "rope_interleaved", op);
+}
+
+void Operations::rope(Stream& stream, std::string_view kernel, const Rope& op) const {
   assert(op.n_tokens > 0 && op.n_tokens <= kMaxTokens);
   assert(op.n_rotated > 0 && op.n_rotated % 2 == 0 && op.n_rotated <= op.head_dim);
   assert(op.n_heads * op.head_dim <= op.row_stride);
   stream.dispatch(
-      pipeline("rope_neox"),
+      pipeline(kernel),
       RopePush{
           op.heads, op.positions, op.table, op.n_heads, op.head_dim, op.n_rotated, op.row_stride},
       {divide_up(op.n_heads * (op.n_rotated / 2), kElementwise), op.n_tokens, 1},
@@ -279,7 +357,8 @@ void Operations::attention(Stream& stream, const Attention& op) const {
                                 op.cache.page_tokens,
                                 splits.tokens,
                                 op.window,
-                                op.scale},
+                                op.scale,
+                                op.soft_cap},
                   {op.n_heads, splits.count, op.n_tokens},
                   attention_iterations(op.cache, splits.tokens));
   stream.barrier();
@@ -290,11 +369,44 @@ void Operations::attention(Stream& stream, const Attention& op) const {
                   splits.count * (1 + owned) + owned);
 }
 
-void Operations::swiglu(Stream& stream, const SwiGlu& op) const {
+void Operations::swiglu(Stream& stream, const GatedLinear& op) const {
+  gated_linear(stream, "swiglu", op);
+}
+
+void Operations::geglu(Stream& stream, const GatedLinear& op) const {
+  gated_linear(stream, "geglu", op);
+}
+
+void Operations::gated_linear(Stream& stream,
+                              std::string_view kernel,
+                              const GatedLinear& op) const {
   assert(op.n_tokens > 0 && op.n_tokens <= kMaxTokens && op.n_columns > 0);
-  stream.dispatch(pipeline("swiglu"),
-                  SwiGluPush{op.gate_up, op.output, op.n_columns},
+  stream.dispatch(pipeline(kernel),
+                  GatedLinearPush{op.gate_up, op.output, op.n_columns},
                   {divide_up(op.n_columns, kElementwise), op.n_tokens, 1},
+                  0);
+}
+
+void Operations::gelu(Stream& stream, const Elementwise& op) const {
+  stream.dispatch(pipeline("gelu"),
+                  GeluPush{op.values, op.n_columns, stride_or(op.row_stride, op.n_columns)},
+                  elementwise_groups(op),
+                  0);
+}
+
+void Operations::scale(Stream& stream, const Elementwise& op, float factor) const {
+  stream.dispatch(
+      pipeline("scale"),
+      ScalarPush{op.values, op.n_columns, stride_or(op.row_stride, op.n_columns), factor},
+      elementwise_groups(op),
+      0);
+}
+
+void Operations::soft_cap(Stream& stream, const Elementwise& op, float cap) const {
+  assert(cap > 0);
+  stream.dispatch(pipeline("soft_cap"),
+                  ScalarPush{op.values, op.n_columns, stride_or(op.row_stride, op.n_columns), cap},
+                  elementwise_groups(op),
                   0);
 }
 

@@ -49,14 +49,37 @@ struct RmsNorm {
   float epsilon = 0;
 };
 
-struct MulMat {
-  Matrix weights;
-  DeviceAddress input = 0;   // (n_tokens, n_columns)
-  DeviceAddress output = 0;  // (n_tokens, n_rows)
-  std::uint32_t n_tokens = 0;
+struct LayerNorm {
+  DeviceAddress input = 0;   // (n_rows, n_columns)
+  DeviceAddress weight = 0;  // (n_columns)
+  DeviceAddress bias = 0;    // (n_columns); 0: none
+  DeviceAddress output = 0;  // (n_rows, n_columns); may be the input
+  std::uint32_t n_rows = 0;
+  std::uint32_t n_columns = 0;
+  float epsilon = 0;
 };
 
-struct RopeNeox {
+struct HeadRmsNorm {
+  DeviceAddress heads = 0;   // (n_tokens, row_stride): n_heads · head_dim elements of each row
+  DeviceAddress weight = 0;  // (head_dim)
+  std::uint32_t n_tokens = 0;
+  std::uint32_t n_heads = 0;
+  std::uint32_t head_dim = 0;
+  std::uint32_t row_stride = 0;  // elements
+  float epsilon = 0;
+};
+
+struct MulMat {
+  Matrix weights;
+  DeviceAddress input = 0;   // (n_tokens, input_stride): n_columns elements of each row
+  DeviceAddress output = 0;  // (n_tokens, output_stride): n_rows elements of each row
+  std::uint32_t n_tokens = 0;
+  std::uint32_t input_stride = 0;   // elements; 0: n_columns
+  std::uint32_t output_stride = 0;  // elements; 0: n_rows
+  DeviceAddress bias = 0;           // (n_rows), added to each token's output; 0: none
+};
+
+struct Rope {
   DeviceAddress heads = 0;      // (n_tokens, row_stride): n_heads · head_dim elements of each row
   DeviceAddress positions = 0;  // (n_tokens) u32
   DeviceAddress table = 0;      // (n_positions, n_rotated / 2, 2): cos, sin
@@ -99,14 +122,24 @@ struct Attention {
   std::uint32_t max_context = 0;  // no position is this high or higher
   std::uint32_t window = 0;       // a token sees this many positions, its own included; 0: all
   float scale = 0;                // usually 1 / sqrt(head_dim)
+  float soft_cap = 0;             // scaled scores s become soft_cap · tanh(s / soft_cap); 0: not
 };
 std::uint64_t attention_scratch_bytes(const Attention& op);
 
-struct SwiGlu {
+/// SwiGLU, GeGLU.
+struct GatedLinear {
   DeviceAddress gate_up = 0;  // (n_tokens, 2 · n_columns): gates, then ups
   DeviceAddress output = 0;   // (n_tokens, n_columns)
   std::uint32_t n_tokens = 0;
   std::uint32_t n_columns = 0;
+};
+
+/// Operations on single elements, in place.
+struct Elementwise {
+  DeviceAddress values = 0;  // (n_tokens, row_stride): n_columns elements of each row
+  std::uint32_t n_tokens = 0;
+  std::uint32_t n_columns = 0;
+  std::uint32_t row_stride = 0;  // elements; 0: n_columns
 };
 
 struct Add {
@@ -130,15 +163,25 @@ class Operations {
 
   void get_rows(Stream& stream, const GetRows& op) const;
   void rms_norm(Stream& stream, const RmsNorm& op) const;
+  void layer_norm(Stream& stream, const LayerNorm& op) const;
+  void head_rms_norm(Stream& stream, const HeadRmsNorm& op) const;
   /// mul_mat_vec for few tokens, mul_mat_tiled for many.
   void mul_mat(Stream& stream, const MulMat& op) const;
   void mul_mat_vec(Stream& stream, const MulMat& op) const;
   void mul_mat_tiled(Stream& stream, const MulMat& op) const;
-  void rope_neox(Stream& stream, const RopeNeox& op) const;
+  /// Dimension i turns with i + n_rotated / 2.
+  void rope_neox(Stream& stream, const Rope& op) const;
+  /// Dimension 2i turns with 2i + 1.
+  void rope_interleaved(Stream& stream, const Rope& op) const;
   void cache_write(Stream& stream, const CacheWrite& op) const;
   /// Two dispatches with a barrier between.
   void attention(Stream& stream, const Attention& op) const;
-  void swiglu(Stream& stream, const SwiGlu& op) const;
+  void swiglu(Stream& stream, const GatedLinear& op) const;
+  void geglu(Stream& stream, const GatedLinear& op) const;
+  void gelu(Stream& stream, const Elementwise& op) const;
+  void scale(Stream& stream, const Elementwise& op, float factor) const;
+  /// values become cap · tanh(values / cap); cap > 0.
+  void soft_cap(Stream& stream, const Elementwise& op, float cap) const;
   void add(Stream& stream, const Add& op) const;
 
   std::size_t n_kernels() const { return pipelines_.size(); }
@@ -146,6 +189,8 @@ class Operations {
  private:
   explicit Operations(const Device& device) : device_(&device) {}
   Groups folded(std::uint32_t n_groups, std::uint32_t z = 1) const;
+  void rope(Stream& stream, std::string_view kernel, const Rope& op) const;
+  void gated_linear(Stream& stream, std::string_view kernel, const GatedLinear& op) const;
   const Pipeline& pipeline(std::string_view name) const;
 
   const Device* device_;

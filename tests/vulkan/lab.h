@@ -15,6 +15,12 @@
 
 namespace kinglet::test {
 
+/// Begins a test that needs the lab; skips it on machines that cannot have one.
+#define LAB()                                                        \
+  ::kinglet::test::Lab* const lab_ = ::kinglet::test::Lab::get();    \
+  if (lab_ == nullptr) SKIP("no software Vulkan driver (llvmpipe)"); \
+  ::kinglet::test::Lab& lab = *lab_
+
 bool under_validation();
 
 /// The options for instances of the tests: validation as the environment asks, messages kept.

@@ -1,4 +1,5 @@
-// Every kernel against the float64 reference, on random and odd shapes.
+// Matrices against the float64 reference, on random and odd shapes; every kernel of the table is
+// tried here or in the operations_*_test.cpp beside.
 #include "vulkan/operations.h"
 
 #include <algorithm>
@@ -18,11 +19,6 @@ namespace {
 
 // f32 sums of up to some thousand terms, relative to the root mean square of the result.
 constexpr double kTolerance = 2e-5;
-
-#define LAB()                                                        \
-  Lab* const lab_ = Lab::get();                                      \
-  if (lab_ == nullptr) SKIP("no software Vulkan driver (llvmpipe)"); \
-  Lab& lab = *lab_
 
 struct Weights {
   std::vector<std::byte> bytes;  // as in a GGUF file
@@ -77,16 +73,7 @@ struct MulMatShape {
 
 enum class MulMatKernel { kVec, kTiled };
 
-double mul_mat_error(Lab& lab, MulMatKernel kernel, WeightType type, const MulMatShape& shape) {
-  const Weights weights = random_weights(type, std::size_t{shape.n_rows} * shape.n_columns, 1);
-  const auto input = random_floats(std::size_t{shape.n_tokens} * shape.n_columns, 2);
-  const auto weights_tensor = lab.tensor(weights.bytes);
-  const auto input_tensor = lab.tensor(input);
-  const auto output = lab.empty(std::size_t{shape.n_tokens} * shape.n_rows * sizeof(float));
-  const MulMat op = {{type, weights_tensor->address(), shape.n_rows, shape.n_columns},
-                     input_tensor->address(),
-                     output->address(),
-                     shape.n_tokens};
+void run_mul_mat(Lab& lab, MulMatKernel kernel, const MulMat& op) {
   lab.run([&](Stream& stream) {
     if (kernel == MulMatKernel::kVec) {
       lab.operations().mul_mat_vec(stream, op);
@@ -94,6 +81,20 @@ double mul_mat_error(Lab& lab, MulMatKernel kernel, WeightType type, const MulMa
       lab.operations().mul_mat_tiled(stream, op);
     }
   });
+}
+
+double mul_mat_error(Lab& lab, MulMatKernel kernel, WeightType type, const MulMatShape& shape) {
+  const Weights weights = random_weights(type, std::size_t{shape.n_rows} * shape.n_columns, 1);
+  const auto input = random_floats(std::size_t{shape.n_tokens} * shape.n_columns, 2);
+  const auto weights_tensor = lab.tensor(weights.bytes);
+  const auto input_tensor = lab.tensor(input);
+  const auto output = lab.empty(std::size_t{shape.n_tokens} * shape.n_rows * sizeof(float));
+  run_mul_mat(lab,
+              kernel,
+              {.weights = {type, weights_tensor->address(), shape.n_rows, shape.n_columns},
+               .input = input_tensor->address(),
+               .output = output->address(),
+               .n_tokens = shape.n_tokens});
   return worst_error(lab.read<float>(*output),
                      reference::mul_mat(weights.elements, doubles(input), shape.n_columns));
 }
@@ -201,6 +202,47 @@ TEST_SUITE("vulkan/operations") {
     }
   }
 
+  TEST_CASE("mul_mat adds a bias, reads and writes parts of rows") {
+    LAB();
+    const std::uint32_t n_columns = 70;
+    const std::uint32_t n_rows = 37;
+    const std::uint32_t input_stride = n_columns + 3;
+    const std::uint32_t output_stride = n_rows + 20;
+    for (const MulMatKernel kernel : {MulMatKernel::kVec, MulMatKernel::kTiled}) {
+      for (const std::uint32_t n_tokens : {1U, 3U, 40U}) {
+        CAPTURE(static_cast<int>(kernel));
+        CAPTURE(n_tokens);
+        const auto weights = random_floats(std::size_t{n_rows} * n_columns, 21);
+        const auto bias = random_floats(n_rows, 22);
+        const auto input = random_floats(std::size_t{n_tokens} * input_stride, 23);
+        auto expected = random_floats(std::size_t{n_tokens} * output_stride, 24);
+        const auto weights_tensor = lab.tensor(weights);
+        const auto bias_tensor = lab.tensor(bias);
+        const auto input_tensor = lab.tensor(input);
+        const auto output = lab.tensor(expected);
+        run_mul_mat(lab,
+                    kernel,
+                    {.weights = {WeightType::kF32, weights_tensor->address(), n_rows, n_columns},
+                     .input = input_tensor->address() + 3 * sizeof(float),
+                     .output = output->address() + 5 * sizeof(float),
+                     .n_tokens = n_tokens,
+                     .input_stride = input_stride,
+                     .output_stride = output_stride,
+                     .bias = bias_tensor->address()});
+        // What lies around the part stays as it was.
+        std::vector<double> all = doubles(expected);
+        for (std::size_t t = 0; t < n_tokens; ++t) {
+          const auto from = input.begin() + static_cast<std::ptrdiff_t>(t * input_stride + 3);
+          const auto row =
+              reference::mul_mat(doubles(weights), {from, from + n_columns}, n_columns);
+          for (std::size_t r = 0; r < n_rows; ++r)
+            all[t * output_stride + 5 + r] = row[r] + bias[r];
+        }
+        CHECK(worst_error(lab.read<float>(*output), all) < kTolerance);
+      }
+    }
+  }
+
   TEST_CASE("the longest rows stay below the driver's loop limit") {
     LAB();
     if (under_validation()) return;  // the layers' own loops count too
@@ -215,244 +257,6 @@ TEST_SUITE("vulkan/operations") {
     const std::uint32_t n_rows = lab.device().info().max_group_count * 4 + 5;
     if (n_rows > 1'000'000) SKIP("this device's grids have no small limit");
     CHECK(mul_mat_error(lab, MulMatKernel::kVec, WeightType::kF32, {n_rows, 1, 1}) < kTolerance);
-  }
-
-  TEST_CASE("rms_norm normalizes rows of any length, also in place") {
-    LAB();
-    for (const auto& [n_rows, n_columns] :
-         {std::pair{1U, 1U}, {3U, 7U}, {2U, 255U}, {5U, 256U}, {2U, 1'025U}}) {
-      CAPTURE(n_columns);
-      const auto input = random_floats(std::size_t{n_rows} * n_columns, 4);
-      const auto weight = random_floats(n_columns, 5);
-      const auto in = lab.tensor(input);
-      const auto weight_tensor = lab.tensor(weight);
-      const auto output = lab.empty(input.size() * sizeof(float));
-      RmsNorm op = {
-          in->address(), weight_tensor->address(), output->address(), n_rows, n_columns, 1e-5F};
-      lab.run([&](Stream& stream) { lab.operations().rms_norm(stream, op); });
-      const auto expected = reference::rms_norm(doubles(input), doubles(weight), 1e-5F);
-      CHECK(worst_error(lab.read<float>(*output), expected) < 1e-6 * 5);
-      op.output = op.input;
-      lab.run([&](Stream& stream) { lab.operations().rms_norm(stream, op); });
-      CHECK(lab.read<float>(*in) == lab.read<float>(*output));
-    }
-  }
-
-  TEST_CASE("rope_neox turns the pairs of each head and leaves the rest") {
-    LAB();
-    struct Shape {
-      std::size_t n_heads, head_dim, n_rotated, extra;
-    };
-    for (const Shape shape : {Shape{1, 2, 2, 0}, {3, 8, 6, 5}, {6, 96, 96, 40}, {2, 64, 32, 0}}) {
-      CAPTURE(shape.head_dim);
-      const std::size_t row_stride = shape.n_heads * shape.head_dim + shape.extra;
-      const std::vector<std::uint32_t> positions = {0, 1, 17, 300};
-      std::vector<float> table;
-      for (std::size_t position = 0; position <= 300; ++position) {
-        for (std::size_t pair = 0; pair < shape.n_rotated / 2; ++pair) {
-          const double angle = reference::rope_angle(position, pair, shape.n_rotated);
-          table.push_back(static_cast<float>(std::cos(angle)));
-          table.push_back(static_cast<float>(std::sin(angle)));
-        }
-      }
-      const auto heads = random_floats(positions.size() * row_stride, 6);
-      const auto heads_tensor = lab.tensor(heads);
-      const auto positions_tensor = lab.tensor(positions);
-      const auto table_tensor = lab.tensor(table);
-      lab.run([&](Stream& stream) {
-        lab.operations().rope_neox(stream,
-                                   {heads_tensor->address(),
-                                    positions_tensor->address(),
-                                    table_tensor->address(),
-                                    u32(positions.size()),
-                                    u32(shape.n_heads),
-                                    u32(shape.head_dim),
-                                    u32(shape.n_rotated),
-                                    u32(row_stride)});
-      });
-      auto expected = doubles(heads);
-      reference::rope_neox(
-          expected, positions, shape.n_heads, shape.head_dim, shape.n_rotated, row_stride);
-      CHECK(worst_error(lab.read<float>(*heads_tensor), expected) < 1e-6);
-    }
-  }
-
-  TEST_CASE("attention sees what cache_write stored, through the page table") {
-    LAB();
-    struct Shape {
-      std::uint32_t n_heads, n_kv_heads, head_dim, page_tokens, n_positions, n_tokens, window;
-    };
-    for (const CacheType type : {CacheType::kF32, CacheType::kF16}) {
-      for (const Shape shape :
-           {Shape{1, 1, 1, 1, 1, 1, 0},
-            {4, 4, 8, 4, 13, 13, 0},      // multi-head, from the start
-            {6, 2, 96, 16, 70, 9, 0},     // grouped queries, head size 96
-            {5, 1, 33, 8, 300, 3, 0},     // multi-query, odd head size
-            {4, 2, 64, 32, 600, 2, 100},  // a sliding window over several splits
-            {2, 1, 256, 16, 65, 5, 1},
-            {3, 3, 6, 7, 140, 40, 64}}) {
-        CAPTURE(static_cast<int>(type));
-        CAPTURE(shape.head_dim);
-        CAPTURE(shape.n_positions);
-        // Rows hold queries, keys and values side by side, as a fused projection leaves them.
-        const std::size_t q_width = std::size_t{shape.n_heads} * shape.head_dim;
-        const std::size_t kv_width = std::size_t{shape.n_kv_heads} * shape.head_dim;
-        const std::size_t row_stride = q_width + 2 * kv_width;
-        const auto rows = random_floats(shape.n_positions * row_stride, 7);
-        std::vector<std::uint32_t> positions(shape.n_positions);
-        std::iota(positions.begin(), positions.end(), 0U);
-        const std::uint32_t n_pages = shape.n_positions / shape.page_tokens + 1;
-        std::vector<std::uint32_t> pages(n_pages);
-        std::iota(pages.begin(), pages.end(), 2U);  // the cache has pages that are not ours
-        std::shuffle(pages.begin(), pages.end(), std::mt19937(8));
-
-        const auto rows_tensor = lab.tensor(rows);
-        const auto positions_tensor = lab.tensor(positions);
-        const auto pages_tensor = lab.tensor(pages);
-        const std::size_t cache_bytes =
-            (n_pages + 2) * shape.page_tokens * kv_width * element_bytes(type);
-        const auto keys = lab.empty(cache_bytes);
-        const auto values = lab.empty(cache_bytes);
-        const PagedCache cache = {type,
-                                  keys->address(),
-                                  values->address(),
-                                  pages_tensor->address(),
-                                  shape.page_tokens,
-                                  shape.n_kv_heads,
-                                  shape.head_dim};
-        const std::size_t first = shape.n_positions - shape.n_tokens;
-        Attention attention = {cache,
-                               rows_tensor->address() + first * row_stride * sizeof(float),
-                               positions_tensor->address() + first * sizeof(std::uint32_t),
-                               0,
-                               0,
-                               shape.n_tokens,
-                               shape.n_heads,
-                               u32(row_stride),
-                               shape.n_positions,
-                               shape.window,
-                               1.0F / std::sqrt(static_cast<float>(shape.head_dim))};
-        const auto scratch = lab.empty(attention_scratch_bytes(attention));
-        const auto output = lab.empty(shape.n_tokens * q_width * sizeof(float));
-        attention.scratch = scratch->address();
-        attention.output = output->address();
-        lab.run([&](Stream& stream) {
-          lab.operations().cache_write(
-              stream,
-              {cache,
-               rows_tensor->address() + q_width * sizeof(float),
-               rows_tensor->address() + (q_width + kv_width) * sizeof(float),
-               positions_tensor->address(),
-               shape.n_positions,
-               u32(row_stride)});
-          stream.barrier();
-          lab.operations().attention(stream, attention);
-        });
-
-        std::vector<double> q;
-        std::vector<double> k;
-        std::vector<double> v;
-        const auto stored = [&](float value) {
-          return type == CacheType::kF32 ? value : reference::from_f16(reference::to_f16(value));
-        };
-        for (std::size_t p = 0; p < shape.n_positions; ++p) {
-          for (std::size_t i = 0; i < row_stride; ++i) {
-            const float value = rows[p * row_stride + i];
-            if (i >= q_width + kv_width) {
-              v.push_back(stored(value));
-            } else if (i >= q_width) {
-              k.push_back(stored(value));
-            } else if (p >= first) {
-              q.push_back(value);
-            }
-          }
-        }
-        const auto expected = reference::attention(
-            q,
-            k,
-            v,
-            {positions.begin() + static_cast<std::ptrdiff_t>(first), positions.end()},
-            {shape.n_heads, shape.n_kv_heads, shape.head_dim, shape.window, attention.scale});
-        CHECK(worst_error(lab.read<float>(*output), expected) < kTolerance);
-      }
-    }
-  }
-
-  TEST_CASE("attention's longest split stays below the driver's loop limit") {
-    LAB();
-    if (under_validation()) return;  // the layers' own loops count too
-    // So many tokens that one split covers all it may.
-    const std::uint32_t n_tokens = 1'024;
-    const std::uint32_t n_positions = 6'400;
-    const std::uint32_t head_dim = 4;
-    const auto keys = random_floats(std::size_t{n_positions} * head_dim, 9);
-    const auto values = random_floats(std::size_t{n_positions} * head_dim, 10);
-    const auto queries = random_floats(std::size_t{n_tokens} * head_dim, 11);
-    std::vector<std::uint32_t> positions(n_tokens, 0);
-    positions.back() = n_positions - 1;
-    const auto keys_tensor = lab.tensor(keys);
-    const auto values_tensor = lab.tensor(values);
-    const auto queries_tensor = lab.tensor(queries);
-    const auto positions_tensor = lab.tensor(positions);
-    const auto pages = lab.tensor(std::vector<std::uint32_t>{0});
-    const auto output = lab.empty(queries.size() * sizeof(float));
-    Attention op = {{CacheType::kF32,
-                     keys_tensor->address(),
-                     values_tensor->address(),
-                     pages->address(),
-                     n_positions,
-                     1,
-                     head_dim},
-                    queries_tensor->address(),
-                    positions_tensor->address(),
-                    0,
-                    output->address(),
-                    n_tokens,
-                    1,
-                    head_dim,
-                    n_positions,
-                    0,
-                    0.5F};
-    const auto scratch = lab.empty(attention_scratch_bytes(op));
-    op.scratch = scratch->address();
-    CHECK(scratch->size() == n_tokens * (head_dim + 2) * sizeof(float));
-    lab.run([&](Stream& stream) { lab.operations().attention(stream, op); });
-    const auto expected = reference::attention(
-        doubles(queries), doubles(keys), doubles(values), positions, {1, 1, head_dim, 0, 0.5});
-    CHECK(worst_error(lab.read<float>(*output), expected) < 1e-4);
-  }
-
-  TEST_CASE("swiglu stays finite where e^x does not") {
-    LAB();
-    for (const std::uint32_t n_columns : {1U, 65U, 300U}) {
-      auto gate_up = random_floats(std::size_t{3} * 2 * n_columns, 12);
-      gate_up[0] = -200;
-      gate_up[std::size_t{2} * n_columns] = 200;
-      const auto in = lab.tensor(gate_up);
-      const auto output = lab.empty(std::size_t{3} * n_columns * sizeof(float));
-      lab.run([&](Stream& stream) {
-        lab.operations().swiglu(stream, {in->address(), output->address(), 3, n_columns});
-      });
-      CHECK(worst_error(lab.read<float>(*output), reference::swiglu(doubles(gate_up), n_columns)) <
-            1e-6 * 5);
-    }
-  }
-
-  TEST_CASE("add adds, also onto its input") {
-    LAB();
-    for (const std::size_t n : {std::size_t{1}, std::size_t{64}, std::size_t{1'000}}) {
-      const auto a = random_floats(n, 13);
-      const auto b = random_floats(n, 14);
-      const auto a_tensor = lab.tensor(a);
-      const auto b_tensor = lab.tensor(b);
-      lab.run([&](Stream& stream) {
-        lab.operations().add(
-            stream, {a_tensor->address(), b_tensor->address(), a_tensor->address(), u32(n)});
-      });
-      std::vector<float> expected(n);
-      std::transform(a.begin(), a.end(), b.begin(), expected.begin(), std::plus<>());
-      CHECK(lab.read<float>(*a_tensor) == expected);
-    }
   }
 
   TEST_CASE("the validation layers see a read past a buffer's end") {

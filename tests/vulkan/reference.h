@@ -96,31 +96,63 @@ inline Doubles rms_norm(const Doubles& input, const Doubles& weight, double epsi
   return output;
 }
 
+/// input (n_rows, n_columns); bias (n_columns) or empty
+inline Doubles layer_norm(const Doubles& input,
+                          const Doubles& weight,
+                          const Doubles& bias,
+                          double epsilon) {
+  const std::size_t n_columns = weight.size();
+  const auto n = static_cast<double>(n_columns);
+  Doubles output(input.size());
+  for (std::size_t row = 0; row < input.size(); row += n_columns) {
+    double mean = 0;
+    for (std::size_t i = 0; i < n_columns; ++i)
+      mean += input[row + i] / n;
+    double variance = 0;
+    for (std::size_t i = 0; i < n_columns; ++i)
+      variance += (input[row + i] - mean) * (input[row + i] - mean) / n;
+    for (std::size_t i = 0; i < n_columns; ++i) {
+      output[row + i] = (input[row + i] - mean) / std::sqrt(variance + epsilon) * weight[i] +
+                        (bias.empty() ? 0 : bias[i]);
+    }
+  }
+  return output;
+}
+
 /// Angle of pair i at a position, for a base of 10,000.
 inline double rope_angle(std::size_t position, std::size_t pair, std::size_t n_rotated) {
   const double exponent = -2.0 * static_cast<double>(pair) / static_cast<double>(n_rotated);
   return static_cast<double>(position) * std::pow(10'000.0, exponent);
 }
 
+enum class Pairs { kHalves, kNeighbors };  // (i, i + n_rotated / 2) or (2i, 2i + 1)
+
 /// heads (n_tokens, row_stride) of which the first n_heads · head_dim turn, in place.
-inline void rope_neox(Doubles& heads,
-                      const std::vector<std::uint32_t>& positions,
-                      std::size_t n_heads,
-                      std::size_t head_dim,
-                      std::size_t n_rotated,
-                      std::size_t row_stride) {
+inline void rope(Pairs pairs,
+                 Doubles& heads,
+                 const std::vector<std::uint32_t>& positions,
+                 std::size_t n_heads,
+                 std::size_t head_dim,
+                 std::size_t n_rotated,
+                 std::size_t row_stride) {
   for (std::size_t t = 0; t < positions.size(); ++t) {
     for (std::size_t h = 0; h < n_heads; ++h) {
       double* head = heads.data() + t * row_stride + h * head_dim;  // (head_dim)
       for (std::size_t i = 0; i < n_rotated / 2; ++i) {
         const double angle = rope_angle(positions[t], i, n_rotated);
-        const double a = head[i];
-        const double b = head[i + n_rotated / 2];
-        head[i] = a * std::cos(angle) - b * std::sin(angle);
-        head[i + n_rotated / 2] = a * std::sin(angle) + b * std::cos(angle);
+        const std::size_t first = pairs == Pairs::kHalves ? i : 2 * i;
+        const std::size_t second = pairs == Pairs::kHalves ? i + n_rotated / 2 : 2 * i + 1;
+        const double a = head[first];
+        const double b = head[second];
+        head[first] = a * std::cos(angle) - b * std::sin(angle);
+        head[second] = a * std::sin(angle) + b * std::cos(angle);
       }
     }
   }
+}
+
+inline double soft_capped(double x, double cap) {
+  return cap * std::tanh(x / cap);
 }
 
 struct AttentionShape {
@@ -129,6 +161,7 @@ struct AttentionShape {
   std::size_t head_dim = 1;
   std::size_t window = 0;  // 0: all
   double scale = 1;
+  double soft_cap = 0;  // 0: none
 };
 
 /// queries (n_tokens, n_heads, head_dim); keys, values (n_positions, n_kv_heads, head_dim)
@@ -152,7 +185,8 @@ inline Doubles attention(const Doubles& queries,
         for (std::size_t i = 0; i < shape.head_dim; ++i) {
           dot += queries[query + i] * keys[p * kv_stride + kv_head * shape.head_dim + i];
         }
-        scores.push_back(dot * shape.scale);
+        dot *= shape.scale;
+        scores.push_back(shape.soft_cap > 0 ? soft_capped(dot, shape.soft_cap) : dot);
       }
       const double maximum = *std::max_element(scores.begin(), scores.end());
       double sum = 0;
@@ -177,6 +211,22 @@ inline Doubles swiglu(const Doubles& gate_up, std::size_t n_columns) {
       const double gate = gate_up[row + i];
       output.push_back(gate / (1 + std::exp(-gate)) * gate_up[row + n_columns + i]);
     }
+  }
+  return output;
+}
+
+/// x · Φ(x), Φ approximated by tanh.
+inline double gelu(double x) {
+  const double pi = std::acos(-1.0);
+  return x / 2 * (1 + std::tanh(std::sqrt(2 / pi) * (x + 0.044715 * x * x * x)));
+}
+
+/// gate_up (n_tokens, 2 · n_columns) → (n_tokens, n_columns)
+inline Doubles geglu(const Doubles& gate_up, std::size_t n_columns) {
+  Doubles output;
+  for (std::size_t row = 0; row < gate_up.size(); row += 2 * n_columns) {
+    for (std::size_t i = 0; i < n_columns; ++i)
+      output.push_back(gelu(gate_up[row + i]) * gate_up[row + n_columns + i]);
   }
   return output;
 }

@@ -12,10 +12,14 @@
   X(attention_f32)         \
   X(cache_write_f16)       \
   X(cache_write_f32)       \
+  X(geglu)                 \
+  X(gelu)                  \
   X(get_rows_f16)          \
   X(get_rows_f32)          \
   X(get_rows_q4_0)         \
   X(get_rows_q8_0)         \
+  X(head_rms_norm)         \
+  X(layer_norm)            \
   X(mul_mat_f16)           \
   X(mul_mat_f32)           \
   X(mul_mat_q4_0)          \
@@ -25,7 +29,10 @@
   X(mul_mat_vec_q4_0)      \
   X(mul_mat_vec_q8_0)      \
   X(rms_norm)              \
+  X(rope_interleaved)      \
   X(rope_neox)             \
+  X(scale)                 \
+  X(soft_cap)              \
   X(swiglu)
 
 namespace kinglet::vulkan {

@@ -12,6 +12,7 @@
 // split in blocks of kWorkgroupSize positions: first each invocation computes the score of one
 // position, then each owns the elements lane, lane + kWorkgroupSize, … of the sum over values.
 // [[dont_unroll]] keeps registers for occupancy.
+#include "activations.glsl"
 #include "paged_cache.glsl"
 const uint kWorkgroupSize = 64;
 const uint kMaxHeadDim = 256;
@@ -35,6 +36,7 @@ layout(push_constant, scalar) uniform Push {
   uint split_tokens;
   uint window;  // 0: all
   float scale;
+  float soft_cap;  // of the scaled scores; 0: none
 };
 
 shared float query[kMaxHeadDim];
@@ -76,6 +78,7 @@ void main() {
         score += dot(load4(key, i), vec4(query[i], query[i + 1], query[i + 2], query[i + 3]));
       }
       [[dont_unroll]] for (uint i = n_whole; i < head_dim; ++i) score += load1(key, i) * query[i];
+      if (soft_cap > 0.0) score = soft_capped(score, soft_cap);
     }
     const float new_maximum = max(maximum, workgroup_max(score));
     const float weight = position < end ? exp(score - new_maximum) : 0.0;

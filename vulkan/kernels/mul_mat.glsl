@@ -1,8 +1,9 @@
-// Matrix times matrix, for prefill: output[t][r] = Σ_c weights[r][c] · input[t][c].
+// Matrix times matrix, for prefill: output[t][r] = Σ_c weights[r][c] · input[t][c] + bias[r].
 //
 //   weights (n_rows, n_columns) of the including file's block format
-//   input   (n_tokens, n_columns) f32
-//   output  (n_tokens, n_rows) f32
+//   bias    (n_rows) f32, or the address 0: none
+//   input   rows of (n_tokens, input_stride) f32; n_columns elements of each
+//   output  rows of (n_tokens, output_stride) f32; n_rows elements of each
 //
 // A workgroup computes a tile of kTile rows × kTile tokens: it dequantizes kDepth columns of both
 // sides into shared memory, multiplies, and goes on. Each of its 8 × 8 invocations holds 4 × 4 sums.
@@ -17,10 +18,13 @@ layout(local_size_x = kWorkgroupSize) in;
 
 layout(push_constant, scalar) uniform Push {
   uint64_t weights;
+  uint64_t bias;
   uint64_t vectors;
   uint64_t result;
   uint n_rows;
   uint n_columns;
+  uint input_stride;
+  uint output_stride;
   uint n_tokens;
 };
 
@@ -42,7 +46,7 @@ vec4 weights_at(uint row, uint column) {
 
 vec4 vectors_at(uint token, uint column) {
   if (token >= n_tokens) return vec4(0.0);
-  ConstFloats x = ConstFloats(float_row(vectors, token, n_columns));
+  ConstFloats x = ConstFloats(float_row(vectors, token, input_stride));
   vec4 values = vec4(0.0);
   [[unroll]] for (uint i = 0; i < 4; ++i) {
     if (column + i < n_columns) values[i] = x.at[column + i];
@@ -88,10 +92,11 @@ void main() {
   [[unroll]] for (uint t = 0; t < kSums; ++t) {
     const uint token = first_token + token_lane + t * kSide;
     if (token >= n_tokens) continue;
-    Floats line = Floats(float_row(result, token, n_rows));
+    Floats line = Floats(float_row(result, token, output_stride));
     [[unroll]] for (uint r = 0; r < kSums; ++r) {
       const uint row = first_row + row_lane + r * kSide;
-      if (row < n_rows) line.at[row] = sums[t][r];
+      if (row >= n_rows) continue;
+      line.at[row] = bias == 0ul ? sums[t][r] : sums[t][r] + ConstFloats(bias).at[row];
     }
   }
 }

@@ -1,8 +1,9 @@
-// Matrix times vector, for few tokens: output[t][r] = Σ_c weights[r][c] · input[t][c].
+// Matrix times vector, for few tokens: output[t][r] = Σ_c weights[r][c] · input[t][c] + bias[r].
 //
 //   weights (n_rows, n_columns) of the including file's block format
-//   input   (n_tokens, n_columns) f32
-//   output  (n_tokens, n_rows) f32
+//   bias    (n_rows) f32, or the address 0: none
+//   input   rows of (n_tokens, input_stride) f32; n_columns elements of each
+//   output  rows of (n_tokens, output_stride) f32; n_rows elements of each
 //
 // A workgroup computes kRows rows for one token: its invocations stride over the columns four at a
 // time, so that neighbours read neighbouring bytes of a row, and each input element is loaded once
@@ -15,10 +16,13 @@ layout(local_size_x = kWorkgroupSize) in;
 
 layout(push_constant, scalar) uniform Push {
   uint64_t weights;
+  uint64_t bias;
   uint64_t vectors;
   uint64_t result;
   uint n_rows;
   uint n_columns;
+  uint input_stride;
+  uint output_stride;
 };
 
 void main() {
@@ -27,7 +31,7 @@ void main() {
   const uint token = gl_WorkGroupID.z;
   const uint lane = gl_LocalInvocationID.x;
   const uint64_t row_bytes = uint64_t(n_columns / kBlockElements) * uint64_t(kBlockBytes);
-  ConstFloats x = ConstFloats(float_row(vectors, token, n_columns));
+  ConstFloats x = ConstFloats(float_row(vectors, token, input_stride));
 
   uint64_t rows[kRows];
   float sums[kRows];
@@ -46,7 +50,9 @@ void main() {
     [[unroll]] for (uint r = 0; r < kRows; ++r) sums[r] += load1(rows[r], c) * x.at[c];
   }
   const vec4 totals = workgroup_sum4(vec4(sums[0], sums[1], sums[2], sums[3]));
-  if (lane < kRows && first_row + lane < n_rows) {
-    Floats(float_row(result, token, n_rows)).at[first_row + lane] = totals[lane];
+  const uint row = first_row + lane;
+  if (lane < kRows && row < n_rows) {
+    const float total = bias == 0ul ? totals[lane] : totals[lane] + ConstFloats(bias).at[row];
+    Floats(float_row(result, token, output_stride)).at[row] = total;
   }
 }

@@ -7,6 +7,7 @@
 //
 // One invocation an element: x over the columns, y = token.
 #include "common.glsl"
+#include "activations.glsl"
 
 layout(local_size_x = 64) in;
 
@@ -21,9 +22,5 @@ void main() {
   if (i >= n_columns) return;
   const uint token = gl_WorkGroupID.y;
   ConstFloats row = ConstFloats(float_row(gate_up, token, 2 * n_columns));
-  const float gate = row.at[i];
-  // e^x of whichever sign cannot overflow.
-  const float small = exp(-abs(gate));
-  const float sigmoid = gate >= 0.0 ? 1.0 / (1.0 + small) : small / (1.0 + small);
-  Floats(float_row(result, token, n_columns)).at[i] = gate * sigmoid * row.at[n_columns + i];
+  Floats(float_row(result, token, n_columns)).at[i] = silu(row.at[i]) * row.at[n_columns + i];
 }

@@ -1,0 +1,181 @@
+// The paged cache and attention over it against the float64 reference.
+#include "vulkan/operations.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include <doctest/doctest.h>
+
+#include "tests/support/skip.h"
+#include "tests/vulkan/lab.h"
+#include "tests/vulkan/reference.h"
+
+using namespace kinglet;
+using namespace kinglet::test;
+using namespace kinglet::vulkan;
+
+namespace {
+
+// f32 sums of up to some thousand terms, relative to the root mean square of the result.
+constexpr double kTolerance = 2e-5;
+
+std::uint32_t u32(std::size_t value) {
+  return static_cast<std::uint32_t>(value);
+}
+
+}  // namespace
+
+TEST_SUITE("vulkan/operations_attention") {
+  TEST_CASE("attention sees what cache_write stored, through the page table") {
+    LAB();
+    struct Shape {
+      std::uint32_t n_heads, n_kv_heads, head_dim, page_tokens, n_positions, n_tokens, window;
+      float soft_cap = 0;
+    };
+    for (const CacheType type : {CacheType::kF32, CacheType::kF16}) {
+      for (const Shape shape :
+           {Shape{1, 1, 1, 1, 1, 1, 0},
+            {4, 4, 8, 4, 13, 13, 0},      // multi-head, from the start
+            {6, 2, 96, 16, 70, 9, 0},     // grouped queries, head size 96
+            {5, 1, 33, 8, 300, 3, 0},     // multi-query, odd head size
+            {4, 2, 64, 32, 600, 2, 100},  // a sliding window over several splits
+            {2, 1, 256, 16, 65, 5, 1},
+            {3, 3, 6, 7, 140, 40, 64},
+            {4, 2, 32, 32, 90, 4, 40, 0.5F}}) {
+        CAPTURE(static_cast<int>(type));
+        CAPTURE(shape.head_dim);
+        CAPTURE(shape.n_positions);
+        // Rows hold queries, keys and values side by side, as a fused projection leaves them.
+        const std::size_t q_width = std::size_t{shape.n_heads} * shape.head_dim;
+        const std::size_t kv_width = std::size_t{shape.n_kv_heads} * shape.head_dim;
+        const std::size_t row_stride = q_width + 2 * kv_width;
+        const auto rows = random_floats(shape.n_positions * row_stride, 7);
+        std::vector<std::uint32_t> positions(shape.n_positions);
+        std::iota(positions.begin(), positions.end(), 0U);
+        const std::uint32_t n_pages = shape.n_positions / shape.page_tokens + 1;
+        std::vector<std::uint32_t> pages(n_pages);
+        std::iota(pages.begin(), pages.end(), 2U);  // the cache has pages that are not ours
+        std::shuffle(pages.begin(), pages.end(), std::mt19937(8));
+
+        const auto rows_tensor = lab.tensor(rows);
+        const auto positions_tensor = lab.tensor(positions);
+        const auto pages_tensor = lab.tensor(pages);
+        const std::size_t cache_bytes =
+            (n_pages + 2) * shape.page_tokens * kv_width * element_bytes(type);
+        const auto keys = lab.empty(cache_bytes);
+        const auto values = lab.empty(cache_bytes);
+        const PagedCache cache = {type,
+                                  keys->address(),
+                                  values->address(),
+                                  pages_tensor->address(),
+                                  shape.page_tokens,
+                                  shape.n_kv_heads,
+                                  shape.head_dim};
+        const std::size_t first = shape.n_positions - shape.n_tokens;
+        Attention attention = {cache,
+                               rows_tensor->address() + first * row_stride * sizeof(float),
+                               positions_tensor->address() + first * sizeof(std::uint32_t),
+                               0,
+                               0,
+                               shape.n_tokens,
+                               shape.n_heads,
+                               u32(row_stride),
+                               shape.n_positions,
+                               shape.window,
+                               1.0F / std::sqrt(static_cast<float>(shape.head_dim)),
+                               shape.soft_cap};
+        const auto scratch = lab.empty(attention_scratch_bytes(attention));
+        const auto output = lab.empty(shape.n_tokens * q_width * sizeof(float));
+        attention.scratch = scratch->address();
+        attention.output = output->address();
+        lab.run([&](Stream& stream) {
+          lab.operations().cache_write(
+              stream,
+              {cache,
+               rows_tensor->address() + q_width * sizeof(float),
+               rows_tensor->address() + (q_width + kv_width) * sizeof(float),
+               positions_tensor->address(),
+               shape.n_positions,
+               u32(row_stride)});
+          stream.barrier();
+          lab.operations().attention(stream, attention);
+        });
+
+        std::vector<double> q;
+        std::vector<double> k;
+        std::vector<double> v;
+        const auto stored = [&](float value) {
+          return type == CacheType::kF32 ? value : reference::from_f16(reference::to_f16(value));
+        };
+        for (std::size_t p = 0; p < shape.n_positions; ++p) {
+          for (std::size_t i = 0; i < row_stride; ++i) {
+            const float value = rows[p * row_stride + i];
+            if (i >= q_width + kv_width) {
+              v.push_back(stored(value));
+            } else if (i >= q_width) {
+              k.push_back(stored(value));
+            } else if (p >= first) {
+              q.push_back(value);
+            }
+          }
+        }
+        const auto expected = reference::attention(
+            q,
+            k,
+            v,
+            {positions.begin() + static_cast<std::ptrdiff_t>(first), positions.end()},
+            {shape.n_heads,
+             shape.n_kv_heads,
+             shape.head_dim,
+             shape.window,
+             attention.scale,
+             shape.soft_cap});
+        CHECK(worst_error(lab.read<float>(*output), expected) < kTolerance);
+      }
+    }
+  }
+
+  TEST_CASE("attention's longest split stays below the driver's loop limit") {
+    LAB();
+    if (under_validation()) return;  // the layers' own loops count too
+    // So many tokens that one split covers all it may.
+    const std::uint32_t n_tokens = 1'024;
+    const std::uint32_t n_positions = 6'400;
+    const std::uint32_t head_dim = 4;
+    const auto keys = random_floats(std::size_t{n_positions} * head_dim, 9);
+    const auto values = random_floats(std::size_t{n_positions} * head_dim, 10);
+    const auto queries = random_floats(std::size_t{n_tokens} * head_dim, 11);
+    std::vector<std::uint32_t> positions(n_tokens, 0);
+    positions.back() = n_positions - 1;
+    const auto keys_tensor = lab.tensor(keys);
+    const auto values_tensor = lab.tensor(values);
+    const auto queries_tensor = lab.tensor(queries);
+    const auto positions_tensor = lab.tensor(positions);
+    const auto pages = lab.tensor(std::vector<std::uint32_t>{0});
+    const auto output = lab.empty(queries.size() * sizeof(float));
+    Attention op = {{CacheType::kF32,
+                     keys_tensor->address(),
+                     values_tensor->address(),
+                     pages->address(),
+                     n_positions,
+                     1,
+                     head_dim},
+                    queries_tensor->address(),
+                    positions_tensor->address(),
+                    0,
+                    output->address(),
+                    n_tokens,
+                    1,
+                    head_dim,
+                    n_positions,
+                    0,
+                    0.5F};
+    const auto scratch = lab.empty(attention_scratch_bytes(op));
+    op.scratch = scratch->address();
+    CHECK(scratch->size() == n_tokens * (head_dim + 2) * sizeof(float));
+    lab.run([&](Stream& stream) { lab.operations().attention(stream, op); });
+    const auto expected = reference::attention(
+        doubles(queries), doubles(keys), doubles(values), positions, {1, 1, head_dim, 0, 0.5, 0});
+    CHECK(worst_error(lab.read<float>(*output), expected) < 1e-4);
+  }
+}
