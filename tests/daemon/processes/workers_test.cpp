@@ -16,12 +16,26 @@ using test::Home;
 using test::Json;
 using test::wait_until;
 
+/// What all processes of a home take in memory, in MiB; pages that several share are counted once.
+double memory_of(const Home& home) {
+  double kib = 0;
+  for (const pid_t pid : home.processes()) {
+    std::ifstream rollup("/proc/" + std::to_string(pid) + "/smaps_rollup");
+    for (std::string word; rollup >> word;) {
+      double value = 0;
+      if (word == "Pss:" && rollup >> value) kib += value;
+    }
+  }
+  return kib / 1024;
+}
+
 /// A home whose model is small and real.
 class HomeWithModel : public Home {
  public:
-  explicit HomeWithModel(const Json& more = Json::object()) {
+  explicit HomeWithModel(const Json& more = Json::object(),
+                         const test::SyntheticModel& shape = {.layers = 1}) {
     const std::string model = *this / "model.gguf";
-    test::write_synthetic_gguf({.layers = 1}, model);
+    test::write_synthetic_gguf(shape, model);
     Json config = {{"model", model}, {"backend", "cpu"}, {"threads", 1}};
     config.update(more);
     write_config(config);
@@ -52,6 +66,41 @@ TEST_SUITE("daemon/processes/workers") {
     CHECK(second.quit() == 0);
     CHECK(home.run({"stop"}).exit_code == 0);
     wait_until("no process left", [&] { return home.processes().empty(); });
+  }
+
+  TEST_CASE("a second editor in another folder costs no second copy of the weights") {
+    const HomeWithModel home(Json::object(),
+                             {.hidden = 1024, .layers = 1, .heads = 8, .ffn = 4096});
+    std::ofstream(home / "config/a.py") << "x = 1\n";
+    std::ofstream(home / "cache/a.py") << "x = 1\n";
+    const auto complete_in = [&](Editor& editor, const std::filesystem::path& folder) {
+      editor.initialize(folder);
+      home.wait_for_engine("ready");
+      const std::string uri = "file://" + (folder / "a.py").string();
+      editor.notify(
+          "textDocument/didOpen",
+          {{"textDocument",
+            {{"uri", uri}, {"languageId", "python"}, {"version", 1}, {"text", "x = 1\ny = \n"}}}});
+      const Json answer = editor.call("textDocument/inlineCompletion",
+                                      {{"textDocument", {{"uri", uri}}},
+                                       {"position", {{"line", 1}, {"character", 4}}},
+                                       {"context", {{"triggerKind", 1}}}});
+      CHECK(!answer.contains("error"));
+    };
+    Editor first(home);
+    complete_in(first, home / "config");
+    const double with_one = memory_of(home);
+    const double weights = home.status()["model"]["modelBytes"].get<double>() / (1 << 20);
+    REQUIRE(weights > 50);
+    CHECK(with_one > weights);  // they have been read
+    Editor second(home);
+    complete_in(second, home / "cache");
+    const double with_two = memory_of(home);
+    MESSAGE("weights " << weights << " MiB; all processes " << with_one << " MiB with one editor, "
+                       << with_two << " MiB with two");
+    CHECK(with_two < with_one + weights / 2);
+    CHECK(first.quit() == 0);
+    CHECK(second.quit() == 0);
   }
 
   TEST_CASE("an engine that is killed costs nothing but itself") {

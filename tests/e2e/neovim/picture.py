@@ -51,7 +51,7 @@ def panel(screen, rows, cursor, top):
 def main():
     shutil.copytree(pathlib.Path(json.__file__).parent, "json")
     command = [sys.argv[1], "--embed", "-i", "NONE", "-u", str(here / "init.lua"), "json/encoder.py"]
-    screen = Screen(command, width=80, height=10)
+    screen = Screen(command, width=100, height=10)
     screen.call("nvim_command", "syntax on | set bg=dark noruler noshowmode noshowcmd laststatus=0")
     screen.lua(
         """vim.fn.append(vim.fn.line('$'), { '', '', 'def encode_all(values):', '    ' })
