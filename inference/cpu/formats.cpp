@@ -8,9 +8,11 @@ extern const Format kF32;
 extern const Format kF16;
 extern const Format kQ4_0;
 extern const Format kQ8_0;
+extern const Format kQ4_K;
+extern const Format kQ6_K;
 
 const Format* find_format(TensorType type) {
-  static constexpr std::array kAll = {&kF32, &kF16, &kQ4_0, &kQ8_0};
+  static constexpr std::array kAll = {&kF32, &kF16, &kQ4_0, &kQ8_0, &kQ4_K, &kQ6_K};
   for (const Format* format : kAll) {
     if (format->type == type) return format;
   }

@@ -22,8 +22,9 @@ std::optional<vulkan::WeightType> weight_type(TensorType type) {
       return vulkan::WeightType::kQ8_0;
     case TensorType::kQ4_0:
       return vulkan::WeightType::kQ4_0;
+    default:
+      return std::nullopt;
   }
-  return std::nullopt;
 }
 
 struct Use {

@@ -9,6 +9,8 @@ extern const BlockFormat kF32Format;
 extern const BlockFormat kF16Format;
 extern const BlockFormat kQ4_0Format;
 extern const BlockFormat kQ8_0Format;
+extern const BlockFormat kQ4_KFormat;
+extern const BlockFormat kQ6_KFormat;
 
 namespace {
 
@@ -17,6 +19,8 @@ constexpr std::array kFormats = {
     &kF16Format,   // f16.cpp
     &kQ4_0Format,  // q4_0.cpp
     &kQ8_0Format,  // q8_0.cpp
+    &kQ4_KFormat,  // q4_k.cpp
+    &kQ6_KFormat,  // q6_k.cpp
 };
 
 }  // namespace

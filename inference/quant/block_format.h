@@ -16,6 +16,8 @@ enum class TensorType : std::uint32_t {
   kF16 = 1,
   kQ4_0 = 2,
   kQ8_0 = 8,
+  kQ4_K = 12,
+  kQ6_K = 14,
 };
 
 /// A row of a tensor is a whole number of blocks; a block of `block_elements` consecutive numbers
@@ -32,8 +34,9 @@ struct BlockFormat {
   /// Both REQUIRE floats.size() * block_bytes == blocks.size() * block_elements, whole blocks.
   /// Any bytes are a valid block (a scale may be NaN or Inf: the numbers then are, too).
   void (*dequantize)(std::span<const std::byte> blocks, std::span<float> floats);
-  /// REQUIRES finite numbers. Rounds as the field's tools do, so that a file we write is the file
-  /// they write.
+  /// REQUIRES finite numbers. Formats with one scale a block round as the field's tools do, so that
+  /// a file we write is the file they write. Formats with a scale of scales take the straight way,
+  /// from the least and the greatest number; the field's tools search for better ones.
   void (*quantize)(std::span<const float> floats, std::span<std::byte> blocks);
 
   /// Bytes of n elements; nothing when n is no whole number of blocks or the bytes overflow.

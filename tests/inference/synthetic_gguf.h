@@ -29,8 +29,8 @@ struct SyntheticModel {
   bool tied = false;  // the token embedding is the output matrix, too
   bool add_bos = true;
   bool add_space_prefix = false;
-  /// Of all matrices; norms and rope factors are always F32. Q8_0 and Q4_0 need hidden,
-  /// heads * head_dim and ffn to be multiples of 32.
+  /// Of all matrices; norms and rope factors are always F32. hidden, heads * head_dim and
+  /// ffn must be whole numbers of its blocks.
   inference::TensorType type = inference::TensorType::kF32;
   /// Of token_embd and output, where it differs.
   std::optional<inference::TensorType> embedding_type = std::nullopt;
