@@ -22,7 +22,8 @@ Result<Sequence> Executor::new_sequence(const SequenceOptions& options) {
                     " tokens: the KV cache has room for " +
                     std::to_string(std::uint64_t{pool_.n_pages()} * kPageTokens));
   }
-  const RopeFactorSet rope = model().rope_factor_set(options.max_tokens);
+  const RopeFactorSet rope =
+      options.rope_factor_set.value_or(model().rope_factor_set(options.max_tokens));
   TRY(prepare_rope(rope, options.max_tokens));
   return Sequence(PageTable(pool_), rope, options.max_tokens);
 }

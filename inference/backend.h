@@ -71,6 +71,9 @@ struct ExecutorInfo {
 struct SequenceOptions {
   /// The longest this sequence may grow; decides its rope factors, for good.
   std::uint32_t max_tokens = 0;
+  /// Takes these rope factors instead, whatever the length: to compare with programs that choose
+  /// otherwise. Without a meaning for models that have one factor set.
+  std::optional<RopeFactorSet> rope_factor_set = std::nullopt;
 };
 
 /// The positions computed so far, as pages of one executor's cache. Move-only; must not outlive its

@@ -7,6 +7,28 @@
 
 namespace kinglet::inference {
 
+std::span<const KvFormat> all_kv_formats() {
+  static constexpr KvFormat kAll[] = {KvFormat::kF32, KvFormat::kF16};
+  return kAll;
+}
+
+std::string_view name_of(KvFormat format) {
+  switch (format) {
+    case KvFormat::kF32:
+      return "f32";
+    case KvFormat::kF16:
+      return "f16";
+  }
+  return "unknown";
+}
+
+std::optional<KvFormat> find_kv_format(std::string_view name) {
+  for (const KvFormat format : all_kv_formats()) {
+    if (name_of(format) == name) return format;
+  }
+  return std::nullopt;
+}
+
 PagePool::PagePool(std::uint32_t n_pages) : references_(n_pages, 0) {
   free_.reserve(n_pages);
   for (std::uint32_t page = n_pages; page-- > 0;)

@@ -18,6 +18,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "daemon/base/result.h"
@@ -36,6 +37,11 @@ enum class KvFormat : std::uint8_t {
   kF32,  // precision class exact
   kF16,  // half the bytes; logits within 2e-2 of the reference's standard deviation
 };
+/// From the most exact to the smallest.
+std::span<const KvFormat> all_kv_formats();
+/// As people write it: "f16".
+std::string_view name_of(KvFormat format);
+std::optional<KvFormat> find_kv_format(std::string_view name);
 constexpr std::size_t element_bytes(KvFormat format) {
   return format == KvFormat::kF32 ? 4 : 2;
 }

@@ -54,6 +54,18 @@ std::span<const Command> all_commands() {
        "kinglet daemon --idle-exit 0 --log-level debug",
        Audience::kPeople,
        daemon_command},
+      {"generate",
+       "Continue a text with a model, for scripts and people who try one",
+       "kinglet generate model.gguf -p 'int main() {' -n 64\n"
+       "kinglet generate model.gguf -p 'Once' --temperature 0.8 --seed 3 --backend vulkan",
+       Audience::kPeople,
+       generate_command},
+      {"logits",
+       "Write a model's logits to a file, for comparison with other programs",
+       "kinglet logits model.gguf --tokens ids.txt --out logits.f32\n"
+       "kinglet logits model.gguf --tokens ids.txt --out last.f32 --last 1 --kv f16",
+       Audience::kPeople,
+       logits_command},
       {"engine", "The process that runs the model", "", Audience::kOurselves, engine_command},
       {"parse-worker",
        "The process that reads a repository's files",

@@ -8,6 +8,8 @@ namespace kinglet::daemon {
 Action daemon_command(CLI::App& app);
 Action doctor_command(CLI::App& app);
 Action engine_command(CLI::App& app);
+Action generate_command(CLI::App& app);
+Action logits_command(CLI::App& app);
 Action logs_command(CLI::App& app);
 Action lsp_command(CLI::App& app);
 Action parse_worker_command(CLI::App& app);

@@ -1,0 +1,72 @@
+#include "daemon/commands/model_flags.h"
+
+#include <utility>
+
+#include "daemon/paths.h"
+
+namespace kinglet::daemon {
+
+namespace {
+
+/// Where compiled kernels are kept; nowhere for somebody without a home.
+std::filesystem::path cache_folder() {
+  const auto paths = find_paths();
+  return paths && make_folders(*paths) ? paths->cache : std::filesystem::path();
+}
+
+std::string kv_format_names() {
+  std::string names;
+  for (const inference::KvFormat format : inference::all_kv_formats()) {
+    names.append(names.empty() ? "" : ", ").append(inference::name_of(format));
+  }
+  return names;
+}
+
+}  // namespace
+
+void ModelFlags::add_to(CLI::App& app, std::string backend, std::string kv_format) {
+  backend_ = std::move(backend);
+  kv_format_ = std::move(kv_format);
+  app.add_option("model", model_, "GGUF file of the model")->required();
+  app.add_option("--backend", backend_, "What computes: cpu or vulkan")->capture_default_str();
+  app.add_option("--device", device_, "Part of the name of the Vulkan device to use");
+  app.add_option("--kv", kv_format_, "How keys and values are stored: " + kv_format_names())
+      ->capture_default_str();
+  app.add_option("--threads", n_threads_, "Of the CPU backend; 0: one for each core")
+      ->capture_default_str();
+}
+
+Result<inference::KvFormat> ModelFlags::kv_format() const {
+  if (const auto format = inference::find_kv_format(kv_format_)) return *format;
+  return fail(ErrorCode::kInvalidArgument,
+              "--kv \"" + kv_format_ + "\" is not a cache format; there are " + kv_format_names());
+}
+
+Result<const inference::Backend*> ModelFlags::backend() const {
+  if (const inference::Backend* backend = inference::find_backend(backend_)) return backend;
+  return fail(ErrorCode::kInvalidArgument,
+              "--backend \"" + backend_ + "\" is neither cpu nor vulkan");
+}
+
+Result<inference::ExecutorOptions> ModelFlags::executor_options() const {
+  return inference::ExecutorOptions{.device = device_,
+                                    .kv_format = TRY(kv_format()),
+                                    .n_threads = n_threads_,
+                                    .cache_folder = cache_folder()};
+}
+
+Result<inference::EngineOptions> ModelFlags::engine_options() const {
+  inference::EngineOptions options;
+  options.model_path = model_;
+  options.device = device_;
+  options.kv_format = TRY(kv_format());
+  options.n_threads = n_threads_;
+  options.cache_folder = cache_folder();
+  if (backend_ == "auto") return options;
+  const inference::Backend* backend = TRY(this->backend());
+  options.backend =
+      backend->name == "cpu" ? inference::BackendChoice::kCpu : inference::BackendChoice::kVulkan;
+  return options;
+}
+
+}  // namespace kinglet::daemon

@@ -1,0 +1,40 @@
+// Flags of the verbs that run a model in their own process: where it computes, and how exactly.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+#include <CLI/App.hpp>
+
+#include "daemon/base/result.h"
+#include "inference/engine.h"
+
+namespace kinglet::daemon {
+
+class ModelFlags {
+ public:
+  /// Adds MODEL, --backend, --device, --kv and --threads to a verb, with these defaults.
+  void add_to(CLI::App& app, std::string backend, std::string kv_format);
+
+  const std::string& model() const { return model_; }
+
+  /// What was given, for Engine::load(); n_context is left open. Errors: kInvalidArgument names the
+  /// flag.
+  Result<inference::EngineOptions> engine_options() const;
+  /// What was given, as Backend::create() takes it; n_kv_tokens is left open.
+  Result<inference::ExecutorOptions> executor_options() const;
+  /// Of --backend, which must not be "auto".
+  Result<const inference::Backend*> backend() const;
+
+ private:
+  Result<inference::KvFormat> kv_format() const;
+
+  std::string model_;
+  std::string backend_;
+  std::string device_;
+  std::string kv_format_;
+  std::uint32_t n_threads_ = 0;
+};
+
+}  // namespace kinglet::daemon

@@ -1,0 +1,175 @@
+// The verbs that run a model in their own process, against the engine called directly.
+#include <algorithm>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+#include <limits>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#include "inference/engine.h"
+#include "inference/tokenizer/tokenizer.h"
+#include "tests/daemon/home.h"
+#include "tests/inference/synthetic_gguf.h"
+
+namespace kinglet::test {
+namespace {
+
+namespace fs = std::filesystem;
+using inference::LogitsWanted;
+using inference::TokenId;
+
+std::vector<float> read_floats(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  const std::string bytes{std::istreambuf_iterator<char>(file), {}};
+  std::vector<float> floats(bytes.size() / sizeof(float));
+  std::memcpy(floats.data(), bytes.data(), floats.size() * sizeof(float));
+  return floats;
+}
+
+/// A home with a model that has long and short rope factors.
+struct ModelHome : Home {
+  explicit ModelHome(SyntheticModel shape = {.context = 256, .original_context = 32}) {
+    write_synthetic_gguf(shape, model);
+  }
+  std::string file(const std::string& name, const std::string& text) const {
+    std::ofstream(*this / name) << text;
+    return *this / name;
+  }
+
+  std::string model = *this / "model.gguf";
+  std::string out = *this / "logits.f32";
+};
+
+const std::string kTwelve = "5 6 7\n300\t301 302 303\r\n 304 305 9 10 11\n";
+const std::vector<TokenId> kTwelveTokens = {5, 6, 7, 300, 301, 302, 303, 304, 305, 9, 10, 11};
+
+std::vector<float> expected_logits(const ModelHome& home,
+                                   inference::KvFormat kv_format,
+                                   inference::RopeFactorSet rope) {
+  const auto model = *inference::Model::load(home.model);
+  const auto executor =
+      *inference::find_backend("cpu")->create(model, {.kv_format = kv_format, .n_kv_tokens = 64});
+  auto sequence = *executor->new_sequence({.max_tokens = 12, .rope_factor_set = rope});
+  std::vector<float> logits(kTwelveTokens.size() * model->hyper_parameters().n_vocabulary);
+  REQUIRE(executor->forward(sequence, kTwelveTokens, LogitsWanted::kAll, logits));
+  return logits;
+}
+
+}  // namespace
+
+TEST_SUITE("daemon/commands/model_verbs") {
+  TEST_CASE("logits: a row for each position, exact unless told") {
+    const ModelHome home;
+    const std::string ids = home.file("ids.txt", kTwelve);
+    const auto logits = [&](std::vector<std::string> more) {
+      std::vector<std::string> arguments = {
+          "logits", home.model, "--tokens", ids, "--out", home.out};
+      arguments.insert(arguments.end(), more.begin(), more.end());
+      const auto outcome = home.run(arguments);
+      INFO(outcome.output);
+      CHECK(outcome.exit_code == 0);
+      return read_floats(home.out);
+    };
+    using inference::KvFormat;
+    using inference::RopeFactorSet;
+    const auto exact = expected_logits(home, KvFormat::kF32, RopeFactorSet::kShort);
+    CHECK(logits({}) == exact);
+    CHECK(logits({"--all", "--rope", "auto", "--backend", "cpu"}) == exact);
+    CHECK(logits({"--last", "2"}) ==
+          std::vector<float>(exact.end() - static_cast<std::ptrdiff_t>(exact.size() / 6),
+                             exact.end()));
+    const auto f16 = expected_logits(home, KvFormat::kF16, RopeFactorSet::kShort);
+    CHECK(logits({"--kv", "f16"}) == f16);
+    CHECK(f16 != exact);
+    const auto long_factors = expected_logits(home, KvFormat::kF32, RopeFactorSet::kLong);
+    CHECK(logits({"--rope", "long"}) == long_factors);
+    CHECK(long_factors != exact);
+  }
+
+  TEST_CASE("logits: what cannot be is refused by name, and leaves no file") {
+    const ModelHome home;
+    const std::string ids = home.file("ids.txt", kTwelve);
+    const auto refuse = [&](std::vector<std::string> arguments, const std::string& message) {
+      arguments.insert(arguments.begin(), {"logits", home.model, "--out", home.out});
+      const auto outcome = home.run(arguments);
+      CHECK(outcome.exit_code == 1);
+      CHECK(outcome.output == "kinglet: " + message + "\n");
+      CHECK(!fs::exists(home.out));
+    };
+    const auto bad = home.file("bad.txt", "1 2 1e3");
+    refuse({"--tokens", bad},
+           bad + ": word 3, \"1e3\", is no token id; give numbers separated by white space");
+    refuse({"--tokens", home.file("empty.txt", " \n")},
+           (home / "empty.txt").string() + " holds no tokens");
+    refuse({"--tokens", home / "none.txt"},
+           "cannot read the tokens in " + (home / "none.txt").string());
+    refuse({"--tokens", home.file("big.txt", "1 384")},
+           "token 384 is not in the model's vocabulary of 384");
+    refuse({"--tokens", ids, "--last", "13"}, "--last 13: there are 12 tokens");
+    refuse({"--tokens", ids, "--rope", "middle"}, "--rope \"middle\" is not auto, short or long");
+    refuse({"--tokens", ids, "--backend", "metal"},
+           "--backend \"metal\" is neither cpu nor vulkan");
+    CHECK(home.run({"logits", home.model, "--tokens", ids}).exit_code == 2);
+  }
+
+  TEST_CASE("weights that are no numbers are reported, and never become text") {
+    const ModelHome home;
+    GgufWriter writer = synthetic_gguf({});
+    const float nan = std::numeric_limits<float>::quiet_NaN();
+    std::memcpy(writer.tensor("blk.1.ffn_down.weight").data.data(), &nan, sizeof nan);
+    write_file(home.model, writer.bytes());
+    const auto logits = home.run(
+        {"logits", home.model, "--tokens", home.file("ids.txt", kTwelve), "--out", home.out});
+    CHECK(logits.exit_code == 1);
+    CHECK(logits.output ==
+          "kinglet: after position 0 the logit of token 0 is nan: the model file is damaged or a "
+          "kernel is wrong\n");
+    CHECK(!fs::exists(home.out));
+    const auto text = home.run({"generate", home.model, "-p", "int", "--backend", "cpu"});
+    CHECK(text.exit_code == 1);
+    CHECK(text.output.starts_with("kinglet: the logit of token 0 is nan"));
+  }
+
+  TEST_CASE("generate prints what the engine generates, as it comes") {
+    const ModelHome home;
+    const auto engine = *inference::Engine::load(
+        {.model_path = home.model, .backend = inference::BackendChoice::kCpu, .n_context = 32});
+    const auto& tokenizer = engine->tokenizer();
+    const auto expected = [&](inference::SamplerOptions sampler) {
+      inference::GenerateRequest request;
+      request.prompt =
+          tokenizer.encode("return value", {.ends = inference::TextEnds::kByVocabulary});
+      request.max_tokens = 12;
+      request.sampler = sampler;
+      std::string text;
+      const auto result = engine->generate(request, [&](TokenId, std::string_view bytes) {
+        text += bytes;
+        return true;
+      });
+      REQUIRE(result);
+      return text;
+    };
+    const auto generate = [&](std::vector<std::string> more, const char* n = "12") {
+      std::vector<std::string> arguments = {
+          "generate", home.model, "-p", "return value", "-n", n, "--backend", "cpu"};
+      arguments.insert(arguments.end(), more.begin(), more.end());
+      const auto outcome = home.run(arguments);
+      CHECK(outcome.exit_code == 0);
+      return outcome.output;
+    };
+    const std::string greedy = expected({});
+    CHECK(!greedy.empty());
+    CHECK(generate({}) == greedy);
+    const std::string drawn = expected({.temperature = 0.9F, .seed = 7});
+    CHECK(generate({"--temperature", "0.9", "--seed", "7"}) == drawn);
+    CHECK(drawn != greedy);
+    CHECK(generate({}, "0").empty());
+    CHECK(generate({"--stats"}).find("prompt of") != std::string::npos);
+  }
+}
+
+}  // namespace kinglet::test
