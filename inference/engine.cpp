@@ -264,10 +264,11 @@ void Engine::forget() {
 
 Result<Engine::Remembered> Engine::begin(std::span<const TokenId> prompt, std::uint32_t n_total) {
   // Sequences that stay within the original context use the short rope factors, so the limit is a
-  // property of the request, not of what is remembered.
+  // property of the request, not of what is remembered. Models with one set of factors have none.
   const std::uint32_t original = model().hyper_parameters().rope_original_context;
-  const std::uint32_t max_tokens =
-      n_total <= original ? std::min(original, info_.n_context) : info_.n_context;
+  const bool same_factors =
+      model().rope_factor_set(n_total) == model().rope_factor_set(info_.n_context);
+  const std::uint32_t max_tokens = same_factors ? info_.n_context : original;
 
   // The last token of the prompt is computed in any case: its logits are wanted.
   const std::span<const TokenId> reusable = prompt.first(prompt.size() - 1);

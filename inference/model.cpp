@@ -35,6 +35,27 @@ constexpr Bound kBounds[] = {
     {"original context length", &HyperParameters::rope_original_context, 1, 1U << 24},
 };
 
+struct FloatBound {
+  std::string_view what;
+  float HyperParameters::*member;
+  float least;
+  float most;
+};
+constexpr FloatBound kFloatBounds[] = {
+    {"norm epsilon", &HyperParameters::norm_epsilon, 0.0F, 1.0F},
+    {"attention scale", &HyperParameters::attention_scale, 1e-6F, 1e3F},
+    {"attention soft cap", &HyperParameters::attention_soft_cap, 0.0F, 1e6F},
+    {"final soft cap", &HyperParameters::final_soft_cap, 0.0F, 1e6F},
+    {"embedding scale", &HyperParameters::embedding_scale, 1e-6F, 1e6F},
+    {"residual scale", &HyperParameters::residual_scale, 1e-6F, 1e6F},
+    {"logit scale", &HyperParameters::logit_scale, 1e-6F, 1e6F},
+    {"rope frequency base", &HyperParameters::rope_freq_base, 1.0F, 1e12F},
+    {"rope scaling factor", &HyperParameters::rope_scaling_factor, 1e-3F, 1e6F},
+    {"rope YaRN beta_fast", &HyperParameters::rope_yarn_beta_fast, 1e-3F, 1e6F},
+    {"rope YaRN beta_slow", &HyperParameters::rope_yarn_beta_slow, 1e-3F, 1e6F},
+    {"rope attention factor", &HyperParameters::rope_attention_factor, 1e-3F, 1e3F},
+};
+
 // Keys that change what a model computes, in ways no architecture here declares. The value is the
 // one that changes nothing.
 struct RefusedKey {
@@ -107,17 +128,15 @@ class ModelReader {
   }
 
   Result<void> read_keys() {
-    for (const KeySpec& spec : architecture().keys) {
-      TRY(std::visit([&](auto member) { return read_key(spec, member); }, spec.member));
+    parameters() = architecture().defaults;
+    for (const std::span<const KeySpec> keys : {common_keys(), architecture().keys}) {
+      for (const KeySpec& spec : keys) {
+        TRY(std::visit([&](auto member) { return read_key(spec, member); }, spec.member));
+      }
     }
-    const auto scaling = TRY(gguf_.get<std::string_view>(architecture().rope_scaling_key));
-    if (scaling && *scaling != "none" && *scaling != "longrope") {
-      return refuse(ErrorCode::kUnsupported,
-                    std::string(architecture().rope_scaling_key) + " is '" + std::string(*scaling) +
-                        "'; Kinglet has 'none' and 'longrope'");
-    }
+    TRY(read_rope_scaling());
     for (const RefusedKey& refused : kRefusedKeys) {
-      const std::string key = std::string(architecture().name) + "." + std::string(refused.suffix);
+      const std::string key = full_key(refused.suffix);
       const auto value = TRY(gguf_.get<std::uint32_t>(key));
       if (value && *value != refused.harmless) {
         return refuse(ErrorCode::kUnsupported,
@@ -129,12 +148,45 @@ class ModelReader {
 
   template <class T>
   Result<void> read_key(const KeySpec& spec, T HyperParameters::*member) {
+    const std::string key = full_key(spec.key);
     if (spec.presence == Presence::kRequired) {
-      parameters().*member = TRY(gguf_.require<T>(spec.key));
-    } else if (const auto value = TRY(gguf_.get<T>(spec.key))) {
+      parameters().*member = TRY(gguf_.require<T>(key));
+    } else if (const auto value = TRY(gguf_.get<T>(key))) {
       parameters().*member = *value;
+    } else {
+      return {};
     }
+    if (spec.is_reciprocal) parameters().*member = T{1} / parameters().*member;
     return {};
+  }
+
+  Result<void> read_rope_scaling() {
+    constexpr struct {
+      std::string_view name;
+      RopeScaling scaling;
+    } kKinds[] = {
+        {"none", RopeScaling::kNone},
+        {"linear", RopeScaling::kLinear},
+        {"yarn", RopeScaling::kYarn},
+        {"longrope", RopeScaling::kLongRope},
+    };
+    const std::string key = full_key("rope.scaling.type");
+    const auto name = TRY(gguf_.get<std::string_view>(key));
+    if (!name) {
+      // Files that say by how much and not how mean this.
+      if (parameters().rope_scaling_factor != 1) parameters().rope_scaling = RopeScaling::kLinear;
+      return {};
+    }
+    std::string known;
+    for (const auto& kind : kKinds) {
+      if (kind.name == *name) {
+        parameters().rope_scaling = kind.scaling;
+        return {};
+      }
+      known += (known.empty() ? "'" : ", '") + std::string(kind.name) + "'";
+    }
+    return refuse(ErrorCode::kUnsupported,
+                  key + " is '" + std::string(*name) + "'; Kinglet has " + known);
   }
 
   /// No key holds it in every file: the token embedding's rows do.
@@ -164,6 +216,12 @@ class ModelReader {
     }
     if (h.rope_dims == 0) h.rope_dims = h.head_dim;
     if (h.rope_original_context == 0) h.rope_original_context = h.context_length;
+    // Converters write 0 for "none".
+    if (h.rope_scaling_factor == 0) h.rope_scaling_factor = 1;
+    if (architecture().derive != nullptr) architecture().derive(h);
+    if (h.attention_scale == 0 && h.head_dim != 0) {
+      h.attention_scale = 1.0F / std::sqrt(static_cast<float>(h.head_dim));
+    }
     return {};
   }
 
@@ -187,16 +245,17 @@ class ModelReader {
                     std::to_string(h.rope_dims) + " rope dimensions in heads of " +
                         std::to_string(h.head_dim));
     }
-    const std::string key = std::string(architecture().name) + ".attention.value_length";
+    const std::string key = full_key("attention.value_length");
     const auto value_length = TRY(gguf_.get<std::uint32_t>(key));
     if (value_length && *value_length != h.head_dim) {
       return refuse(ErrorCode::kUnsupported,
                     key + " is " + std::to_string(*value_length) + " and the keys' length " +
                         std::to_string(h.head_dim) + ": Kinglet needs them equal");
     }
-    TRY(check_float("RMS norm epsilon", h.rms_epsilon, 0.0F, 1.0F));
-    TRY(check_float("rope frequency base", h.rope_freq_base, 1.0F, 1e12F));
-    return check_float("rope attention factor", h.rope_attention_factor, 1e-3F, 1e3F);
+    for (const FloatBound& bound : kFloatBounds) {
+      TRY(check_float(bound.what, h.*bound.member, bound.least, bound.most));
+    }
+    return {};
   }
 
   Result<void> check_float(std::string_view what, float value, float least, float most) const {
@@ -265,6 +324,9 @@ class ModelReader {
   }
 
   Result<void> read_rope_factors() {
+    if (const Weight* factors = model_->weight(Role::kRopeFactors)) {
+      model_->rope_factors_short_ = TRY(factors_of(*factors));
+    }
     const Weight* long_factors = model_->weight(Role::kRopeFactorsLong);
     const Weight* short_factors = model_->weight(Role::kRopeFactorsShort);
     if ((long_factors == nullptr) != (short_factors == nullptr)) {
@@ -296,6 +358,10 @@ class ModelReader {
     }
     model_->vocabulary_ = std::move(vocabulary);
     return {};
+  }
+
+  std::string full_key(std::string_view suffix) const {
+    return std::string(architecture().name) + "." + std::string(suffix);
   }
 
   tl::unexpected<Error> missing(std::string_view tensor) const {
@@ -343,12 +409,9 @@ RopeFactorSet Model::rope_factor_set(std::uint32_t max_tokens) const {
 }
 
 RopeSpec Model::rope_spec(RopeFactorSet factor_set) const {
-  return RopeSpec{
-      .n_pairs = hyper_parameters_.rope_dims / 2,
-      .freq_base = hyper_parameters_.rope_freq_base,
-      .attention_factor = hyper_parameters_.rope_attention_factor,
-      .factors = factor_set == RopeFactorSet::kLong ? rope_factors_long_ : rope_factors_short_,
-  };
+  return rope_spec_of(
+      hyper_parameters_,
+      factor_set == RopeFactorSet::kLong ? rope_factors_long_ : rope_factors_short_);
 }
 
 }  // namespace kinglet::inference

@@ -82,7 +82,7 @@ class Model {
   // [role][layer], one layer for roles that are not per layer; empty format: absent.
   std::array<std::vector<Weight>, kRoleCount> weights_;
   std::vector<float> rope_factors_long_;
-  std::vector<float> rope_factors_short_;
+  std::vector<float> rope_factors_short_;  // or those for any length
   std::uint64_t weight_bytes_ = 0;
   std::uint64_t n_parameters_ = 0;
 

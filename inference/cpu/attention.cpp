@@ -44,12 +44,13 @@ struct Query {
   float sum = 0;
 };
 
-/// weights (n, kPageTokens) = scale * q k^T for a page's keys.
+/// weights (n, kPageTokens) = soft_cap(scale * q k^T) for a page's keys.
 template <std::uint32_t n, class Element>
 HWY_INLINE void score_page(const Query* queries,
                            const Element* HWY_RESTRICT keys,
                            std::uint32_t head_dim,
                            float scale,
+                           float soft_cap,
                            float* HWY_RESTRICT weights) {
   const Floats floats;
   // Vectors of positions at a time: enough independent sums to fill the multiplier's pipeline.
@@ -73,7 +74,12 @@ HWY_INLINE void score_page(const Query* queries,
 #pragma GCC unroll 8
     for (std::size_t j = 0; j < n * kVectors; ++j) {
       float* out = weights + j / kVectors * kPageTokens + slot + j % kVectors * kLanes;
-      hn::Store(hn::Mul(scores[j], hn::Set(floats, scale)), floats, out);
+      Vector score = hn::Mul(scores[j], hn::Set(floats, scale));
+      if (soft_cap != 0) {
+        const auto cap = hn::Set(floats, soft_cap);
+        score = hn::Mul(cap, hn::Tanh(floats, hn::Div(score, cap)));
+      }
+      hn::Store(score, floats, out);
     }
   }
 }
@@ -171,9 +177,10 @@ HWY_INLINE void fold_page(Query* queries,
                           const Element* HWY_RESTRICT values,
                           std::uint32_t head_dim,
                           std::uint32_t page_begin,
-                          float scale) {
+                          float scale,
+                          float soft_cap) {
   HWY_ALIGN float weights[n * kPageTokens];
-  score_page<n>(queries, keys, head_dim, scale, weights);
+  score_page<n>(queries, keys, head_dim, scale, soft_cap, weights);
 
   std::uint32_t first = kPageTokens;  // slots that some query sees
   std::uint32_t last = 0;
@@ -199,7 +206,6 @@ template <std::uint32_t n, class Element>
 void attend_queries(const Attention& job, std::uint32_t kv_head, Query* queries) {
   HWY_ALIGN float accumulators[n * kMaxHeadDim];
   std::fill_n(accumulators, n * kMaxHeadDim, 0.0F);
-  const float scale = 1.0F / std::sqrt(static_cast<float>(job.head_dim));
   // Queries come in the order of their positions.
   const std::uint32_t first_page = queries[0].begin / kPageTokens;
   const std::uint32_t end_page = pages_for(queries[n - 1].end);
@@ -211,7 +217,8 @@ void attend_queries(const Attention& job, std::uint32_t kv_head, Query* queries)
         reinterpret_cast<const Element*>(job.store->values(job.pages[page], job.layer, kv_head)),
         job.head_dim,
         page * kPageTokens,
-        scale);
+        job.scale,
+        job.soft_cap);
   }
   for (std::uint32_t i = 0; i < n; ++i) {
     const float* accumulator = accumulators + std::size_t{i} * kMaxHeadDim;

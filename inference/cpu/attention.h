@@ -20,6 +20,8 @@ struct Attention {
   std::uint32_t n_heads;
   std::uint32_t n_kv_heads;
   std::uint32_t sliding_window;  ///< 0: all positions
+  float scale;                   ///< of scores
+  float soft_cap;                ///< c: scores become c * tanh(score / c); 0: they stay
   std::uint32_t position;        ///< of the first token; all up to the last are in the cache
   const float* queries;          ///< (n_tokens, n_heads, head_dim), tokens query_stride apart
   std::size_t query_stride;
@@ -27,7 +29,7 @@ struct Attention {
   std::size_t out_stride;
 };
 
-/// out = softmax(q k^T / sqrt(head_dim)) v for tokens in [token_begin, token_end) and the query
+/// out = softmax(soft_cap(q k^T * scale)) v for tokens in [token_begin, token_end) and the query
 /// heads that read `kv_head`. A token's result does not depend on which others are computed with
 /// it.
 void attend(const Attention& job,

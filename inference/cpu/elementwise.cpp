@@ -48,13 +48,91 @@ void rms_norm_all(const float* in, const float* weight, std::size_t n, float eps
   });
 }
 
+/// Two passes: the sum of squares less the squared mean would cancel.
+void layer_norm_all(const float* in,
+                    const float* weight,
+                    const float* bias,
+                    std::size_t n,
+                    float epsilon,
+                    float* out) {
+  const Floats floats;
+  const std::size_t n_whole = n / hn::Lanes(floats) * hn::Lanes(floats);
+  const auto sum_of = [&](const auto& term) {
+    auto sums = hn::Zero(floats);
+    for (std::size_t i = 0; i < n_whole; i += hn::Lanes(floats)) {
+      sums = hn::Add(sums, term(floats, i));
+    }
+    float sum = hn::GetLane(hn::SumOfLanes(floats, sums));
+    for (std::size_t i = n_whole; i < n; ++i)
+      sum += hn::GetLane(term(OneFloat(), i));
+    return sum;
+  };
+  const auto count = static_cast<float>(n);
+  const float mean =
+      sum_of([=](auto tag, std::size_t at) { return hn::LoadU(tag, in + at); }) / count;
+  const float variance = sum_of([=](auto tag, std::size_t at) {
+                           const auto x = hn::Sub(hn::LoadU(tag, in + at), hn::Set(tag, mean));
+                           return hn::Mul(x, x);
+                         }) /
+                         count;
+  const float scale = 1.0F / std::sqrt(variance + epsilon);
+  for_vectors(n, [=](auto tag, std::size_t at) {
+    const auto centered = hn::Sub(hn::LoadU(tag, in + at), hn::Set(tag, mean));
+    const auto scaled =
+        hn::Mul(hn::Mul(centered, hn::Set(tag, scale)), hn::LoadU(tag, weight + at));
+    const auto moved = bias == nullptr ? scaled : hn::Add(scaled, hn::LoadU(tag, bias + at));
+    hn::StoreU(moved, tag, out + at);
+  });
+}
+
+/// x / (1 + exp(exponent)).
+template <class Tag, class V>
+HWY_INLINE V gated(Tag tag, V x, V exponent) {
+  // Beyond 88 Exp leaves its range; what is that far below 0 is 0 anyway.
+  const V bounded = hn::Min(exponent, hn::Set(tag, 88.0F));
+  return hn::Div(x, hn::Add(hn::Set(tag, 1.0F), hn::Exp(tag, bounded)));
+}
+
+/// x/2 * (1 + tanh(u)) = x / (1 + exp(-2u)), which does not cancel; u = sqrt(2/pi) (x + 0.044715
+/// x^3).
+template <class Tag, class V>
+HWY_INLINE V gelu_of(Tag tag, V x) {
+  const V cubic = hn::Mul(hn::Mul(x, x), hn::Mul(x, hn::Set(tag, 0.044715F)));
+  const V u = hn::Add(x, cubic);
+  return gated(tag, x, hn::Mul(u, hn::Set(tag, -1.5957691216057308F)));
+}
+
 void swi_glu_all(const float* gate, const float* up, std::size_t n, float* out) {
   for_vectors(n, [=](auto tag, std::size_t at) {
     const auto g = hn::LoadU(tag, gate + at);
-    // Beyond 88 Exp leaves its range; a gate that far below 0 is 0 anyway.
-    const auto exponent = hn::Min(hn::Neg(g), hn::Set(tag, 88.0F));
-    const auto divisor = hn::Add(hn::Set(tag, 1.0F), hn::Exp(tag, exponent));
-    hn::StoreU(hn::Mul(hn::Div(g, divisor), hn::LoadU(tag, up + at)), tag, out + at);
+    hn::StoreU(hn::Mul(gated(tag, g, hn::Neg(g)), hn::LoadU(tag, up + at)), tag, out + at);
+  });
+}
+
+void ge_glu_all(const float* gate, const float* up, std::size_t n, float* out) {
+  for_vectors(n, [=](auto tag, std::size_t at) {
+    const auto g = gelu_of(tag, hn::LoadU(tag, gate + at));
+    hn::StoreU(hn::Mul(g, hn::LoadU(tag, up + at)), tag, out + at);
+  });
+}
+
+void gelu_all(float* x, std::size_t n) {
+  for_vectors(n, [=](auto tag, std::size_t at) {
+    hn::StoreU(gelu_of(tag, hn::LoadU(tag, x + at)), tag, x + at);
+  });
+}
+
+void scale_all(float* x, std::size_t n, float factor) {
+  for_vectors(n, [=](auto tag, std::size_t at) {
+    hn::StoreU(hn::Mul(hn::LoadU(tag, x + at), hn::Set(tag, factor)), tag, x + at);
+  });
+}
+
+void soft_cap_all(float* x, std::size_t n, float cap) {
+  for_vectors(n, [=](auto tag, std::size_t at) {
+    const auto limit = hn::Set(tag, cap);
+    const auto bent = hn::Tanh(tag, hn::Div(hn::LoadU(tag, x + at), limit));
+    hn::StoreU(hn::Mul(limit, bent), tag, x + at);
   });
 }
 
@@ -71,11 +149,25 @@ HWY_AFTER_NAMESPACE();
 namespace kinglet::inference::cpu {
 
 HWY_EXPORT(rms_norm_all);
+HWY_EXPORT(layer_norm_all);
 HWY_EXPORT(swi_glu_all);
+HWY_EXPORT(ge_glu_all);
+HWY_EXPORT(gelu_all);
 HWY_EXPORT(add_all);
+HWY_EXPORT(scale_all);
+HWY_EXPORT(soft_cap_all);
 
 void rms_norm(const float* in, const float* weight, std::size_t n, float epsilon, float* out) {
   HWY_DYNAMIC_DISPATCH(rms_norm_all)(in, weight, n, epsilon, out);
+}
+
+void layer_norm(const float* in,
+                const float* weight,
+                const float* bias,
+                std::size_t n,
+                float epsilon,
+                float* out) {
+  HWY_DYNAMIC_DISPATCH(layer_norm_all)(in, weight, bias, n, epsilon, out);
 }
 
 void rope_neox(float* heads,
@@ -95,12 +187,45 @@ void rope_neox(float* heads,
   }
 }
 
+void rope_interleaved(float* heads,
+                      std::uint32_t n_heads,
+                      std::uint32_t head_dim,
+                      std::uint32_t n_pairs,
+                      const float* cos_sin) {
+  for (std::uint32_t head = 0; head < n_heads; ++head, heads += head_dim) {
+    for (std::size_t i = 0; i < n_pairs; ++i) {
+      const float cosine = cos_sin[2 * i];
+      const float sine = cos_sin[2 * i + 1];
+      const float a = heads[2 * i];
+      const float b = heads[2 * i + 1];
+      heads[2 * i] = a * cosine - b * sine;
+      heads[2 * i + 1] = a * sine + b * cosine;
+    }
+  }
+}
+
 void swi_glu(const float* gate, const float* up, std::size_t n, float* out) {
   HWY_DYNAMIC_DISPATCH(swi_glu_all)(gate, up, n, out);
 }
 
+void ge_glu(const float* gate, const float* up, std::size_t n, float* out) {
+  HWY_DYNAMIC_DISPATCH(ge_glu_all)(gate, up, n, out);
+}
+
+void gelu(float* x, std::size_t n) {
+  HWY_DYNAMIC_DISPATCH(gelu_all)(x, n);
+}
+
 void add(const float* in, std::size_t n, float* out) {
   HWY_DYNAMIC_DISPATCH(add_all)(in, n, out);
+}
+
+void scale(float* x, std::size_t n, float factor) {
+  HWY_DYNAMIC_DISPATCH(scale_all)(x, n, factor);
+}
+
+void soft_cap(float* x, std::size_t n, float cap) {
+  HWY_DYNAMIC_DISPATCH(soft_cap_all)(x, n, cap);
 }
 
 }  // namespace kinglet::inference::cpu

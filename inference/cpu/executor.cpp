@@ -59,18 +59,26 @@ CpuExecutor::CpuExecutor(std::shared_ptr<const Model> model,
     memory = hwy::AllocateAligned<float>(n + kPadding);
     std::fill_n(memory.get(), n + kPadding, 0.0F);
   }
-  const auto read_norms = [&](std::span<const Op> ops, std::uint32_t n_layers) {
-    for (const Op& op : ops) {
-      if (op.kind != OpKind::kRmsNorm) continue;
-      auto& norms = norms_[static_cast<std::size_t>(*op.weight)];
-      for (std::uint32_t layer = 0; layer < n_layers; ++layer) {
-        const Weight& weight = this->model().required(*op.weight, layer);
-        weight.format->dequantize(weight.data, norms.emplace_back(weight.n_columns));
-      }
+  const auto read_vector = [&](Role role) {
+    auto& vectors = vectors_[static_cast<std::size_t>(role)];
+    if (!vectors.empty()) return;
+    vectors.resize(is_per_layer(role) ? h.n_layers : 1);
+    for (std::uint32_t layer = 0; layer < vectors.size(); ++layer) {
+      const Weight* weight = this->model().weight(role, layer);
+      if (weight == nullptr) continue;
+      vectors[layer].resize(weight->n_columns);
+      weight->format->dequantize(weight->data, vectors[layer]);
     }
   };
-  read_norms(this->model().architecture().layer, h.n_layers);
-  read_norms(this->model().architecture().output, 1);
+  const Architecture& architecture = this->model().architecture();
+  for (const auto ops : {architecture.embed, architecture.layer, architecture.output}) {
+    for (const Op& op : ops) {
+      const bool is_norm = op.kind == OpKind::kRmsNorm || op.kind == OpKind::kLayerNorm ||
+                           op.kind == OpKind::kHeadRmsNorm;
+      if (is_norm) read_vector(*op.weight);
+      if (op.bias) read_vector(*op.bias);
+    }
+  }
 }
 
 Result<void> CpuExecutor::prepare_rope(RopeFactorSet factor_set, std::uint32_t n_positions) {
@@ -113,12 +121,15 @@ Result<void> CpuExecutor::run(const Batch& batch) {
 }
 
 void CpuExecutor::compute(const Op& op, const Batch& batch, std::uint32_t layer, Range range) {
-  if (range.size() == 0) return;
+  if (range.size() == 0 || is_identity(op, model().hyper_parameters())) return;
   switch (op.kind) {
     case OpKind::kEmbed:
       return embed(op, batch, range);
     case OpKind::kRmsNorm:
-      return rms_norm(op, layer, range);
+    case OpKind::kLayerNorm:
+      return norm(op, layer, range);
+    case OpKind::kHeadRmsNorm:
+      return head_norm(op, layer, range);
     case OpKind::kMatMul:
       return mat_mul(op, batch, layer, range);
     case OpKind::kRope:
@@ -128,9 +139,14 @@ void CpuExecutor::compute(const Op& op, const Batch& batch, std::uint32_t layer,
     case OpKind::kAttention:
       return attention(op, batch, layer, range);
     case OpKind::kSwiGlu:
-      return swi_glu(op, range);
+    case OpKind::kGeGlu:
+      return gated_unit(op, range);
     case OpKind::kAdd:
       return add(op, range);
+    case OpKind::kGelu:
+    case OpKind::kScale:
+    case OpKind::kSoftCap:
+      return in_place(op, batch, range);
   }
   assert(false);
 }
@@ -144,12 +160,32 @@ void CpuExecutor::embed(const Op& op, const Batch& batch, Range range) {
   });
 }
 
-void CpuExecutor::rms_norm(const Op& op, std::uint32_t layer, Range range) {
-  const auto& norms = norms_[static_cast<std::size_t>(*op.weight)];
-  const std::vector<float>& weight = norms[is_per_layer(*op.weight) ? layer : 0];
-  const float epsilon = model().hyper_parameters().rms_epsilon;
+void CpuExecutor::norm(const Op& op, std::uint32_t layer, Range range) {
+  const float* weight = vector(*op.weight, layer);
+  const float* bias = op.bias ? vector(*op.bias, layer) : nullptr;
+  const std::uint32_t n = place_of(op.in, model().hyper_parameters()).size;
+  const float epsilon = model().hyper_parameters().norm_epsilon;
   for_tokens(range, [&](std::uint32_t token) {
-    cpu::rms_norm(at(op.in, token), weight.data(), weight.size(), epsilon, at(op.out, token));
+    const float* in = at(op.in, token);
+    float* out = at(op.out, token);
+    if (op.kind == OpKind::kRmsNorm) {
+      rms_norm(in, weight, n, epsilon, out);
+    } else {
+      layer_norm(in, weight, bias, n, epsilon, out);
+    }
+  });
+}
+
+void CpuExecutor::head_norm(const Op& op, std::uint32_t layer, Range range) {
+  assert(op.in == op.out);
+  const HyperParameters& h = model().hyper_parameters();
+  const float* weight = vector(*op.weight, layer);
+  const std::uint32_t n_heads = place_of(op.in, h).size / h.head_dim;
+  for_tokens(range, [&](std::uint32_t token) {
+    float* head = at(op.in, token);
+    for (std::uint32_t i = 0; i < n_heads; ++i, head += h.head_dim) {
+      rms_norm(head, weight, h.head_dim, h.norm_epsilon, head);
+    }
   });
 }
 
@@ -166,6 +202,7 @@ void CpuExecutor::mat_mul(const Op& op, const Batch& batch, std::uint32_t layer,
       .out = makes_logits ? batch.logits.data() : at(op.out, range.begin),
       .out_stride = makes_logits ? weight.n_rows : stride(op.out),
       .n_tokens = range.size(),
+      .bias = op.bias ? vector(*op.bias, layer) : nullptr,
   };
   const std::uint32_t rows = rows_per_item(weight, job.n_tokens, threads_.n_threads());
   threads_.for_each((weight.n_rows + rows - 1) / rows, [&](std::uint32_t item, std::uint32_t) {
@@ -179,9 +216,11 @@ void CpuExecutor::rope(const Op& op, const Batch& batch, Range range) {
   const std::uint32_t n_pairs = h.rope_dims / 2;
   const std::uint32_t n_heads = place_of(op.in, h).size / h.head_dim;
   const float* table = rope_[static_cast<std::size_t>(batch.rope)].data();
+  const auto turn =
+      model().architecture().rope_style == RopeStyle::kNeox ? rope_neox : rope_interleaved;
   for_tokens(range, [&](std::uint32_t token) {
     const std::size_t position = batch.position + token;
-    rope_neox(at(op.in, token), n_heads, h.head_dim, n_pairs, table + position * n_pairs * 2);
+    turn(at(op.in, token), n_heads, h.head_dim, n_pairs, table + position * n_pairs * 2);
   });
 }
 
@@ -205,7 +244,9 @@ void CpuExecutor::attention(const Op& op, const Batch& batch, std::uint32_t laye
       .head_dim = h.head_dim,
       .n_heads = h.n_heads,
       .n_kv_heads = h.n_kv_heads,
-      .sliding_window = h.sliding_window,
+      .sliding_window = window_of(h, layer),
+      .scale = h.attention_scale,
+      .soft_cap = h.attention_soft_cap,
       .position = batch.position,
       .queries = at(op.in, 0),
       .query_stride = stride(op.in),
@@ -221,16 +262,37 @@ void CpuExecutor::attention(const Op& op, const Batch& batch, std::uint32_t laye
   });
 }
 
-void CpuExecutor::swi_glu(const Op& op, Range range) {
+void CpuExecutor::gated_unit(const Op& op, Range range) {
   const std::uint32_t n = place_of(op.out, model().hyper_parameters()).size;
+  const auto unit = op.kind == OpKind::kSwiGlu ? swi_glu : ge_glu;
   for_tokens(range, [&](std::uint32_t token) {
-    cpu::swi_glu(at(Slot::kGate, token), at(Slot::kUp, token), n, at(op.out, token));
+    unit(at(Slot::kGate, token), at(Slot::kUp, token), n, at(op.out, token));
   });
 }
 
 void CpuExecutor::add(const Op& op, Range range) {
   const std::uint32_t n = place_of(op.out, model().hyper_parameters()).size;
   for_tokens(range, [&](std::uint32_t token) { cpu::add(at(op.in, token), n, at(op.out, token)); });
+}
+
+void CpuExecutor::in_place(const Op& op, const Batch& batch, Range range) {
+  assert(op.in == op.out);
+  const HyperParameters& h = model().hyper_parameters();
+  const std::uint32_t n = place_of(op.out, h).size;
+  for_tokens(range, [&](std::uint32_t token) {
+    float* x = op.out == Slot::kLogits ? batch.logits.data() + std::size_t{token - range.begin} * n
+                                       : at(op.out, token);
+    switch (op.kind) {
+      case OpKind::kGelu:
+        return gelu(x, n);
+      case OpKind::kScale:
+        return scale(x, n, h.*op.scalar);
+      case OpKind::kSoftCap:
+        return soft_cap(x, n, h.*op.scalar);
+      default:
+        assert(false);
+    }
+  });
 }
 
 template <class Body>
@@ -252,6 +314,12 @@ float* CpuExecutor::at(Slot slot, std::uint32_t token) const {
 std::size_t CpuExecutor::stride(Slot slot) const {
   const HyperParameters& h = model().hyper_parameters();
   return padded(place_of(place_of(slot, h).whole, h).size);
+}
+
+const float* CpuExecutor::vector(Role role, std::uint32_t layer) const {
+  const auto& vectors = vectors_[static_cast<std::size_t>(role)];
+  const std::vector<float>& found = vectors[is_per_layer(role) ? layer : 0];
+  return found.empty() ? nullptr : found.data();
 }
 
 }  // namespace kinglet::inference::cpu

@@ -41,13 +41,15 @@ class CpuExecutor final : public Executor {
 
   void compute(const Op& op, const Batch& batch, std::uint32_t layer, Range range);
   void embed(const Op& op, const Batch& batch, Range range);
-  void rms_norm(const Op& op, std::uint32_t layer, Range range);
+  void norm(const Op& op, std::uint32_t layer, Range range);
+  void head_norm(const Op& op, std::uint32_t layer, Range range);
   void mat_mul(const Op& op, const Batch& batch, std::uint32_t layer, Range range);
   void rope(const Op& op, const Batch& batch, Range range);
   void store_kv(const Batch& batch, std::uint32_t layer, Range range);
   void attention(const Op& op, const Batch& batch, std::uint32_t layer, Range range);
-  void swi_glu(const Op& op, Range range);
+  void gated_unit(const Op& op, Range range);
   void add(const Op& op, Range range);
+  void in_place(const Op& op, const Batch& batch, Range range);
 
   /// Calls body(token) for each, on several threads when it is worth waking them.
   template <class Body>
@@ -55,13 +57,15 @@ class CpuExecutor final : public Executor {
 
   float* at(Slot slot, std::uint32_t token) const;
   std::size_t stride(Slot slot) const;  ///< in floats, from one token to the next
+  /// Null for an optional one that the model lacks.
+  const float* vector(Role role, std::uint32_t layer) const;
 
   KvStore store_;
   ThreadPool threads_;
   /// By whole slot: (chunk_tokens, padded(size)), zeroed once, so that padding is finite.
   std::array<hwy::AlignedFreeUniquePtr<float[]>, kSlotCount> slots_;
-  /// Norm weights as f32: [role][layer].
-  std::array<std::vector<std::vector<float>>, kRoleCount> norms_;
+  /// Weights of norms, and biases, as f32: [role][layer]; empty where the model lacks one.
+  std::array<std::vector<std::vector<float>>, kRoleCount> vectors_;
   std::array<std::vector<float>, 2> rope_;  // by factor set: (positions so far, n_pairs, 2)
 };
 

@@ -21,13 +21,14 @@ struct MatMul {
   float* out;  ///< (n_tokens, n_rows), rows out_stride apart
   std::size_t out_stride;
   std::uint32_t n_tokens;
+  const float* bias = nullptr;  ///< (n_rows), or null: nothing is added
 };
 
 /// Rows are computed in groups of this many: cut work there.
 inline constexpr std::uint32_t kRowTile = 4;
 
-/// out[t][r] = sum over c of weights[r][c] * x[t][c], for rows in [row_begin, row_end). Each sum is
-/// made in the same order whatever n_tokens and the range of rows are.
+/// out[t][r] = bias[r] + sum over c of weights[r][c] * x[t][c], for rows in [row_begin, row_end).
+/// Each sum is made in the same order whatever n_tokens and the range of rows are.
 void mat_mul(const MatMul& job, std::uint32_t row_begin, std::uint32_t row_end);
 
 }  // namespace kinglet::inference::cpu

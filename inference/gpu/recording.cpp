@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cassert>
-#include <cmath>
 #include <optional>
 
 namespace kinglet::inference::gpu {
@@ -49,6 +48,8 @@ Access access_of(const Op& op) {
       return {bit(Slot::kKeys) | bit(Slot::kValues), kCacheBit};
     case OpKind::kAttention:
       return {bit(op.in) | kCacheBit, bit(op.out) | kScratchBit};
+    default:
+      break;  // refused in backend.cpp
   }
   assert(false);
   return {};
@@ -65,7 +66,7 @@ vulkan::Attention attention_shape(const HyperParameters& h,
   attention.n_heads = h.n_heads;
   attention.max_context = max_context;
   attention.window = h.sliding_window;
-  attention.scale = 1.0F / std::sqrt(static_cast<float>(h.head_dim));
+  attention.scale = h.attention_scale;
   return attention;
 }
 
@@ -104,6 +105,7 @@ class Recorder {
  private:
   Result<void> lower(std::span<const Op> ops, std::uint32_t layer) {
     for (const Op& op : ops) {
+      if (is_identity(op, h_)) continue;
       TRY(lower(op, layer));
       // Once the last layer's keys and values are stored, only tokens whose logits are wanted
       // matter.
@@ -183,7 +185,7 @@ class Recorder {
                                      at(op.out, begin),
                                      n,
                                      place_of(op.in, h_).size,
-                                     h_.rms_epsilon});
+                                     h_.norm_epsilon});
       case OpKind::kMatMul:
         return operations_.mul_mat(stream(),
                                    {workspace_.weights->matrix(*op.weight, layer),
@@ -229,6 +231,8 @@ class Recorder {
                                 at(op.out, begin),
                                 at(op.out, begin),
                                 n * place_of(op.out, h_).size});
+      default:
+        break;  // refused in backend.cpp
     }
     assert(false);
   }

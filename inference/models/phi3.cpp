@@ -9,19 +9,8 @@ namespace {
 using H = HyperParameters;
 
 constexpr KeySpec kKeys[] = {
-    {"phi3.block_count", &H::n_layers},
-    {"phi3.embedding_length", &H::n_embedding},
-    {"phi3.feed_forward_length", &H::n_feed_forward},
-    {"phi3.context_length", &H::context_length},
-    {"phi3.attention.head_count", &H::n_heads},
-    {"phi3.attention.head_count_kv", &H::n_kv_heads, Presence::kOptional},
-    {"phi3.attention.key_length", &H::head_dim, Presence::kOptional},
-    {"phi3.attention.layer_norm_rms_epsilon", &H::rms_epsilon},
-    {"phi3.attention.sliding_window", &H::sliding_window, Presence::kOptional},
-    {"phi3.rope.dimension_count", &H::rope_dims, Presence::kOptional},
-    {"phi3.rope.freq_base", &H::rope_freq_base, Presence::kOptional},
-    {"phi3.rope.scaling.original_context_length", &H::rope_original_context, Presence::kOptional},
-    {"phi3.rope.scaling.attn_factor", &H::rope_attention_factor, Presence::kOptional},
+    {"attention.layer_norm_rms_epsilon", &H::norm_epsilon},
+    {"attention.sliding_window", &H::sliding_window, Presence::kOptional},
 };
 
 constexpr TensorSpec kTensors[] = {
@@ -84,7 +73,6 @@ extern const Architecture kPhi3;
 const Architecture kPhi3 = {
     .name = "phi3",
     .keys = kKeys,
-    .rope_scaling_key = "phi3.rope.scaling.type",
     .tensors = kTensors,
     .rope_style = RopeStyle::kNeox,
     .embed = kEmbed,

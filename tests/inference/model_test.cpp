@@ -108,8 +108,10 @@ TEST_SUITE("inference/model") {
                    "general.architecture is 'mamba'; Kinglet runs phi3"));
 
     GgufWriter scaled = synthetic_gguf({});
-    scaled.put_string("phi3.rope.scaling.type", "yarn");
-    CHECK(contains(error_of(scaled, ErrorCode::kUnsupported), "phi3.rope.scaling.type is 'yarn'"));
+    scaled.put_string("phi3.rope.scaling.type", "dynamic");
+    CHECK(contains(
+        error_of(scaled, ErrorCode::kUnsupported),
+        "phi3.rope.scaling.type is 'dynamic'; Kinglet has 'none', 'linear', 'yarn', 'longrope'"));
 
     CHECK(contains(error_of(with("phi3.expert_count", 8U), ErrorCode::kUnsupported),
                    "phi3.expert_count is 8"));
@@ -191,7 +193,7 @@ TEST_SUITE("inference/model") {
     for (const float value : {nan, -1.0F}) {
       CHECK(contains(
           error_of(with("phi3.attention.layer_norm_rms_epsilon", value), ErrorCode::kCorrupt),
-          "RMS norm epsilon"));
+          "norm epsilon"));
       CHECK(contains(error_of(with("phi3.rope.freq_base", value), ErrorCode::kCorrupt),
                      "rope frequency base"));
       CHECK(contains(error_of(with("phi3.rope.scaling.attn_factor", value), ErrorCode::kCorrupt),

@@ -28,6 +28,8 @@ struct Shape {
   std::uint32_t position;  // tokens already in the cache
   std::uint32_t n_tokens;
   std::uint32_t sliding_window = 0;
+  float soft_cap = 0;
+  float scale = 0;  // 0: 1 / sqrt(head_dim)
 };
 
 /// A cache with random keys and values, random queries, and what float64 makes of them.
@@ -82,7 +84,9 @@ struct Case {
           for (std::uint32_t d = 0; d < shape.head_dim; ++d) {
             dot += double{query[d]} * keys[at][kv + d];
           }
-          weights.push_back(dot / std::sqrt(static_cast<double>(shape.head_dim)));
+          const double score = dot * scale();
+          const double cap = shape.soft_cap;
+          weights.push_back(cap != 0 ? cap * std::tanh(score / cap) : score);
         }
         const double greatest = *std::max_element(weights.begin(), weights.end());
         double total = 0;
@@ -99,6 +103,10 @@ struct Case {
     }
   }
 
+  float scale() const {
+    return shape.scale != 0 ? shape.scale : 1 / std::sqrt(static_cast<float>(shape.head_dim));
+  }
+
   Attention job(std::vector<float>& out) const {
     out.assign(expected.size(), std::numeric_limits<float>::quiet_NaN());
     const std::size_t stride = std::size_t{shape.n_heads} * shape.head_dim;
@@ -110,6 +118,8 @@ struct Case {
         .n_heads = shape.n_heads,
         .n_kv_heads = shape.n_kv_heads,
         .sliding_window = shape.sliding_window,
+        .scale = scale(),
+        .soft_cap = shape.soft_cap,
         .position = shape.position,
         .queries = queries.data(),
         .query_stride = stride,
@@ -130,15 +140,18 @@ struct Case {
 TEST_SUITE("inference/cpu/attention") {
   TEST_CASE("attention is that of float64 over the stored keys and values") {
     const Shape shapes[] = {
-        {1, 1, 2, 0, 1},         // the first token of all
-        {4, 4, 64, 0, 33},       // every head its own keys; one past a page
-        {6, 2, 96, 31, 5},       // groups of three; across a page's end
-        {8, 1, 20, 100, 3},      // all heads share; no whole vectors
-        {3, 3, 7, 70, 1},        // decode, odd
-        {2, 1, 512, 64, 2},      // the longest heads
-        {4, 2, 32, 0, 70, 1},    // a window of the token itself
-        {4, 2, 32, 90, 10, 33},  // a window across pages
-        {4, 2, 16, 5, 40, 400},  // a window longer than the sequence
+        {1, 1, 2, 0, 1},                    // the first token of all
+        {4, 4, 64, 0, 33},                  // every head its own keys; one past a page
+        {6, 2, 96, 31, 5},                  // groups of three; across a page's end
+        {8, 1, 20, 100, 3},                 // all heads share; no whole vectors
+        {3, 3, 7, 70, 1},                   // decode, odd
+        {2, 1, 512, 64, 2},                 // the longest heads
+        {4, 2, 32, 0, 70, 1},               // a window of the token itself
+        {4, 2, 32, 90, 10, 33},             // a window across pages
+        {4, 2, 16, 5, 40, 400},             // a window longer than the sequence
+        {4, 2, 32, 40, 9, 0, 2.0F},         // scores bent hard
+        {3, 1, 18, 33, 6, 12, 50.0F},       // hardly bent, in a window
+        {2, 2, 48, 10, 30, 0, 0.0F, 0.3F},  // a scale of its own
     };
     for (const KvFormat format : {KvFormat::kF32, KvFormat::kF16}) {
       for (const Shape& shape : shapes) {

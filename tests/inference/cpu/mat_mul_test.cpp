@@ -34,9 +34,10 @@ struct Case {
       for (std::uint32_t c = 0; c < shape.n_columns; ++c)
         x[t * stride() + c] = random.next();
     }
+    if (shape.n_tokens % 2 != 0) bias = random.take(shape.n_rows);
     for (std::uint32_t t = 0; t < shape.n_tokens; ++t) {
       for (std::uint32_t r = 0; r < shape.n_rows; ++r) {
-        double sum = 0;
+        double sum = bias.empty() ? 0.0 : bias[r];
         for (std::uint32_t c = 0; c < shape.n_columns; ++c) {
           sum += double{weights[std::size_t{r} * shape.n_columns + c]} * x[t * stride() + c];
         }
@@ -59,11 +60,13 @@ struct Case {
         .out = out.data(),
         .out_stride = shape_.n_rows,
         .n_tokens = shape_.n_tokens,
+        .bias = bias.empty() ? nullptr : bias.data(),
     };
   }
 
   std::vector<std::byte> blocks;
   std::vector<float> x;
+  std::vector<float> bias;  // with odd numbers of tokens
   std::vector<double> expected;
 
  private:

@@ -16,6 +16,7 @@ using inference::Op;
 using inference::OpKind;
 using inference::place_of;
 using inference::Presence;
+using inference::Role;
 using inference::size_of;
 using inference::Slot;
 using inference::TensorSpec;
@@ -36,9 +37,9 @@ HyperParameters distinct_sizes() {
   return h;
 }
 
-const TensorSpec* find_tensor(const Architecture& architecture, const Op& op) {
+const TensorSpec* find_tensor(const Architecture& architecture, Role role) {
   for (const TensorSpec& spec : architecture.tensors) {
-    if (spec.role == op.weight) return &spec;
+    if (spec.role == role) return &spec;
   }
   return nullptr;
 }
@@ -70,11 +71,20 @@ TEST_SUITE("inference/models/architecture") {
       const auto check = [&](std::span<const Op> ops, bool in_layer) {
         for (const Op& op : ops) {
           CAPTURE(static_cast<int>(op.kind));
-          const TensorSpec* spec = op.weight ? find_tensor(*architecture, op) : nullptr;
+          const TensorSpec* spec = op.weight ? find_tensor(*architecture, *op.weight) : nullptr;
           if (op.weight) {
             REQUIRE(spec != nullptr);
             CHECK(is_per_layer(spec->role) == in_layer);
             CHECK((spec->presence == Presence::kRequired || spec->fallback.has_value()));
+          }
+          CHECK((op.scalar != nullptr) ==
+                (op.kind == OpKind::kScale || op.kind == OpKind::kSoftCap));
+          if (op.bias) {
+            const TensorSpec* bias = find_tensor(*architecture, *op.bias);
+            REQUIRE(bias != nullptr);
+            CHECK(is_per_layer(bias->role) == in_layer);
+            CHECK((op.kind == OpKind::kMatMul || op.kind == OpKind::kLayerNorm));
+            CHECK(size_of(bias->columns, h) == place_of(op.out, h).size);
           }
           const auto in = place_of(op.in, h).size;
           const auto out = place_of(op.out, h).size;
@@ -83,6 +93,7 @@ TEST_SUITE("inference/models/architecture") {
               CHECK(size_of(spec->columns, h) == out);
               break;
             case OpKind::kRmsNorm:
+            case OpKind::kLayerNorm:
               CHECK(size_of(spec->columns, h) == in);
               CHECK(in == out);
               break;
@@ -90,7 +101,15 @@ TEST_SUITE("inference/models/architecture") {
               CHECK(size_of(spec->columns, h) == in);
               CHECK(size_of(spec->rows, h) == out);
               break;
+            case OpKind::kHeadRmsNorm:
+              CHECK(size_of(spec->columns, h) == h.head_dim);
+              CHECK(in % h.head_dim == 0);
+              CHECK(op.in == op.out);
+              break;
             case OpKind::kRope:
+            case OpKind::kGelu:
+            case OpKind::kScale:
+            case OpKind::kSoftCap:
               CHECK(op.in == op.out);
               break;
             case OpKind::kStoreKv:
@@ -100,6 +119,7 @@ TEST_SUITE("inference/models/architecture") {
               CHECK(in == out);
               break;
             case OpKind::kSwiGlu:
+            case OpKind::kGeGlu:
               CHECK(in == 2 * out);
               break;
           }
