@@ -8,19 +8,33 @@ namespace kinglet::inference {
 extern const BlockFormat kF32Format;
 extern const BlockFormat kF16Format;
 extern const BlockFormat kQ4_0Format;
+extern const BlockFormat kQ4_1Format;
+extern const BlockFormat kQ5_0Format;
+extern const BlockFormat kQ5_1Format;
 extern const BlockFormat kQ8_0Format;
 extern const BlockFormat kQ4_KFormat;
+extern const BlockFormat kQ5_KFormat;
 extern const BlockFormat kQ6_KFormat;
+extern const BlockFormat kIQ4_NLFormat;
+extern const BlockFormat kIQ4_XSFormat;
+extern const BlockFormat kBF16Format;
 
 namespace {
 
 constexpr std::array kFormats = {
-    &kF32Format,   // f32.cpp
-    &kF16Format,   // f16.cpp
-    &kQ4_0Format,  // q4_0.cpp
-    &kQ8_0Format,  // q8_0.cpp
-    &kQ4_KFormat,  // q4_k.cpp
-    &kQ6_KFormat,  // q6_k.cpp
+    &kF32Format,     // f32.cpp
+    &kF16Format,     // f16.cpp
+    &kQ4_0Format,    // q4_0.cpp
+    &kQ4_1Format,    // q4_1.cpp
+    &kQ5_0Format,    // q5_0.cpp
+    &kQ5_1Format,    // q5_1.cpp
+    &kQ8_0Format,    // q8_0.cpp
+    &kQ4_KFormat,    // q4_k.cpp
+    &kQ5_KFormat,    // q5_k.cpp
+    &kQ6_KFormat,    // q6_k.cpp
+    &kIQ4_NLFormat,  // iq4_nl.cpp
+    &kIQ4_XSFormat,  // iq4_xs.cpp
+    &kBF16Format,    // bf16.cpp
 };
 
 }  // namespace

@@ -288,7 +288,7 @@ TEST_SUITE("inference/gguf") {
     CHECK(r.code == ErrorCode::kUnsupported);
     CHECK(r.message ==
           "m.gguf: tensor 'b' has type Q2_K, which is not supported yet; get the model in one of "
-          "F32, F16, Q4_0, Q8_0, Q4_K, Q6_K");
+          "F32, F16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K, Q6_K, IQ4_NL, IQ4_XS, BF16");
     CHECK(refusal([](GgufWriter& w) {
             w.tensor("b").type = 1234;
           }).message.find("type number 1234") != std::string::npos);

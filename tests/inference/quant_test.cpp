@@ -13,6 +13,7 @@
 
 #include "inference/quant/block_format.h"
 #include "inference/quant/half.h"
+#include "inference/quant/iq4_levels.h"
 #include "inference/quant/super_block.h"
 
 namespace kinglet::inference {
@@ -178,6 +179,92 @@ TEST_SUITE("inference/quant") {
     CHECK(dequantized(block_format(TensorType::kQ4_0), block) == numbers);
   }
 
+  TEST_CASE("q4_1 blocks are laid out as files have them") {
+    std::vector<float> numbers(32, 2.0F);
+    numbers[0] = 17;
+    numbers[16] = 5;
+    const auto block = quantized(block_format(TensorType::kQ4_1), numbers);
+    // d = 1, m = 2.
+    CHECK(std::vector(block.begin(), block.begin() + 6) == bytes({0, 0x3c, 0, 0x40, 0x3f, 0x00}));
+    CHECK(block.size() == 20);
+    CHECK(dequantized(block_format(TensorType::kQ4_1), block) == numbers);
+  }
+
+  TEST_CASE("q5_0 blocks are laid out as files have them") {
+    std::vector<float> numbers(32, 0.0F);
+    numbers[0] = -16;
+    numbers[1] = 15;
+    numbers[17] = -3;
+    const auto block = quantized(block_format(TensorType::kQ5_0), numbers);
+    // d = 1; quants are stored plus 16: a zero is the fifth bit alone.
+    CHECK(std::vector(block.begin(), block.begin() + 9) ==
+          bytes({0, 0x3c, 0xfe, 0xff, 0xfd, 0xff, 0x00, 0xdf, 0x00}));
+    CHECK(block.size() == 22);
+    CHECK(dequantized(block_format(TensorType::kQ5_0), block) == numbers);
+  }
+
+  TEST_CASE("q5_1 blocks are laid out as files have them") {
+    std::vector<float> numbers(32, -1.0F);
+    numbers[0] = 30;
+    numbers[31] = 16;
+    const auto block = quantized(block_format(TensorType::kQ5_1), numbers);
+    // d = 1, m = -1.
+    CHECK(std::vector(block.begin(), block.begin() + 10) ==
+          bytes({0, 0x3c, 0, 0xbc, 0x01, 0, 0, 0x80, 0x0f, 0x00}));
+    CHECK(block[23] == std::byte{0x10});
+    CHECK(block.size() == 24);
+    CHECK(dequantized(block_format(TensorType::kQ5_1), block) == numbers);
+  }
+
+  TEST_CASE("bf16 numbers are the upper halves of floats, rounded to even") {
+    const std::vector<float> numbers = {1.0F, -2.5F, 1 + 0x1p-8F, 1 + 3 * 0x1p-8F, 1 + 0x1.1p-8F};
+    CHECK(quantized(block_format(TensorType::kBF16), numbers) ==
+          bytes({0x80, 0x3f, 0x20, 0xc0, 0x80, 0x3f, 0x82, 0x3f, 0x81, 0x3f}));
+    CHECK(dequantized(block_format(TensorType::kBF16), bytes({0x20, 0xc0}))[0] == -2.5F);
+  }
+
+  TEST_CASE("iq4_nl blocks are laid out as files have them") {
+    std::vector<float> numbers(32, 1.0F);  // level 8
+    numbers[0] = -127;
+    numbers[16] = 113;
+    numbers[15] = -10.4F;
+    const auto block = quantized(block_format(TensorType::kIQ4_NL), numbers);
+    CHECK(std::vector(block.begin(), block.begin() + 4) == bytes({0, 0x3c, 0xf0, 0x88}));
+    CHECK(block[17] == std::byte{0x87});
+    CHECK(block.size() == 18);
+    numbers[15] = -10;
+    CHECK(dequantized(block_format(TensorType::kIQ4_NL), block) == numbers);
+  }
+
+  TEST_CASE("iq4_xs blocks are read as files have them") {
+    std::vector<std::byte> block(136, std::byte{0});
+    const auto set = [&](std::size_t at, int value) { block[at] = static_cast<std::byte>(value); };
+    set(1, 0x3c);               // d = 1
+    set(2, 0xa8);               // upper bits: sub-blocks 1, 2 and 3 have 32, and 0 has none
+    set(3, 0xaa);               // so have sub-blocks 4 to 7: all scales but the first are 32
+    set(4, 0x03);               // scale of sub-block 0: 3 - 32
+    set(7, 0x10);               // of sub-block 7: 33 - 32
+    set(8 + 0, 0xf8);           // sub-block 0: element 0 is level 8 (1), element 16 level 15 (113)
+    set(8 + 7 * 16 + 2, 0xc7);  // sub-block 7: element 2 is level 7 (-10), 18 level 12 (53)
+    std::vector<float> expected(256, 0.0F);
+    std::fill_n(expected.begin(), 32, -29.0F * -127);
+    expected[0] = -29;
+    expected[16] = -29 * 113;
+    std::fill_n(expected.begin() + 224, 32, -127.0F);
+    expected[224 + 2] = -10;
+    expected[224 + 18] = 53;
+    CHECK(dequantized(block_format(TensorType::kIQ4_XS), block) == expected);
+  }
+
+  TEST_CASE("the nearest level is found, below, between and above them") {
+    for (int i = -1300; i <= 1300; ++i) {
+      const float x = static_cast<float>(i) / 10;
+      const int level = kIq4Levels[static_cast<std::size_t>(nearest_iq4_level(x))];
+      for (const std::int8_t other : kIq4Levels)
+        CHECK(std::fabs(x - static_cast<float>(level)) <= std::fabs(x - static_cast<float>(other)));
+    }
+  }
+
   TEST_CASE("q4_k blocks are read as files have them") {
     std::vector<std::byte> block(144, std::byte{0});
     const auto set = [&](std::size_t at, int value) { block[at] = static_cast<std::byte>(value); };
@@ -197,6 +284,24 @@ TEST_SUITE("inference/quant") {
     std::fill_n(expected.begin() + 192, 32, -0.5F * 0x15);
     expected[192] = 0x2a * 7 - 0.5F * 0x15;
     CHECK(dequantized(block_format(TensorType::kQ4_K), block) == expected);
+  }
+
+  TEST_CASE("q5_k blocks are read as files have them") {
+    std::vector<std::byte> block(176, std::byte{0});
+    const auto set = [&](std::size_t at, int value) { block[at] = static_cast<std::byte>(value); };
+    set(1, 0x3c);            // d = 1
+    set(3, 0x3c);            // d_min = 1
+    set(4 + 0, 2);           // scale of sub-block 0
+    set(4 + 3, 0x1 << 6);    // of sub-block 7: 16 + 3
+    set(4 + 11, 0x93);       // and its minimum: 9
+    set(16 + 5, 0x81);       // element 5: the fifth bits of sub-blocks 0 and 7
+    set(48 + 5, 0x06);       // element 5 of sub-block 0
+    set(48 + 96 + 5, 0x20);  // element 5 of sub-block 7
+    std::vector<float> expected(256, 0.0F);
+    expected[5] = 2 * (16 + 6);
+    std::fill_n(expected.begin() + 224, 32, -9.0F);
+    expected[229] = 19 * (16 + 2) - 9;
+    CHECK(dequantized(block_format(TensorType::kQ5_K), block) == expected);
   }
 
   TEST_CASE("q6_k blocks are read as files have them") {
