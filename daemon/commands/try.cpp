@@ -92,9 +92,11 @@ void show_status(const Screen& screen, const Json& status) {
     return;
   }
   const Json& model = status["model"];
-  screen.row("device",
-             model.value("device", "?") + " (" + model.value("backend", "?") + ", driver " +
-                 model.value("driver", "?") + ")");
+  screen.row(
+      "device",
+      model.value("device", "?") + " (" + model.value("backend", "?") + ", driver " +
+          model.value("driver", "?") +
+          (model.value("onSoftwareGpu", false) ? "; a software driver: short prompts)" : ")"));
   screen.row("model",
              model.value("name", "?") + " (" + model.value("architecture", "?") + ", " +
                  megabytes(model.value("modelBytes", std::uint64_t{0})) + ", context of " +

@@ -9,6 +9,7 @@
 #include <boost/asio/post.hpp>
 
 #include "daemon/features/completion_text.h"
+#include "daemon/features/prompt_budget.h"
 
 namespace kinglet::daemon {
 namespace {
@@ -17,13 +18,6 @@ using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-// The prompt's share of what the model carries; the completion needs room behind it.
-std::size_t prompt_budget(const Config& config, const LoadedModel& model) {
-  const std::size_t carried = model.info.context_tokens;
-  const std::size_t room = std::min<std::size_t>(config.max_new_tokens, carried / 2);
-  return std::min<std::size_t>(config.context_tokens, carried - room);
 }
 
 // An exception that left the pool's thread would end the daemon for all.
@@ -168,7 +162,7 @@ void InlineCompletions::pack(
         PackJob job = services_.job_for(place);
         job.text = place.document.text;
         job.cursor = place.offset;
-        job.budget_tokens = prompt_budget(config, **model);
+        job.budget_tokens = prompt_budget(config, (*model)->info);
         job.max_file_bytes = config.max_file_bytes;
         job.writer = services_.writer_for(**model);
         const auto kept = layouts_.find(place.document.uri);

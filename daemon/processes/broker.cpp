@@ -420,6 +420,7 @@ class Broker::Core : public std::enable_shared_from_this<Core> {
                          {"backend", model->info.backend},
                          {"device", model->info.device},
                          {"driver", model->info.driver},
+                         {"onSoftwareGpu", model->info.on_software_gpu},
                          {"contextTokens", model->info.context_tokens},
                          {"modelBytes", model->info.model_bytes},
                          {"deviceBytes", model->info.device_bytes}};

@@ -49,6 +49,7 @@ wire::ModelInfo describe(const inference::EngineInfo& info) {
           .backend = executor.backend,
           .device = executor.device.name,
           .driver = executor.device.driver,
+          .on_software_gpu = executor.device.kind == inference::DeviceKind::kSoftwareGpu,
           .context_tokens = info.n_context,
           .model_bytes = info.weight_bytes,
           .device_bytes = executor.weight_bytes + executor.kv_bytes + executor.activation_bytes};

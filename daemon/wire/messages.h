@@ -115,6 +115,7 @@ struct ModelInfo {
   std::string backend;       // cpu, vulkan
   std::string device;        // name of the processor or GPU
   std::string driver;
+  bool on_software_gpu = false;      // a Vulkan driver that computes on the processor, slowly
   std::uint32_t context_tokens = 0;  // the longest sequence
   std::uint64_t model_bytes = 0;     // weights
   std::uint64_t device_bytes = 0;    // weights, cache and scratch on the device
@@ -125,6 +126,7 @@ struct ModelInfo {
                       &ModelInfo::backend,
                       &ModelInfo::device,
                       &ModelInfo::driver,
+                      &ModelInfo::on_software_gpu,
                       &ModelInfo::context_tokens,
                       &ModelInfo::model_bytes,
                       &ModelInfo::device_bytes);
