@@ -1,13 +1,43 @@
 #include "inference/backend.h"
 
 #include <algorithm>
+#include <cmath>
 #include <string>
 #include <utility>
 
 namespace kinglet::inference {
 
 Executor::Executor(std::shared_ptr<const Model> model, ExecutorInfo info, std::uint32_t n_kv_tokens)
-    : model_(std::move(model)), info_(std::move(info)), pool_(pages_for(n_kv_tokens)) {}
+    : model_(std::move(model)),
+      info_(std::move(info)),
+      pool_(pages_for(n_kv_tokens)),
+      adapters_(std::make_shared<const Adapters>()) {}
+
+Result<void> Executor::set_adapters(Adapters adapters) {
+  for (const Adapter& adapter : adapters) {
+    const std::string name(adapter.lora->name());
+    if (!adapter.lora->is_for(model())) {
+      return fail(ErrorCode::kInvalidArgument,
+                  "adapter " + name + " was loaded for another model than " + model().name());
+    }
+    constexpr float kMost = 1000;
+    if (!(std::fabs(adapter.scale) <= kMost)) {
+      return fail(ErrorCode::kInvalidArgument,
+                  "adapter " + name + ": a scale of " + std::to_string(adapter.scale) +
+                      " is not within -1000 to 1000");
+    }
+  }
+  std::erase_if(adapters, [](const Adapter& adapter) { return adapter.scale == 0; });
+  if (adapters == *adapters_) return {};
+  TRY(place_adapters(adapters));
+  adapters_ = std::make_shared<const Adapters>(std::move(adapters));
+  return {};
+}
+
+bool Executor::can_continue(const Sequence& sequence) const {
+  return sequence.n_tokens() == 0 || sequence.adapters_ == adapters_ ||
+         *sequence.adapters_ == *adapters_;
+}
 
 Result<Sequence> Executor::new_sequence(const SequenceOptions& options) {
   const std::uint32_t context = model().hyper_parameters().context_length;
@@ -29,7 +59,9 @@ Result<Sequence> Executor::new_sequence(const SequenceOptions& options) {
 }
 
 Sequence Executor::fork(const Sequence& origin, std::uint32_t n_tokens) {
-  return Sequence(origin.table_.fork(n_tokens), origin.rope_, origin.max_tokens_);
+  Sequence fork(origin.table_.fork(n_tokens), origin.rope_, origin.max_tokens_);
+  fork.adapters_ = origin.adapters_;
+  return fork;
 }
 
 void Executor::truncate(Sequence& sequence, std::uint32_t n_tokens) {
@@ -56,6 +88,10 @@ Result<void> Executor::forward(Sequence& sequence,
                       std::to_string(n_vocabulary));
     }
   }
+  if (!can_continue(sequence)) {
+    return fail(ErrorCode::kInvalidArgument, "the sequence was computed with other adapters");
+  }
+  sequence.adapters_ = adapters_;
   const std::size_t n_wanted = wanted == LogitsWanted::kAll    ? tokens.size()
                                : wanted == LogitsWanted::kLast ? 1
                                                                : 0;

@@ -19,6 +19,7 @@
 
 #include "daemon/base/result.h"
 #include "inference/kv_cache.h"
+#include "inference/lora.h"
 #include "inference/model.h"
 #include "inference/rope.h"
 #include "inference/tokenizer/vocabulary.h"
@@ -76,8 +77,8 @@ struct SequenceOptions {
   std::optional<RopeFactorSet> rope_factor_set = std::nullopt;
 };
 
-/// The positions computed so far, as pages of one executor's cache. Move-only; must not outlive its
-/// executor. Which tokens they were is the caller's to remember.
+/// The positions computed so far, as pages of one executor's cache, and with which adapters.
+/// Move-only; must not outlive its executor. Which tokens they were is the caller's to remember.
 class Sequence {
  public:
   std::uint32_t n_tokens() const { return table_.n_tokens(); }
@@ -92,6 +93,7 @@ class Sequence {
   PageTable table_;
   RopeFactorSet rope_;
   std::uint32_t max_tokens_;
+  std::shared_ptr<const Adapters> adapters_;  // meaningless while there are no positions
 };
 
 /// Logits of which of the tokens given to forward().
@@ -119,6 +121,16 @@ class Executor {
   std::uint32_t n_free_pages() const { return pool_.n_free(); }
   std::uint32_t n_pages() const { return pool_.n_pages(); }
 
+  /// Changes what the model computes, from the next forward() on; an empty list is the model alone.
+  /// What the backend has to place for an adapter is placed once and kept until a list lacks it.
+  /// Errors leave things as they were: kInvalidArgument for an adapter of another model, or a scale
+  /// that is no usable number; kUnsupported for a block format without a kernel; the device's own.
+  Result<void> set_adapters(Adapters adapters);
+  const Adapters& adapters() const { return *adapters_; }
+  /// Whether a sequence's positions were computed with the adapters now in use: forward() takes no
+  /// others.
+  bool can_continue(const Sequence& sequence) const;
+
   /// An empty sequence. Takes no pages yet. Errors: kInvalidArgument when max_tokens is 0, above
   /// the model's context length or above the cache's size.
   Result<Sequence> new_sequence(const SequenceOptions& options);
@@ -136,8 +148,8 @@ class Executor {
   /// The split into chunks does not change any result beyond the precision class.
   ///
   /// Errors: kCancelled; kInvalidArgument for no tokens, a token outside the vocabulary, more than
-  /// max_tokens, a wrong size of `logits`; kOutOfMemory when no pages are free; and the device's
-  /// own (kDeviceLost).
+  /// max_tokens, a wrong size of `logits`, a sequence computed with other adapters; kOutOfMemory
+  /// when no pages are free; and the device's own (kDeviceLost).
   Result<void> forward(Sequence& sequence,
                        std::span<const TokenId> tokens,
                        LogitsWanted wanted,
@@ -155,6 +167,9 @@ class Executor {
   /// One forward pass. The batch is checked. May leave anything in the pages from `position` on
   /// when it fails.
   virtual Result<void> run(const Batch& batch) = 0;
+  /// run() is to compute with these from now on; adapters() still are the ones before. They are
+  /// checked and their scales not 0.
+  virtual Result<void> place_adapters(const Adapters& adapters) = 0;
 
  private:
   Result<void> run_chunk(Sequence& sequence, Batch batch);
@@ -162,6 +177,7 @@ class Executor {
   std::shared_ptr<const Model> model_;
   ExecutorInfo info_;
   PagePool pool_;
+  std::shared_ptr<const Adapters> adapters_;
 };
 
 /// A way to compute.

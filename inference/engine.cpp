@@ -275,7 +275,8 @@ Result<Engine::Remembered> Engine::begin(std::span<const TokenId> prompt, std::u
   std::size_t best = remembered_.size();
   std::uint32_t n_best = 0;
   for (std::size_t i = 0; i < remembered_.size(); ++i) {
-    if (remembered_[i].sequence.max_tokens() != max_tokens) continue;
+    const Sequence& sequence = remembered_[i].sequence;
+    if (sequence.max_tokens() != max_tokens || !executor_->can_continue(sequence)) continue;
     const std::uint32_t n = common_prefix(remembered_[i].tokens, reusable);
     if (n > n_best) {
       best = i;

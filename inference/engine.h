@@ -13,6 +13,7 @@
 #include <stop_token>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "daemon/base/result.h"
@@ -130,6 +131,12 @@ class Engine {
   Result<std::vector<float>> logits(std::span<const TokenId> tokens,
                                     LogitsWanted wanted,
                                     const std::stop_token& stop = {});
+
+  /// As Executor::set_adapters(). Sequences computed with other adapters stay remembered, and are
+  /// gone on from when those are used again. Adapters are loaded for model().
+  Result<void> set_adapters(Adapters adapters) {
+    return executor_->set_adapters(std::move(adapters));
+  }
 
   /// Drops all remembered sequences.
   void forget();

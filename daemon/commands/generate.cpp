@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "daemon/commands/model_flags.h"
@@ -65,6 +66,8 @@ Result<int> run(const GenerateOptions& options) {
     engine_options.n_kv_tokens = engine_options.n_context;
   }
   const auto engine = TRY(inference::Engine::load(engine_options));
+  auto adapters = TRY(options.model.load_adapters(engine->model()));
+  TRY(engine->set_adapters(std::move(adapters)));
   request.max_tokens = options.n;
   request.sampler = {
       .temperature = options.temperature, .top_p = options.top_p, .seed = options.seed};

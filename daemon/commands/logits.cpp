@@ -12,6 +12,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "daemon/commands/model_flags.h"
@@ -136,6 +137,8 @@ Result<int> run(const LogitsOptions& options) {
   }
   auto model = TRY(inference::Model::load(options.model.model()));
   const auto executor = TRY(backend->create(std::move(model), executor_options));
+  auto adapters = TRY(options.model.load_adapters(executor->model()));
+  TRY(executor->set_adapters(std::move(adapters)));
   inference::Sequence sequence =
       TRY(executor->new_sequence({.max_tokens = n_tokens, .rope_factor_set = rope}));
 

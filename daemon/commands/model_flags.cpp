@@ -1,5 +1,7 @@
 #include "daemon/commands/model_flags.h"
 
+#include <algorithm>
+#include <charconv>
 #include <utility>
 
 #include "daemon/paths.h"
@@ -34,6 +36,7 @@ void ModelFlags::add_to(CLI::App& app, std::string backend, std::string kv_forma
       ->capture_default_str();
   app.add_option("--threads", n_threads_, "Of the CPU backend; 0: one for each core")
       ->capture_default_str();
+  app.add_option("--lora", loras_, "An adapter, FILE or FILE=SCALE; may be given several times");
 }
 
 Result<inference::KvFormat> ModelFlags::kv_format() const {
@@ -46,6 +49,25 @@ Result<const inference::Backend*> ModelFlags::backend() const {
   if (const inference::Backend* backend = inference::find_backend(backend_)) return backend;
   return fail(ErrorCode::kInvalidArgument,
               "--backend \"" + backend_ + "\" is neither cpu nor vulkan");
+}
+
+Result<inference::Adapters> ModelFlags::load_adapters(const inference::Model& model) const {
+  inference::Adapters adapters;
+  for (const std::string& wish : loras_) {
+    const std::size_t end = std::min(wish.rfind('='), wish.size());
+    float scale = 1;
+    if (end < wish.size()) {
+      const char* last = wish.data() + wish.size();
+      const auto [stop, error] = std::from_chars(wish.data() + end + 1, last, scale);
+      if (error != std::errc() || stop != last) {
+        return fail(
+            ErrorCode::kInvalidArgument,
+            "--lora " + wish + ": \"" + wish.substr(end + 1) + "\" is no scale; give FILE=NUMBER");
+      }
+    }
+    adapters.push_back({TRY(inference::Lora::load(wish.substr(0, end), model)), scale});
+  }
+  return adapters;
 }
 
 Result<inference::ExecutorOptions> ModelFlags::executor_options() const {

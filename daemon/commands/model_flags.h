@@ -4,17 +4,19 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include <CLI/App.hpp>
 
 #include "daemon/base/result.h"
 #include "inference/engine.h"
+#include "inference/lora.h"
 
 namespace kinglet::daemon {
 
 class ModelFlags {
  public:
-  /// Adds MODEL, --backend, --device, --kv and --threads to a verb, with these defaults.
+  /// Adds MODEL, --backend, --device, --kv, --threads and --lora to a verb, with these defaults.
   void add_to(CLI::App& app, std::string backend, std::string kv_format);
 
   const std::string& model() const { return model_; }
@@ -26,6 +28,9 @@ class ModelFlags {
   Result<inference::ExecutorOptions> executor_options() const;
   /// Of --backend, which must not be "auto".
   Result<const inference::Backend*> backend() const;
+  /// Of --lora, loaded for this model. Errors: kInvalidArgument for a scale that is no number, and
+  /// those of Lora::load().
+  Result<inference::Adapters> load_adapters(const inference::Model& model) const;
 
  private:
   Result<inference::KvFormat> kv_format() const;
@@ -35,6 +40,7 @@ class ModelFlags {
   std::string device_;
   std::string kv_format_;
   std::uint32_t n_threads_ = 0;
+  std::vector<std::string> loras_;
 };
 
 }  // namespace kinglet::daemon

@@ -36,6 +36,17 @@ constexpr Slot kAllSlots[] = {
     Slot::kProjected,
 };
 
+Result<void> check_formats(const Lora& lora) {
+  for (const Weight* weight : lora.weights()) {
+    if (find_format(weight->format->type) != nullptr) continue;
+    return fail(ErrorCode::kUnsupported,
+                std::string(lora.name()) + ": tensor " + std::string(weight->name) + " is " +
+                    std::string(weight->format->name) +
+                    ", for which the CPU backend has no kernel");
+  }
+  return {};
+}
+
 }  // namespace
 
 std::uint64_t CpuExecutor::activation_bytes(const HyperParameters& h, std::uint32_t chunk_tokens) {
@@ -95,6 +106,17 @@ Result<void> CpuExecutor::prepare_rope(RopeFactorSet factor_set, std::uint32_t n
 
 Result<void> CpuExecutor::copy_page(const PageCopy& copy) {
   store_.copy_page(copy.from, copy.to);
+  return {};
+}
+
+Result<void> CpuExecutor::place_adapters(const Adapters& adapters) {
+  std::size_t most = 0;
+  for (const Adapter& adapter : adapters) {
+    TRY(check_formats(*adapter.lora));
+    most = std::max<std::size_t>(most, adapter.lora->max_rank());
+  }
+  narrow_ = hwy::AllocateAligned<float>(padded(most) * info().chunk_tokens + kPadding);
+  placed_adapters_ = adapters;
   return {};
 }
 
@@ -158,6 +180,7 @@ void CpuExecutor::embed(const Op& op, const Batch& batch, Range range) {
     const auto row = static_cast<std::size_t>(batch.tokens[token]);
     format.dequantize(table.row(row).data(), table.n_columns, at(op.out, token));
   });
+  adapt(op, batch, 0, range, {.out = at(op.out, range.begin), .out_stride = stride(op.out)});
 }
 
 void CpuExecutor::norm(const Op& op, std::uint32_t layer, Range range) {
@@ -193,10 +216,6 @@ void CpuExecutor::mat_mul(const Op& op, const Batch& batch, std::uint32_t layer,
   const Weight& weight = model().required(*op.weight, layer);
   const bool makes_logits = op.out == Slot::kLogits;
   const MatMul job{
-      .format = find_format(weight.format->type),
-      .weights = weight.data.data(),
-      .row_bytes = weight.row_bytes(),
-      .n_columns = weight.n_columns,
       .x = at(op.in, range.begin),
       .x_stride = stride(op.in),
       .out = makes_logits ? batch.logits.data() : at(op.out, range.begin),
@@ -204,10 +223,58 @@ void CpuExecutor::mat_mul(const Op& op, const Batch& batch, std::uint32_t layer,
       .n_tokens = range.size(),
       .bias = op.bias ? vector(*op.bias, layer) : nullptr,
   };
+  multiply(weight, job);
+  adapt(op, batch, layer, range, job);
+}
+
+void CpuExecutor::multiply(const Weight& weight, MatMul job) {
+  job.format = find_format(weight.format->type);
+  job.weights = weight.data.data();
+  job.row_bytes = weight.row_bytes();
+  job.n_columns = weight.n_columns;
   const std::uint32_t rows = rows_per_item(weight, job.n_tokens, threads_.n_threads());
   threads_.for_each((weight.n_rows + rows - 1) / rows, [&](std::uint32_t item, std::uint32_t) {
     cpu::mat_mul(job, item * rows, std::min(item * rows + rows, weight.n_rows));
   });
+}
+
+void CpuExecutor::adapt(
+    const Op& op, const Batch& batch, std::uint32_t layer, Range range, const MatMul& base) {
+  for (const Adapter& adapter : placed_adapters_) {
+    const LoraPair* pair = adapter.lora->pair(*op.weight, layer);
+    if (pair == nullptr) continue;
+    // First the narrow product, (n_tokens, rank) ...
+    const std::size_t narrow_stride = padded(pair->rank());
+    std::fill_n(narrow_.get(), narrow_stride * range.size(), 0.0F);
+    const auto narrow = [&](std::uint32_t token) {
+      return narrow_.get() + (token - range.begin) * narrow_stride;
+    };
+    if (op.kind == OpKind::kEmbed) {
+      for (std::uint32_t token = range.begin; token < range.end; ++token) {
+        const auto row = static_cast<std::size_t>(batch.tokens[token]);
+        find_format(pair->a.format->type)
+            ->dequantize(pair->a.row(row).data(), pair->rank(), narrow(token));
+      }
+    } else {
+      multiply(pair->a,
+               {.x = base.x,
+                .x_stride = base.x_stride,
+                .out = narrow_.get(),
+                .out_stride = narrow_stride,
+                .n_tokens = range.size()});
+    }
+    for (std::uint32_t token = range.begin; token < range.end; ++token) {
+      scale(narrow(token), pair->rank(), adapter.scale * pair->scale);
+    }
+    // ... then what it adds.
+    multiply(pair->b,
+             {.x = narrow_.get(),
+              .x_stride = narrow_stride,
+              .out = base.out,
+              .out_stride = base.out_stride,
+              .n_tokens = range.size(),
+              .accumulate = true});
+  }
 }
 
 void CpuExecutor::rope(const Op& op, const Batch& batch, Range range) {

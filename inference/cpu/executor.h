@@ -12,6 +12,7 @@
 
 #include "inference/backend.h"
 #include "inference/cpu/kv_store.h"
+#include "inference/cpu/mat_mul.h"
 #include "inference/cpu/thread_pool.h"
 
 namespace kinglet::inference::cpu {
@@ -38,12 +39,18 @@ class CpuExecutor final : public Executor {
   Result<void> prepare_rope(RopeFactorSet factor_set, std::uint32_t n_positions) override;
   Result<void> copy_page(const PageCopy& copy) override;
   Result<void> run(const Batch& batch) override;
+  Result<void> place_adapters(const Adapters& adapters) override;
 
   void compute(const Op& op, const Batch& batch, std::uint32_t layer, Range range);
   void embed(const Op& op, const Batch& batch, Range range);
   void norm(const Op& op, std::uint32_t layer, Range range);
   void head_norm(const Op& op, std::uint32_t layer, Range range);
   void mat_mul(const Op& op, const Batch& batch, std::uint32_t layer, Range range);
+  /// Multiplies all rows of a weight, on several threads when it is worth waking them.
+  void multiply(const Weight& weight, MatMul job);
+  /// Adds what the adapters change of a product or a lookup: `base` is that product's job.
+  void adapt(
+      const Op& op, const Batch& batch, std::uint32_t layer, Range range, const MatMul& base);
   void rope(const Op& op, const Batch& batch, Range range);
   void store_kv(const Batch& batch, std::uint32_t layer, Range range);
   void attention(const Op& op, const Batch& batch, std::uint32_t layer, Range range);
@@ -67,6 +74,8 @@ class CpuExecutor final : public Executor {
   /// Weights of norms, and biases, as f32: [role][layer]; empty where the model lacks one.
   std::array<std::vector<std::vector<float>>, kRoleCount> vectors_;
   std::array<std::vector<float>, 2> rope_;  // by factor set: (positions so far, n_pairs, 2)
+  Adapters placed_adapters_;
+  hwy::AlignedFreeUniquePtr<float[]> narrow_;  // (chunk_tokens, padded(rank)) of one adapter
 };
 
 }  // namespace kinglet::inference::cpu

@@ -76,12 +76,13 @@ void mat_mul_rows(const MatMul& job, std::uint32_t row_begin, std::uint32_t row_
         std::fill(out + n_columns, out + n_padded, 0.0F);
       }
       const float* bias = column == 0 && job.bias != nullptr ? job.bias + row : nullptr;
+      const bool is_first = column == 0 && !job.accumulate;
       const auto store = [&](std::uint32_t token, std::uint32_t n_tokens) {
         for (std::uint32_t t = 0; t < n_tokens; ++t) {
           float* out = job.out + (token + t) * job.out_stride + row;
           for (std::uint32_t r = 0; r < n_rows; ++r) {
             const float sum = sums[t * kRowTile + r] + (bias != nullptr ? bias[r] : 0.0F);
-            out[r] = column == 0 ? sum : out[r] + sum;
+            out[r] = is_first ? sum : out[r] + sum;
           }
         }
       };

@@ -215,6 +215,12 @@ Result<void> GpuExecutor::run_on_device(const Batch& batch) {
   return {};
 }
 
+Result<void> GpuExecutor::place_adapters(const Adapters& adapters) {
+  if (adapters.empty()) return {};
+  return fail(ErrorCode::kUnsupported,
+              "the Vulkan backend takes no adapters; run with the CPU backend");
+}
+
 void GpuExecutor::write_inputs(const Batch& batch) {
   const auto words = placed_.inputs->mapped();
   std::size_t at = 0;

@@ -52,6 +52,7 @@ class GpuExecutor final : public Executor {
   Result<void> prepare_rope(RopeFactorSet factor_set, std::uint32_t n_positions) override;
   Result<void> copy_page(const PageCopy& copy) override;
   Result<void> run(const Batch& batch) override;
+  Result<void> place_adapters(const Adapters& adapters) override;
 
   Result<void> run_on_device(const Batch& batch);
   void write_inputs(const Batch& batch);

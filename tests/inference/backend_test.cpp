@@ -54,6 +54,7 @@ class ScriptedExecutor final : public inference::Executor {
     rope_positions.push_back(n_positions);
     return {};
   }
+  Result<void> place_adapters(const inference::Adapters&) override { return {}; }
   Result<void> copy_page(const PageCopy& copy) override {
     if (copies_fail) return fail(ErrorCode::kDeviceLost, "copy");
     copies.push_back(copy);

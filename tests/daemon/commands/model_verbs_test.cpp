@@ -14,6 +14,7 @@
 #include "inference/tokenizer/tokenizer.h"
 #include "tests/daemon/home.h"
 #include "tests/inference/synthetic_gguf.h"
+#include "tests/inference/synthetic_lora.h"
 
 namespace kinglet::test {
 namespace {
@@ -169,6 +170,47 @@ TEST_SUITE("daemon/commands/model_verbs") {
     CHECK(drawn != greedy);
     CHECK(generate({}, "0").empty());
     CHECK(generate({"--stats"}).find("prompt of") != std::string::npos);
+  }
+
+  TEST_CASE("--lora puts adapters on, with their scales") {
+    const ModelHome home{SyntheticModel{}};
+    const GgufWriter model_file = synthetic_gguf({});
+    const std::string lora = home / "a=b.gguf";
+    write_file(lora, synthetic_lora(model_file, {.rank = 4, .alpha = 8}).bytes());
+    const std::string ids = home.file("ids.txt", kTwelve);
+    const auto run = [&](const std::vector<std::string>& flags) {
+      std::vector<std::string> arguments = {
+          "logits", home.model, "--tokens", ids, "--out", home.out};
+      arguments.insert(arguments.end(), flags.begin(), flags.end());
+      return home.run(arguments);
+    };
+    const auto logits = [&](const std::vector<std::string>& flags) {
+      const auto outcome = run(flags);
+      INFO(outcome.output);
+      CHECK(outcome.exit_code == 0);
+      return read_floats(home.out);
+    };
+    const auto plain = logits({});
+    const auto whole = logits({"--lora", lora + "=1"});
+    CHECK(whole != plain);
+    CHECK(logits({"--lora", lora + "=0.5", "--lora", lora + "=0.5"}) != plain);
+    CHECK(logits({"--lora", lora + "=0"}) == plain);
+
+    const auto model = *inference::Model::load(home.model);
+    const auto executor =
+        *inference::find_backend("cpu")->create(model, {.kv_format = inference::KvFormat::kF32});
+    REQUIRE(executor->set_adapters({{*inference::Lora::load(lora, *model), 1}}));
+    auto sequence = *executor->new_sequence({.max_tokens = 12});
+    std::vector<float> expected(plain.size());
+    REQUIRE(executor->forward(sequence, kTwelveTokens, LogitsWanted::kAll, expected));
+    CHECK(whole == expected);
+
+    CHECK(home.run({"generate", home.model, "-p", "int", "-n", "4", "--lora", lora + "=1"})
+              .exit_code == 0);
+    CHECK(run({"--lora", lora}).output ==
+          "kinglet: --lora " + lora + ": \"b.gguf\" is no scale; give FILE=NUMBER\n");
+    CHECK(run({"--lora", home.model}).output ==
+          "kinglet: " + home.model + ": not an adapter: general.type is missing\n");
   }
 }
 
