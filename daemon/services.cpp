@@ -43,15 +43,28 @@ Services::Services(boost::asio::any_io_executor executor, ServicesOptions option
       engine(executor, std::move(options.engine)),
       parser(executor, std::move(options.parse)),
       repositories(parser) {
-  configure_engine(config);
+  configure_engine();
 }
 
-void Services::configure_engine(const Config& wanted) {
+void Services::configure_engine() {
+  const Config& wanted = choices_.empty() ? config : choices_.back().second;
   engine.configure(describe_load(wanted, config.context_tokens + config.max_new_tokens));
 }
 
+void Services::choose_engine(const void* session, const Config& wanted) {
+  std::erase_if(choices_, [&](const auto& choice) { return choice.first == session; });
+  choices_.emplace_back(session, wanted);
+  configure_engine();
+}
+
+void Services::give_back_engine(const void* session) {
+  const auto n_given_back =
+      std::erase_if(choices_, [&](const auto& choice) { return choice.first == session; });
+  if (n_given_back > 0) configure_engine();
+}
+
 std::shared_ptr<const PromptWriter> Services::writer_for(const LoadedModel& model) {
-  if (!writer_ || writer_->tokenizer().shared_vocabulary() != model.vocabulary) {
+  if (!writer_ || writer_->tokenizer().vocabulary().hash() != model.vocabulary->hash()) {
     writer_ = std::make_shared<const PromptWriter>(model.vocabulary);
   }
   return writer_;

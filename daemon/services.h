@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <boost/asio/any_io_executor.hpp>
@@ -35,10 +36,14 @@ ServicesOptions make_services_options(const Paths& paths, LoadedConfig loaded);
 struct Services {
   Services(boost::asio::any_io_executor executor, ServicesOptions options);
 
-  /// Makes the engine load what `wanted` says. Its context is as long as the daemon's own
-  /// configuration has it: no session shortens another's.
-  void configure_engine(const Config& wanted);
-  /// The prompt writer for a model; its cache of token segments is shared by all sessions.
+  /// There is one engine for all: it loads what the session that chose last wants, and the daemon's
+  /// own configuration when no session that chose is left. Its context is as long as the daemon's
+  /// own in any case: no session shortens another's. `session` is a name only.
+  void choose_engine(const void* session, const Config& wanted);
+  /// For a session that no longer chooses, or ends; nothing happens if it had not chosen.
+  void give_back_engine(const void* session);
+  /// The prompt writer for a model; its cache of token segments is shared by all sessions. The same
+  /// writer as before for a model that writes the same prompts, such as a restarted engine's.
   std::shared_ptr<const PromptWriter> writer_for(const LoadedModel& model);
 
   boost::asio::any_io_executor protocol;
@@ -53,6 +58,9 @@ struct Services {
   std::function<nlohmann::json()> status;
 
  private:
+  void configure_engine();
+
+  std::vector<std::pair<const void*, Config>> choices_;  // of sessions; the latest last
   std::shared_ptr<const PromptWriter> writer_;
 };
 

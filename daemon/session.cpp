@@ -31,7 +31,9 @@ Session::Session(Services& services, SessionOptions options)
   bind_methods(server_.bind(), *this);
 }
 
-Session::~Session() = default;
+Session::~Session() {
+  services_.give_back_engine(this);
+}
 
 void Session::receive(std::string_view bytes) {
   server_.feed(bytes);
@@ -163,10 +165,11 @@ void Session::apply_settings(const nlohmann::json& changed) {
   apply(flags_, "the flags of `kinglet lsp`");
   show_problems(problems);
   // The engine is everyone's: who says nothing of it leaves it as it is.
-  const bool concerns_engine =
-      concern_engine(initial_settings_) || concern_engine(changed) || concern_engine(flags_);
-  if (concerns_engine || has_configured_engine_) services_.configure_engine(config_);
-  has_configured_engine_ = concerns_engine;
+  if (concern_engine(initial_settings_) || concern_engine(changed) || concern_engine(flags_)) {
+    services_.choose_engine(this, config_);
+  } else {
+    services_.give_back_engine(this);
+  }
 }
 
 /// Before `initialized` a server may not say anything.

@@ -90,7 +90,6 @@ class Session {
   lsp::Documents documents_;
   std::vector<std::string> unshown_problems_;  // found before the client may be told
   bool is_initialized_ = false;
-  bool has_configured_engine_ = false;  // by its latest settings
   SessionFeatures features_;
   lsp::Server server_;  // last: its handlers use all of the above
 };

@@ -16,6 +16,13 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+// A request whose model was changed under it is packed anew, but not for ever.
+constexpr int kMaxPacks = 3;
+
+bool suits_no_more(const Error& error) {
+  return error.code == ErrorCode::kInvalidArgument;
+}
+
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
@@ -62,6 +69,7 @@ struct InlineCompletions::Run {
   Clock::time_point arrival = Clock::now();
   Clock::time_point first_token;
   Clock::time_point last_token;
+  int n_packs = 0;
   std::string raw;    // all the model said
   std::string shown;  // what of it is ghost text
   bool complete = false;
@@ -113,6 +121,11 @@ void InlineCompletions::complete(const lsp::InlineCompletionParams& params,
           }
         });
       });
+  pack_and_generate(run);
+}
+
+void InlineCompletions::pack_and_generate(const std::shared_ptr<Run>& run) {
+  ++run->n_packs;
   pack(run->place,
        run->config,
        run->stop.get_token(),
@@ -137,13 +150,18 @@ void InlineCompletions::generate(const std::shared_ptr<Run>& run,
       .stop_tokens = writer.stop_tokens(),
   };
   services_.engine.generate(
-      std::move(request),
+      {.generate = std::move(request), .vocabulary_hash = writer.tokenizer().vocabulary().hash()},
       run->stop.get_token(),
       [this, alive = alive_, run](inference::TokenId, std::string_view bytes) {
         if (*alive != nullptr && !run->answered) add_token(*run, bytes);
       },
       [this, alive = alive_, run](Result<wire::Generated> generated) {
-        if (*alive != nullptr && !run->answered) finish(*run, std::move(generated));
+        if (*alive == nullptr || run->answered) return;
+        if (!generated && suits_no_more(generated.error()) && run->raw.empty() &&
+            run->n_packs < kMaxPacks) {
+          return pack_and_generate(run);
+        }
+        finish(*run, std::move(generated));
       });
 }
 
@@ -206,8 +224,13 @@ void InlineCompletions::send_stream(const Run& run, StreamEnd end) {
 
 void InlineCompletions::finish(Run& run, Result<wire::Generated> generated) {
   if (!generated && !run.complete) {
-    if (generated.error().code == ErrorCode::kCancelled) return cancel(run);
-    return answer(run, lsp::fail(lsp::ResponseCode::kRequestFailed, generated.error().message));
+    const ErrorCode code = generated.error().code;
+    if (code == ErrorCode::kCancelled) return cancel(run);
+    // Another model goes on with other words: what the former one said stands.
+    const bool is_cut_short = suits_no_more(generated.error()) && !run.shown.empty();
+    if (!is_cut_short) {
+      return answer(run, lsp::fail(lsp::ResponseCode::kRequestFailed, generated.error().message));
+    }
   }
   if (!run.complete) {
     const CompletionSite site = site_at(*run.place.document.text, run.place.offset);

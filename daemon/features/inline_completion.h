@@ -85,6 +85,7 @@ class InlineCompletions {
 
   void answer(Run& run, lsp::Response<lsp::InlineCompletionResult> response);
   void cancel(Run& run);
+  void pack_and_generate(const std::shared_ptr<Run>& run);
   void generate(const std::shared_ptr<Run>& run, PackedPrompt packed, const PromptWriter& writer);
   void add_token(Run& run, std::string_view bytes);
   enum class StreamEnd : bool { kNo, kYes };

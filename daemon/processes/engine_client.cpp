@@ -75,13 +75,14 @@ class EngineClient::Core : public std::enable_shared_from_this<Core> {
 
   std::shared_ptr<const LoadedModel> model() const { return model_; }
 
-  void generate(wire::Generate request,
+  void generate(EngineRequest request,
                 std::stop_token stop,
                 OnToken on_token,
                 OnGenerated on_done) {
     auto job = std::make_shared<Job>();
     job->id = next_request_++;
-    job->request = std::move(request);
+    job->request = std::move(request.generate);
+    job->vocabulary_hash = request.vocabulary_hash;
     job->n_prompt = static_cast<std::uint32_t>(job->request.tokens.size());
     job->on_token = std::move(on_token);
     job->on_done = std::move(on_done);
@@ -114,6 +115,7 @@ class EngineClient::Core : public std::enable_shared_from_this<Core> {
   struct Job {
     std::uint64_t id = 0;
     wire::Generate request;
+    std::uint64_t vocabulary_hash = 0;  // of the model that request's tokens are of
     OnToken on_token;
     OnGenerated on_done;              // empty once called
     std::uint32_t n_prompt = 0;       // tokens that request began with
@@ -331,13 +333,29 @@ class EngineClient::Core : public std::enable_shared_from_this<Core> {
   void pump() {
     if (queue_.empty() || current_) return;
     if (!start_engine()) return answer_all(*problem_);
-    if (!is_loaded_) return;
-    current_ = queue_.front();
-    queue_.pop_front();
-    ++current_->n_attempts;
-    if (auto sent = link_->send(current_->id, current_->request); !sent) {
+    while (is_loaded_ && !current_ && !queue_.empty()) {
+      const JobPtr job = queue_.front();
+      queue_.pop_front();
+      if (job->vocabulary_hash == model_->vocabulary->hash()) {
+        give(job);
+      } else {
+        // Written while another model was there, or the file was replaced under its name.
+        job->answer(changed());
+      }
+    }
+  }
+
+  void give(const JobPtr& job) {
+    current_ = job;
+    ++job->n_attempts;
+    if (auto sent = link_->send(job->id, job->request); !sent) {
       finish_current(tl::unexpected(sent.error()));
     }
+  }
+
+  static tl::unexpected<Error> changed() {
+    return fail(ErrorCode::kInvalidArgument,
+                "The model was changed while this waited for it. Ask again.");
   }
 
   void start_for_waiters() {
@@ -377,13 +395,11 @@ class EngineClient::Core : public std::enable_shared_from_this<Core> {
     queue_.push_front(job);
   }
 
-  /// Their tokens are numbers of another model's vocabulary.
+  /// They were written for another model, and it may have begun to answer.
   void turn_requests_away() {
     post([jobs = std::exchange(queue_, {})](Core&) {
-      for (const auto& job : jobs) {
-        job->answer(fail(ErrorCode::kUnavailable,
-                         "The model was changed while this waited for it. Ask again."));
-      }
+      for (const auto& job : jobs)
+        job->answer(changed());
     });
   }
 
@@ -442,7 +458,7 @@ std::shared_ptr<const LoadedModel> EngineClient::model() const {
   return core_->model();
 }
 
-void EngineClient::generate(wire::Generate request,
+void EngineClient::generate(EngineRequest request,
                             std::stop_token stop,
                             OnToken on_token,
                             OnGenerated on_done) {

@@ -49,6 +49,13 @@ struct EngineStatus {
   std::uint32_t n_restarts = 0;  // deaths since the daemon started
 };
 
+/// A completion to compute.
+struct EngineRequest {
+  wire::Generate generate;
+  /// Vocabulary::hash() of the model whose tokens it is made of: no other model is given it.
+  std::uint64_t vocabulary_hash = 0;
+};
+
 struct EngineOptions {
   SpawnOptions spawn{.arguments = {"engine"}};
   /// How long a cancelled request may go on computing until the engine counts as hung.
@@ -71,7 +78,7 @@ class EngineClient {
 
   /// Which model to load and how, or why there is none (every request then gets that error). When
   /// it differs from before, a running engine is replaced. Requests are tried anew, but those for
-  /// another model than this one fail with kUnavailable.
+  /// another model than this one fail with kInvalidArgument.
   void configure(Result<wire::Load> load);
 
   /// Calls back once the model is there (or will not be), and starts loading it.
@@ -82,8 +89,10 @@ class EngineClient {
 
   /// Computes a completion. `on_done` is called exactly once, no `on_token` after it; when `stop`
   /// is requested that is at once, with kCancelled. `stop` may be requested on any thread.
-  /// Errors: kCancelled; kUnavailable when the engine died twice; the engine's own.
-  void generate(wire::Generate request,
+  /// Errors: kCancelled; kInvalidArgument when it does not suit the model that is there by now, its
+  /// tokens being of another one: write it anew; kUnavailable when the engine died twice; the
+  /// engine's own.
+  void generate(EngineRequest request,
                 std::stop_token stop,
                 OnToken on_token,
                 OnGenerated on_done);

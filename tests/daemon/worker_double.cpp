@@ -1,9 +1,10 @@
 // A worker that misbehaves on demand, for the tests of the broker's clients. Speaks both the
 // engine's and the parse worker's messages; what it does is written in the request:
 //
-//   Load      model_path "good", "broken" (an error), "fatal" (it dies)
+//   Load      model_path "good", "broken" (an error), "fatal" (it dies); any other path
+//             is a good one. Its vocabulary: double_vocabulary.h
 //   Generate  the first token of the prompt is a Behavior; every token it gives is the last one of
-//             what it was given, plus one
+//             what it was given, plus one. Any other token: kGood
 //   Parse     text "die", "hang", "once FILE" (dies unless FILE exists, and makes it), or anything
 #include <unistd.h>
 
@@ -19,7 +20,7 @@
 #include "daemon/processes/spawn.h"
 #include "daemon/processes/worker_loop.h"
 #include "daemon/wire/messages.h"
-#include "inference/tokenizer/vocabulary.h"
+#include "tests/daemon/double_vocabulary.h"
 #include "tests/daemon/worker_double.h"
 
 namespace kinglet::test {
@@ -27,23 +28,8 @@ namespace {
 
 using namespace daemon;  // NOLINT(google-build-using-namespace): this program is a worker
 
-std::string tiny_vocabulary() {
-  std::vector<std::string> texts = {"<unk>", "<s>", "</s>"};
-  for (int byte = 0; byte < 256; ++byte) {
-    char text[8];
-    std::snprintf(text, sizeof text, "<0x%02X>", static_cast<unsigned>(byte));
-    texts.emplace_back(text);
-  }
-  inference::VocabularyParts parts;
-  parts.texts.assign(texts.begin(), texts.end());
-  parts.scores.assign(texts.size(), 0);
-  parts.kinds.assign(texts.size(), inference::TokenKind::kByte);
-  parts.kinds[0] = inference::TokenKind::kUnknown;
-  parts.kinds[1] = parts.kinds[2] = inference::TokenKind::kControl;
-  parts.special.unknown = 0;
-  parts.special.bos = 1;
-  parts.special.eos = 2;
-  const auto bytes = inference::Vocabulary::create(parts)->serialize();
+std::string serialized_vocabulary(const std::string& model_path) {
+  const auto bytes = double_vocabulary(model_path)->serialize();
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
@@ -89,7 +75,8 @@ class Double {
     wire::Loaded loaded;
     loaded.info.name = load.model_path;
     loaded.info.device = "double";
-    loaded.vocabulary = tiny_vocabulary();
+    loaded.info.context_tokens = 4096;
+    loaded.vocabulary = serialized_vocabulary(load.model_path);
     return to.send(request, loaded);
   }
 

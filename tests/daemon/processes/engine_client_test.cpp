@@ -9,6 +9,7 @@
 
 #include <doctest/doctest.h>
 
+#include "tests/daemon/double_vocabulary.h"
 #include "tests/daemon/worker_double.h"
 
 namespace kinglet::daemon {
@@ -41,10 +42,11 @@ class Fixture {
   std::shared_ptr<Completion> begin(Behavior behavior, std::uint32_t max_tokens = 5) {
     auto completion = std::make_shared<Completion>();
     client.generate(
-        {.tokens = {static_cast<std::int32_t>(behavior)},
-         .max_tokens = max_tokens,
-         .sampling = {},
-         .stop_tokens = {}},
+        {.generate = {.tokens = {static_cast<std::int32_t>(behavior)},
+                      .max_tokens = max_tokens,
+                      .sampling = {},
+                      .stop_tokens = {}},
+         .vocabulary_hash = written_for},
         completion->stop.get_token(),
         [completion](std::int32_t id, std::string_view) { completion->tokens.push_back(id); },
         [completion](Result<wire::Generated> result) {
@@ -75,8 +77,17 @@ class Fixture {
     return options;
   }
 
+  /// The hash of the vocabulary of the model that is there once it has been loaded.
+  std::uint64_t loaded_vocabulary() {
+    std::optional<std::uint64_t> hash;
+    client.when_loaded([&](const auto& model) { hash = (*model)->vocabulary->hash(); });
+    run_until([&] { return hash.has_value(); });
+    return *hash;
+  }
+
   boost::asio::io_context io{1};
   EngineClient client{io.get_executor(), options()};
+  std::uint64_t written_for = test::double_vocabulary("good")->hash();
 };
 
 Tokens counting_from(Behavior behavior, int n) {
@@ -175,13 +186,14 @@ TEST_SUITE("daemon/processes/engine_client") {
     std::stop_source stop;
     stop.request_stop();
     int n_replies = 0;
-    fixture.client.generate({.tokens = {10}, .max_tokens = 1, .sampling = {}, .stop_tokens = {}},
-                            stop.get_token(),
-                            {},
-                            [&](const auto& result) {
-                              ++n_replies;
-                              CHECK(result.error().code == ErrorCode::kCancelled);
-                            });
+    fixture.client.generate(
+        {.generate = {.tokens = {10}, .max_tokens = 1, .sampling = {}, .stop_tokens = {}}},
+        stop.get_token(),
+        {},
+        [&](const auto& result) {
+          ++n_replies;
+          CHECK(result.error().code == ErrorCode::kCancelled);
+        });
     CHECK(n_replies == 0);
     fixture.run_until([&] { return n_replies == 1; });
   }
@@ -222,9 +234,28 @@ TEST_SUITE("daemon/processes/engine_client") {
     for (const auto& turned_away : {running, waiting}) {
       REQUIRE(turned_away->n_replies == 1);
       REQUIRE(!*turned_away->result);
-      CHECK(turned_away->result->error().code == ErrorCode::kUnavailable);
+      CHECK(turned_away->result->error().code == ErrorCode::kInvalidArgument);
     }
     CHECK(waiting->tokens.empty());
+  }
+
+  TEST_CASE("tokens of one vocabulary never reach a model of another, however late they come") {
+    Fixture fixture;
+    CHECK(fixture.loaded_vocabulary() == fixture.written_for);
+    fixture.client.configure(load_of("other"));
+    // Packed before the change, asked for after it: before the other model is there, and then.
+    const auto early = fixture.begin(Behavior::kGood);
+    CHECK(fixture.loaded_vocabulary() != fixture.written_for);
+    const auto late = fixture.begin(Behavior::kGood);
+    fixture.run_until([&] { return early->n_replies + late->n_replies == 2; });
+    for (const auto& foreign : {early, late}) {
+      CHECK(foreign->n_replies == 1);
+      CHECK(foreign->tokens.empty());
+      REQUIRE(!*foreign->result);
+      CHECK(foreign->result->error().code == ErrorCode::kInvalidArgument);
+    }
+    fixture.written_for = fixture.loaded_vocabulary();
+    CHECK(*fixture.run(Behavior::kGood)->result);
   }
 
   TEST_CASE("the same model with other settings goes on with what it was given") {

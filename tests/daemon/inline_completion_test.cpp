@@ -1,0 +1,159 @@
+// Completions of one session, with worker_double in the engine's place.
+#include "daemon/features/inline_completion.h"
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/thread_pool.hpp>
+
+#include <doctest/doctest.h>
+
+#include "lsp/server.h"
+#include "lsp/transport.h"
+
+namespace kinglet::daemon {
+namespace {
+
+using lsp::Json;
+
+wire::Load load_of(const std::string& model) {
+  wire::Load load;
+  load.model_path = model;
+  load.backend = "auto";
+  load.kv_format = "f16";
+  return load;
+}
+
+/// A client that asks for a completion at the end of "x = 1".
+class Fixture {
+ public:
+  Fixture() {
+    config.max_new_tokens = 3;
+    engine.configure(load_of("good"));
+    server.bind().request("initialize",
+                          [](const lsp::InitializeParams&) -> lsp::Response<lsp::InitializeResult> {
+                            return lsp::InitializeResult{};
+                          });
+    server.bind().request("textDocument/inlineCompletion",
+                          [this](const lsp::InlineCompletionParams& params,
+                                 std::stop_token stop,
+                                 lsp::Reply<lsp::InlineCompletionResult> reply) {
+                            completions.complete(
+                                params, place(), std::move(stop), std::move(reply));
+                          });
+    send({{"id", 0}, {"method", "initialize"}, {"params", {{"capabilities", Json::object()}}}});
+    send({{"method", "initialized"}, {"params", Json::object()}});
+    replies.clear();
+  }
+
+  void send(Json message) {
+    message["jsonrpc"] = "2.0";
+    const std::string body = message.dump();
+    server.feed("Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body);
+  }
+
+  static lsp::Place place() {
+    lsp::Place place;
+    place.document.uri = "file:///tmp/a.c";
+    place.document.text = std::make_shared<const lsp::TextBuffer>("x = 1");
+    place.offset = ByteOffset{5};
+    return place;
+  }
+
+  /// The one reply to one request.
+  Json complete() {
+    send({{"id", 1},
+          {"method", "textDocument/inlineCompletion"},
+          {"params",
+           {{"textDocument", {{"uri", "file:///tmp/a.c"}}},
+            {"position", {{"line", 0}, {"character", 5}}},
+            {"context", {{"triggerKind", 1}}}}}});
+    while (replies.empty())
+      REQUIRE(io.run_one_for(std::chrono::seconds(60)) == 1);
+    io.poll();
+    REQUIRE(replies.size() == 1);
+    return std::exchange(replies, {}).front();
+  }
+
+  boost::asio::io_context io{1};
+  boost::asio::thread_pool pool{1};
+  EngineClient engine{io.get_executor(), {.spawn = {.program = WORKER_DOUBLE, .arguments = {}}}};
+  lsp::FrameReader frames;
+  std::vector<Json> replies;
+  lsp::Server server{{.send =
+                          [this](const std::string& frame) {
+                            for (auto& body : frames.feed(frame))
+                              replies.push_back(Json::parse(*body));
+                          },
+                      .log = {}}};
+  /// Called when a prompt is about to be packed, its model chosen.
+  std::function<void()> before_packing = [] {};
+  int n_packed = 0;
+  Config config;
+  InlineCompletions completions{{
+      .protocol = io.get_executor(),
+      .pool = pool.get_executor(),
+      .engine = engine,
+      .client = server.client(),
+      .config_for = [this](const lsp::Place&) { return config; },
+      .job_for =
+          [this](const lsp::Place&) {
+            ++n_packed;
+            before_packing();
+            PackJob job;
+            job.path = "a.c";
+            return job;
+          },
+      .writer_for =
+          [](const LoadedModel& model) {
+            return std::make_shared<const PromptWriter>(model.vocabulary);
+          },
+  }};
+};
+
+std::string shown(const Json& reply) {
+  REQUIRE_MESSAGE(reply.contains("result"), reply.dump());
+  REQUIRE(reply["result"]["items"].size() == 1);
+  return reply["result"]["items"][0]["insertText"];
+}
+
+// The double counts on from the last token it was given, '1', and says the numbers.
+const std::string kSaidByGood = "535455";   // '1' is token 52
+const std::string kSaidByOther = "545556";  // and 53 in the other vocabulary
+
+}  // namespace
+
+TEST_SUITE("daemon/features/inline_completion") {
+  TEST_CASE("a completion is what the model says") {
+    Fixture fixture;
+    CHECK(shown(fixture.complete()) == kSaidByGood);
+    CHECK(fixture.n_packed == 1);
+  }
+
+  TEST_CASE("a prompt whose model is changed under it is packed anew, and answered once") {
+    Fixture fixture;
+    fixture.before_packing = [&] {
+      if (fixture.n_packed == 1) fixture.engine.configure(load_of("other"));
+    };
+    CHECK(shown(fixture.complete()) == kSaidByOther);
+    CHECK(fixture.n_packed == 2);
+  }
+
+  TEST_CASE("a model that is changed again and again is an error in the end") {
+    Fixture fixture;
+    fixture.before_packing = [&] {
+      fixture.engine.configure(load_of(fixture.n_packed % 2 == 0 ? "good" : "other"));
+    };
+    const Json reply = fixture.complete();
+    REQUIRE(reply.contains("error"));
+    CHECK(reply["error"]["message"] ==
+          "The model was changed while this waited for it. Ask again.");
+    CHECK(fixture.n_packed == 3);
+  }
+}
+
+}  // namespace kinglet::daemon

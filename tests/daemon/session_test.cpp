@@ -1,0 +1,123 @@
+// Sessions that share a daemon's services, with worker_double in the workers' place.
+#include "daemon/session.h"
+
+#include <fstream>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include <boost/asio/io_context.hpp>
+
+#include <doctest/doctest.h>
+
+#include "tests/daemon/temporary_folder.h"
+
+namespace kinglet::daemon {
+namespace {
+
+using lsp::Json;
+
+class Daemon {
+ public:
+  /// A file that find_model() takes for a model.
+  std::string model(const std::string& name) const {
+    std::ofstream(folder_ / name) << "x";
+    return folder_ / name;
+  }
+
+  std::unique_ptr<Session> session(Json settings) {
+    auto session =
+        std::make_unique<Session>(services, SessionOptions{.send = [](const std::string&) {}});
+    send(*session,
+         {{"id", 1},
+          {"method", "initialize"},
+          {"params",
+           {{"capabilities", Json::object()}, {"initializationOptions", std::move(settings)}}}});
+    return session;
+  }
+
+  static void send(Session& session, Json message) {
+    message["jsonrpc"] = "2.0";
+    const std::string body = message.dump();
+    session.receive("Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body);
+  }
+
+  /// The file name of the model that the engine has, once it has one.
+  std::string loaded() {
+    std::optional<std::string> name;
+    services.engine.when_loaded([&](const auto& model) {
+      name = model ? std::filesystem::path((*model)->info.name).filename().string()
+                   : model.error().message;
+    });
+    io_.restart();
+    while (!name)
+      REQUIRE(io_.run_one_for(std::chrono::seconds(60)) == 1);
+    return *name;
+  }
+
+ private:
+  ServicesOptions options() const {
+    ServicesOptions options;
+    options.config.model = model("own");
+    options.engine.spawn.program = WORKER_DOUBLE;
+    options.parse.spawn.program = WORKER_DOUBLE;
+    return options;
+  }
+
+  test::TemporaryFolder folder_;
+  boost::asio::io_context io_{1};
+
+ public:
+  Services services{io_.get_executor(), options()};
+};
+
+}  // namespace
+
+TEST_SUITE("daemon/session") {
+  TEST_CASE("a session that chose a model and ends gives the daemon's own back") {
+    Daemon daemon;
+    CHECK(daemon.loaded() == "own");
+    auto session = daemon.session({{"model", daemon.model("chosen")}});
+    CHECK(daemon.loaded() == "chosen");
+    session.reset();
+    CHECK(daemon.loaded() == "own");
+  }
+
+  TEST_CASE("a session that never chose leaves the model when it comes and when it goes") {
+    Daemon daemon;
+    const auto chooser = daemon.session({{"model", daemon.model("chosen")}});
+    auto other = daemon.session({{"maxNewTokens", 3}});
+    CHECK(daemon.loaded() == "chosen");
+    other.reset();
+    CHECK(daemon.loaded() == "chosen");
+  }
+
+  TEST_CASE("of several choices the latest that is left holds") {
+    Daemon daemon;
+    auto first = daemon.session({{"model", daemon.model("first")}});
+    auto second = daemon.session({{"model", daemon.model("second")}});
+    auto third = daemon.session({{"model", daemon.model("third")}});
+    CHECK(daemon.loaded() == "third");
+    second.reset();
+    CHECK(daemon.loaded() == "third");
+    third.reset();
+    CHECK(daemon.loaded() == "first");
+    first.reset();
+    CHECK(daemon.loaded() == "own");
+  }
+
+  TEST_CASE("a session whose settings no longer name a model gives it back, too") {
+    Daemon daemon;
+    const auto session = daemon.session({{"maxNewTokens", 3}});
+    Daemon::send(*session,
+                 {{"method", "workspace/didChangeConfiguration"},
+                  {"params", {{"settings", {{"model", daemon.model("chosen")}}}}}});
+    CHECK(daemon.loaded() == "chosen");
+    Daemon::send(*session,
+                 {{"method", "workspace/didChangeConfiguration"},
+                  {"params", {{"settings", Json::object()}}}});
+    CHECK(daemon.loaded() == "own");
+  }
+}
+
+}  // namespace kinglet::daemon
