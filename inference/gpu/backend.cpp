@@ -63,55 +63,8 @@ Result<vulkan::DeviceInfo> choose(const vulkan::Instance& instance, const std::s
                   ", counted from 0 (see kinglet doctor)");
 }
 
-/// What a model needs and the recorder does not lower; null: nothing.
-const char* missing_operation(const Model& model) {
-  const HyperParameters& h = model.hyper_parameters();
-  const Architecture& architecture = model.architecture();
-  if (architecture.rope_style != RopeStyle::kNeox) return "interleaved rope";
-  if (h.attention_soft_cap != 0) return "soft caps in attention";
-  if (h.sliding_window_period > 1) return "windows of some layers only";
-  for (const auto ops : {architecture.embed, architecture.layer, architecture.output}) {
-    for (const Op& op : ops) {
-      if (is_identity(op, h)) continue;
-      if (op.bias) return "biases";
-      switch (op.kind) {
-        case OpKind::kEmbed:
-        case OpKind::kRope:
-        case OpKind::kStoreKv:
-        case OpKind::kAttention:
-        case OpKind::kSwiGlu:
-        case OpKind::kAdd:
-          break;
-        case OpKind::kRmsNorm:
-          if (op.out == op.in) return "norms in place";
-          break;
-        case OpKind::kMatMul:
-          if (place_of(op.out, h).whole != op.out) return "separate projections";
-          break;
-        case OpKind::kLayerNorm:
-          return "layer norm";
-        case OpKind::kHeadRmsNorm:
-          return "norms of heads";
-        case OpKind::kGeGlu:
-        case OpKind::kGelu:
-          return "GELU";
-        case OpKind::kScale:
-          return "scaled activations";
-        case OpKind::kSoftCap:
-          return "soft caps";
-      }
-    }
-  }
-  return nullptr;
-}
-
 Result<void> check(const Model& model, const ExecutorOptions& options) {
   const HyperParameters& h = model.hyper_parameters();
-  if (const char* missing = missing_operation(model)) {
-    return fail(
-        ErrorCode::kUnsupported,
-        model.name() + ": the Vulkan backend has no " + missing + " yet: run with the CPU backend");
-  }
   if (h.head_dim > vulkan::kMaxHeadDim) {
     return fail(ErrorCode::kUnsupported,
                 model.name() + ": heads of " + std::to_string(h.head_dim) +

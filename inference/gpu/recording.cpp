@@ -12,10 +12,10 @@ using vulkan::DeviceAddress;
 
 // What operations read and write, for barriers: each slot that is no whole of others, the cache,
 // the scratch memory.
-using Touched = std::uint32_t;
-constexpr Touched kCacheBit = 1U << kSlotCount;
-constexpr Touched kScratchBit = 2U << kSlotCount;
-static_assert(kSlotCount + 2 <= 32);
+using Touched = std::uint64_t;
+constexpr Touched kCacheBit = Touched{1} << kSlotCount;
+constexpr Touched kScratchBit = Touched{2} << kSlotCount;
+static_assert(kSlotCount + 2 <= 64);
 
 Touched bit(Slot slot) {
   switch (slot) {
@@ -24,7 +24,7 @@ Touched bit(Slot slot) {
     case Slot::kGateUp:
       return bit(Slot::kGate) | bit(Slot::kUp);
     default:
-      return 1U << static_cast<unsigned>(slot);
+      return Touched{1} << static_cast<unsigned>(slot);
   }
 }
 
@@ -38,24 +38,29 @@ Access access_of(const Op& op) {
     case OpKind::kEmbed:
       return {0, bit(op.out)};
     case OpKind::kRmsNorm:
+    case OpKind::kLayerNorm:
     case OpKind::kMatMul:
     case OpKind::kSwiGlu:
+    case OpKind::kGeGlu:
       return {bit(op.in), bit(op.out)};
+    case OpKind::kHeadRmsNorm:
     case OpKind::kRope:
+    case OpKind::kGelu:
     case OpKind::kAdd:
+    case OpKind::kScale:
+    case OpKind::kSoftCap:
       return {bit(op.in) | bit(op.out), bit(op.out)};
     case OpKind::kStoreKv:
       return {bit(Slot::kKeys) | bit(Slot::kValues), kCacheBit};
     case OpKind::kAttention:
       return {bit(op.in) | kCacheBit, bit(op.out) | kScratchBit};
-    default:
-      break;  // refused in backend.cpp
   }
   assert(false);
   return {};
 }
 
 vulkan::Attention attention_shape(const HyperParameters& h,
+                                  std::uint32_t layer,
                                   std::uint32_t n_tokens,
                                   std::uint32_t max_context) {
   vulkan::Attention attention;
@@ -65,8 +70,9 @@ vulkan::Attention attention_shape(const HyperParameters& h,
   attention.n_tokens = n_tokens;
   attention.n_heads = h.n_heads;
   attention.max_context = max_context;
-  attention.window = h.sliding_window;
+  attention.window = window_of(h, layer);
   attention.scale = h.attention_scale;
+  attention.soft_cap = h.attention_soft_cap;
   return attention;
 }
 
@@ -180,28 +186,41 @@ class Recorder {
                                      at(op.out, begin)});
       case OpKind::kRmsNorm:
         return operations_.rms_norm(stream(),
-                                    {at(op.in, begin),
+                                    {at_whole(op.in, begin),
                                      workspace_.weights->vector(*op.weight, layer),
-                                     at(op.out, begin),
+                                     at_whole(op.out, begin),
                                      n,
                                      place_of(op.in, h_).size,
                                      h_.norm_epsilon});
+      case OpKind::kLayerNorm:
+        return operations_.layer_norm(stream(),
+                                      {at_whole(op.in, begin),
+                                       workspace_.weights->vector(*op.weight, layer),
+                                       bias(op, layer),
+                                       at_whole(op.out, begin),
+                                       n,
+                                       place_of(op.in, h_).size,
+                                       h_.norm_epsilon});
+      case OpKind::kHeadRmsNorm:
+        return operations_.head_rms_norm(stream(),
+                                         {at(op.in, begin),
+                                          workspace_.weights->vector(*op.weight, layer),
+                                          n,
+                                          place_of(op.in, h_).size / h_.head_dim,
+                                          h_.head_dim,
+                                          stride(op.in),
+                                          h_.norm_epsilon});
       case OpKind::kMatMul:
         return operations_.mul_mat(stream(),
                                    {workspace_.weights->matrix(*op.weight, layer),
                                     at(op.in, begin),
                                     at(op.out, begin),
-                                    n});
+                                    n,
+                                    stride(op.in),
+                                    stride(op.out),
+                                    bias(op, layer)});
       case OpKind::kRope:
-        return operations_.rope_neox(stream(),
-                                     {at(op.in, begin),
-                                      positions(begin),
-                                      workspace_.rope[static_cast<std::size_t>(shape_.rope)],
-                                      n,
-                                      place_of(op.in, h_).size / h_.head_dim,
-                                      h_.head_dim,
-                                      h_.rope_dims,
-                                      stride(op.in)});
+        return rope(op, begin, n);
       case OpKind::kStoreKv:
         return operations_.cache_write(stream(),
                                        {cache(layer),
@@ -211,7 +230,7 @@ class Recorder {
                                         n,
                                         stride(Slot::kKeys)});
       case OpKind::kAttention: {
-        vulkan::Attention attention = attention_shape(h_, n, shape_.max_context);
+        vulkan::Attention attention = attention_shape(h_, layer, n, shape_.max_context);
         attention.cache = cache(layer);
         attention.queries = at(op.in, begin);
         attention.positions = positions(begin);
@@ -223,18 +242,53 @@ class Recorder {
         return operations_.attention(stream(), attention);
       }
       case OpKind::kSwiGlu:
-        return operations_.swiglu(
-            stream(), {at(Slot::kGateUp, begin), at(op.out, begin), n, place_of(op.out, h_).size});
+        return operations_.swiglu(stream(), gated_linear(op, begin, n));
+      case OpKind::kGeGlu:
+        return operations_.geglu(stream(), gated_linear(op, begin, n));
       case OpKind::kAdd:
         return operations_.add(stream(),
-                               {at(op.in, begin),
-                                at(op.out, begin),
-                                at(op.out, begin),
+                               {at_whole(op.in, begin),
+                                at_whole(op.out, begin),
+                                at_whole(op.out, begin),
                                 n * place_of(op.out, h_).size});
-      default:
-        break;  // refused in backend.cpp
+      case OpKind::kGelu:
+        return operations_.gelu(stream(), elementwise(op, begin, n));
+      case OpKind::kScale:
+        return operations_.scale(stream(), elementwise(op, begin, n), h_.*op.scalar);
+      case OpKind::kSoftCap:
+        return operations_.soft_cap(stream(), elementwise(op, begin, n), h_.*op.scalar);
     }
     assert(false);
+  }
+
+  void rope(const Op& op, std::uint32_t begin, std::uint32_t n) {
+    const vulkan::Rope rope = {at(op.in, begin),
+                               positions(begin),
+                               workspace_.rope[static_cast<std::size_t>(shape_.rope)],
+                               n,
+                               place_of(op.in, h_).size / h_.head_dim,
+                               h_.head_dim,
+                               h_.rope_dims,
+                               stride(op.in)};
+    if (workspace_.model->architecture().rope_style == RopeStyle::kNeox) {
+      operations_.rope_neox(stream(), rope);
+    } else {
+      operations_.rope_interleaved(stream(), rope);
+    }
+  }
+
+  vulkan::GatedLinear gated_linear(const Op& op, std::uint32_t begin, std::uint32_t n) const {
+    return {at(Slot::kGateUp, begin), at_whole(op.out, begin), n, place_of(op.out, h_).size};
+  }
+
+  vulkan::Elementwise elementwise(const Op& op, std::uint32_t begin, std::uint32_t n) const {
+    assert(op.in == op.out);
+    return {at(op.out, begin), n, place_of(op.out, h_).size, stride(op.out)};
+  }
+
+  /// The address 0 where the operation or the file has none.
+  DeviceAddress bias(const Op& op, std::uint32_t layer) const {
+    return op.bias ? workspace_.weights->vector(*op.bias, layer) : 0;
   }
 
   vulkan::Stream& stream() { return parts_.back().stream; }
@@ -250,6 +304,12 @@ class Recorder {
     const SlotPlace place = place_of(slot, h_);
     return workspace_.slots[static_cast<std::size_t>(place.whole)] +
            (std::uint64_t{token} * stride(slot) + place.offset) * sizeof(float);
+  }
+
+  /// The same of a slot whose rows must lie side by side.
+  DeviceAddress at_whole(Slot slot, std::uint32_t token) const {
+    assert(place_of(slot, h_).whole == slot);
+    return at(slot, token);
   }
 
   DeviceAddress positions(std::uint32_t token) const {
@@ -295,7 +355,8 @@ std::uint64_t scratch_bytes(const HyperParameters& hyper_parameters,
   std::uint64_t most = 0;
   for (std::uint32_t n = 1; n <= chunk_tokens; ++n) {
     most = std::max(
-        most, vulkan::attention_scratch_bytes(attention_shape(hyper_parameters, n, max_context)));
+        most,
+        vulkan::attention_scratch_bytes(attention_shape(hyper_parameters, 0, n, max_context)));
   }
   return most;
 }

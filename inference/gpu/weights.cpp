@@ -38,9 +38,13 @@ std::vector<Use> uses_of(const Model& model) {
   std::vector<Use> uses;
   const auto add = [&](std::span<const Op> ops, std::uint32_t layer) {
     for (const Op& op : ops) {
-      if (!op.weight) continue;
-      uses.push_back(
-          {*op.weight, layer, op.kind == OpKind::kRmsNorm, &model.required(*op.weight, layer)});
+      if (op.weight) {
+        const bool is_norm = op.kind == OpKind::kRmsNorm || op.kind == OpKind::kLayerNorm ||
+                             op.kind == OpKind::kHeadRmsNorm;
+        uses.push_back({*op.weight, layer, is_norm, &model.required(*op.weight, layer)});
+      }
+      const Weight* bias = op.bias ? model.weight(*op.bias, layer) : nullptr;
+      if (bias != nullptr) uses.push_back({*op.bias, layer, true, bias});
     }
   };
   add(model.architecture().embed, 0);
@@ -53,7 +57,7 @@ std::vector<Use> uses_of(const Model& model) {
 
 Result<void> check(const Model& model, const Use& use) {
   const std::string tensor = model.name() + ": tensor " + std::string(use.weight->name);
-  if (!weight_type(use.weight->format->type)) {
+  if (!use.is_vector && !weight_type(use.weight->format->type)) {
     return fail(ErrorCode::kUnsupported,
                 tensor + " is " + std::string(use.weight->format->name) +
                     ", for which the Vulkan backend has no kernel; run with the CPU backend");
@@ -73,9 +77,9 @@ Result<std::vector<vulkan::WeightType>> Weights::types_of(const Model& model) {
   std::vector<vulkan::WeightType> types;
   for (const Use& use : uses_of(model)) {
     TRY(check(model, use));
+    if (use.is_vector) continue;
     const vulkan::WeightType type = *weight_type(use.weight->format->type);
-    const bool is_new = std::find(types.begin(), types.end(), type) == types.end();
-    if (!use.is_vector && is_new) types.push_back(type);
+    if (std::find(types.begin(), types.end(), type) == types.end()) types.push_back(type);
   }
   return types;
 }
@@ -119,6 +123,12 @@ const vulkan::Matrix& Weights::matrix(Role role, std::uint32_t layer) const {
   const auto& layers = matrices_[static_cast<std::size_t>(role)];
   assert(!layers.empty());
   return layers[is_per_layer(role) ? layer : 0];
+}
+
+vulkan::DeviceAddress Weights::vector(Role role, std::uint32_t layer) const {
+  const auto& layers = matrices_[static_cast<std::size_t>(role)];
+  const std::uint32_t index = is_per_layer(role) ? layer : 0;
+  return index < layers.size() ? layers[index].address : 0;
 }
 
 }  // namespace kinglet::inference::gpu

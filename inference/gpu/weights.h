@@ -12,8 +12,8 @@ namespace kinglet::inference::gpu {
 
 class Weights {
  public:
-  /// The formats of the tensors that operations of the architecture name. kUnsupported for a block
-  /// format or shape without a kernel; names the tensor.
+  /// The formats of the tensors that operations of the architecture multiply with. kUnsupported for
+  /// a block format or shape without a kernel; names the tensor.
   static Result<std::vector<vulkan::WeightType>> types_of(const Model& model);
 
   /// Copies these tensors. REQUIRES types_of() to have succeeded. `progress` gets 0..1.
@@ -24,9 +24,8 @@ class Weights {
 
   /// Of an Op's weight. `layer` is ignored for roles that are not per layer.
   const vulkan::Matrix& matrix(Role role, std::uint32_t layer) const;
-  vulkan::DeviceAddress vector(Role role, std::uint32_t layer) const {
-    return matrix(role, layer).address;
-  }
+  /// Of an Op's norm or bias, f32; 0 where the file has none.
+  vulkan::DeviceAddress vector(Role role, std::uint32_t layer) const;
   std::uint64_t n_bytes() const { return n_bytes_; }
 
  private:
