@@ -7,7 +7,7 @@
 #include <doctest/doctest.h>
 #include <nlohmann/json.hpp>
 
-#include "tests/daemon/temporary_folder.h"
+#include "tests/support/temporary_folder.h"
 
 namespace kinglet::daemon {
 namespace {

@@ -15,7 +15,7 @@
 
 #include "daemon/base/unique_fd.h"
 #include "daemon/paths.h"
-#include "tests/daemon/temporary_folder.h"
+#include "tests/support/temporary_folder.h"
 
 namespace kinglet::test {
 

@@ -11,7 +11,8 @@ namespace kinglet::test {
 class TemporaryFolder {
  public:
   TemporaryFolder() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "kinglet-test-XXXXXX").string();
+    // Short: a Unix socket's path below it has at most 107 bytes.
+    std::string pattern = (std::filesystem::temp_directory_path() / "kl-XXXXXX").string();
     if (::mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("no temporary folder");
     path_ = pattern;
   }
