@@ -2,14 +2,20 @@
 
 #include <array>
 
+#include "inference/tokenizer/byte_level_bpe.h"
 #include "inference/tokenizer/sentencepiece_bpe.h"
 
 namespace kinglet::inference {
 namespace {
 
 constexpr std::array kKinds = {
+    TokenizerKindRow{TokenizerKind::kSentencePieceBpe,
+                     "llama",
+                     false,
+                     check_sentencepiece_bpe,
+                     make_sentencepiece_bpe},
     TokenizerKindRow{
-        TokenizerKind::kSentencePieceBpe, "llama", check_sentencepiece_bpe, make_sentencepiece_bpe},
+        TokenizerKind::kByteLevelBpe, "gpt2", true, check_byte_level_bpe, make_byte_level_bpe},
 };
 
 }  // namespace

@@ -20,8 +20,8 @@ class TokenizerAlgorithm {
   TokenizerAlgorithm& operator=(const TokenizerAlgorithm&) = delete;
   virtual ~TokenizerAlgorithm() = default;
 
-  /// Appends the tokens of a text, which has a space put before it if `space_prefix`. No control
-  /// token, whatever the text.
+  /// Appends the tokens of a text, which has a space put before it if `space_prefix`, even if it is
+  /// empty. No control token, whatever the text.
   virtual void encode(std::string_view text,
                       bool space_prefix,
                       std::vector<TokenId>& tokens) const = 0;
@@ -33,6 +33,7 @@ class TokenizerAlgorithm {
 struct TokenizerKindRow {
   TokenizerKind kind;
   std::string_view gguf_name;  // value of tokenizer.ggml.model
+  bool has_merges;             // and a pre-tokenizer; others have scores
   /// What the algorithm needs of a vocabulary: kCorrupt or kUnsupported names what is missing.
   Result<void> (*check)(const Vocabulary& vocabulary);
   /// REQUIRES a vocabulary that passed check().

@@ -19,13 +19,14 @@ namespace {
 //
 //   u32 magic, u32 version, u32 tokenizer kind, u32 flags (1 bos, 2 eos, 4 space prefix),
 //   u32 n_tokens, u32 n_end_of_generation, u32 n_text_bytes, i32 special[10] (as declared),
-//   u32 start[n_tokens + 1], f32 score[n_tokens], i32 end_of_generation[], u8 kind[n_tokens],
-//   text bytes
+//   u32 pre-tokenizer, u32 n_strip_after, u32 n_merges,
+//   u32 start[n_tokens + 1], f32 score[n_tokens], i32 end_of_generation[], i32 strip_after[],
+//   i32 merge[n_merges][2], u8 kind[n_tokens], text bytes
 //
 // The version also counts changes of the tokenizers themselves: it is part of hash(), by which
 // counted tokens are kept.
 constexpr std::uint32_t kMagic = 0x434f564b;  // "KVOC"
-constexpr std::uint32_t kVersion = 1;
+constexpr std::uint32_t kVersion = 2;
 constexpr std::uint32_t kAddBos = 1;
 constexpr std::uint32_t kAddEos = 2;
 constexpr std::uint32_t kAddSpacePrefix = 4;
@@ -33,6 +34,7 @@ constexpr std::uint32_t kAddSpacePrefix = 4;
 static_assert(std::endian::native == std::endian::little);
 static_assert(sizeof(SpecialTokens) == 10 * sizeof(TokenId));
 static_assert(std::is_trivially_copyable_v<SpecialTokens>);
+static_assert(sizeof(Merge) == 2 * sizeof(TokenId));
 
 template <class T>
 void append(std::vector<std::byte>& out, std::span<const T> numbers) {
@@ -148,6 +150,17 @@ Result<Vocabulary> Vocabulary::create(const VocabularyParts& parts) {
   }
   TRY(vocabulary.index_texts());
   TRY(vocabulary.set_apart(parts.end_of_generation));
+  vocabulary.strip_after_ = parts.strip_after;
+  for (const TokenId id : parts.strip_after) {
+    if (!vocabulary.contains(id)) {
+      return corrupt("white space is taken off after its token " + std::to_string(id) +
+                     ", but it has only " + std::to_string(vocabulary.size()) + " tokens");
+    }
+  }
+  std::sort(vocabulary.strip_after_.begin(), vocabulary.strip_after_.end());
+  vocabulary.pre_tokenizer_ = parts.pre_tokenizer;
+  vocabulary.merges_ = parts.merges;
+  TRY(vocabulary.check_merges());
   TRY(row->check(vocabulary));
   const auto serialized = vocabulary.serialize();
   vocabulary.hash_ = XXH3_64bits(serialized.data(), serialized.size());
@@ -202,6 +215,29 @@ Result<void> Vocabulary::set_apart(std::span<const TokenId> end_of_generation) {
   return {};
 }
 
+Result<void> Vocabulary::check_merges() const {
+  if (merges_.size() > 2 * kMaxTokens) {
+    return corrupt("it has " + std::to_string(merges_.size()) + " merges; at most " +
+                   std::to_string(2 * kMaxTokens) + " are possible");
+  }
+  std::string joined;
+  for (std::size_t i = 0; i < merges_.size(); ++i) {
+    const auto [left, right] = merges_[i];
+    const std::string merge = "merge " + std::to_string(i);
+    if (!contains(left) || !contains(right)) {
+      return corrupt(merge + " joins tokens " + std::to_string(left) + " and " +
+                     std::to_string(right) + ", but it has only " + std::to_string(size()) +
+                     " tokens");
+    }
+    joined.assign(text(left)).append(text(right));
+    if (!find(joined)) {
+      return corrupt(merge + " joins tokens " + std::to_string(left) + " and " +
+                     std::to_string(right) + " to a text that is no token");
+    }
+  }
+  return {};
+}
+
 std::string_view Vocabulary::text(TokenId id) const {
   const auto i = static_cast<std::size_t>(id);
   return std::string_view(bytes_).substr(starts_[i], starts_[i + 1] - starts_[i]);
@@ -221,6 +257,10 @@ bool Vocabulary::is_end_of_generation(TokenId id) const {
   return std::binary_search(end_of_generation_.begin(), end_of_generation_.end(), id);
 }
 
+bool Vocabulary::strips_after(TokenId id) const {
+  return std::binary_search(strip_after_.begin(), strip_after_.end(), id);
+}
+
 std::vector<std::byte> Vocabulary::serialize() const {
   std::vector<std::byte> out;
   const std::uint32_t flags = (add_bos_ ? kAddBos : 0) | (add_eos_ ? kAddEos : 0) |
@@ -233,9 +273,14 @@ std::vector<std::byte> Vocabulary::serialize() const {
   append(out, static_cast<std::uint32_t>(end_of_generation_.size()));
   append(out, static_cast<std::uint32_t>(bytes_.size()));
   append(out, special_);
+  append(out, static_cast<std::uint32_t>(pre_tokenizer_));
+  append(out, static_cast<std::uint32_t>(strip_after_.size()));
+  append(out, static_cast<std::uint32_t>(merges_.size()));
   append(out, std::span<const std::uint32_t>(starts_));
   append(out, std::span<const float>(scores_));
   append(out, std::span<const TokenId>(end_of_generation_));
+  append(out, std::span<const TokenId>(strip_after_));
+  append(out, std::span<const Merge>(merges_));
   append(out, std::span<const TokenKind>(kinds_));
   append(out, std::span<const char>(bytes_));
   return out;
@@ -251,6 +296,9 @@ Result<Vocabulary> Vocabulary::deserialize(std::span<const std::byte> bytes) {
   std::uint32_t n_tokens = 0;
   std::uint32_t n_ends = 0;
   std::uint32_t n_text_bytes = 0;
+  std::uint32_t pre_tokenizer = 0;
+  std::uint32_t n_strip_after = 0;
+  std::uint32_t n_merges = 0;
   VocabularyParts parts;
   std::vector<std::uint32_t> starts;
   if (!in.read(magic) || !in.read(version) || magic != kMagic) return bad();
@@ -261,9 +309,12 @@ Result<Vocabulary> Vocabulary::deserialize(std::span<const std::byte> bytes) {
   }
   if (!in.read(tokenizer) || tokenizer > 0xff || !in.read(flags) || flags > 7) return bad();
   if (!in.read(n_tokens) || n_tokens > kMaxTokens || !in.read(n_ends) || !in.read(n_text_bytes) ||
-      !in.read(parts.special) || !in.read(starts, std::size_t{n_tokens} + 1) ||
-      !in.read(parts.scores, n_tokens) || !in.read(parts.end_of_generation, n_ends) ||
-      !in.read(parts.kinds, n_tokens) || in.rest().size() != n_text_bytes) {
+      !in.read(parts.special) || !in.read(pre_tokenizer) || pre_tokenizer > 0xff ||
+      !in.read(n_strip_after) || !in.read(n_merges) ||
+      !in.read(starts, std::size_t{n_tokens} + 1) || !in.read(parts.scores, n_tokens) ||
+      !in.read(parts.end_of_generation, n_ends) || !in.read(parts.strip_after, n_strip_after) ||
+      !in.read(parts.merges, n_merges) || !in.read(parts.kinds, n_tokens) ||
+      in.rest().size() != n_text_bytes) {
     return bad();
   }
   const std::string_view text(reinterpret_cast<const char*>(in.rest().data()), n_text_bytes);
@@ -275,6 +326,7 @@ Result<Vocabulary> Vocabulary::deserialize(std::span<const std::byte> bytes) {
     parts.texts.push_back(text.substr(starts[i], starts[i + 1] - starts[i]));
   }
   parts.tokenizer = static_cast<TokenizerKind>(tokenizer);
+  parts.pre_tokenizer = static_cast<PreTokenizer>(pre_tokenizer);
   parts.add_bos = (flags & kAddBos) != 0;
   parts.add_eos = (flags & kAddEos) != 0;
   parts.add_space_prefix = (flags & kAddSpacePrefix) != 0;

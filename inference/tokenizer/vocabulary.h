@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "daemon/base/result.h"
+#include "inference/tokenizer/pre_tokenizers.h"
 
 namespace kinglet::inference {
 
@@ -31,6 +32,14 @@ enum class TokenKind : std::uint8_t {
 /// How text becomes tokens; one row each in kinds.cpp. The numbers are in serialized vocabularies.
 enum class TokenizerKind : std::uint8_t {
   kSentencePieceBpe = 1,
+  kByteLevelBpe = 2,
+};
+
+/// Two tokens that byte-level BPE joins to one, whose text is both texts together. Of all merges
+/// that a text allows, the one that stands first in the vocabulary's list is made first.
+struct Merge {
+  TokenId left;
+  TokenId right;
 };
 
 /// Tokens with a meaning of their own; kNoToken where the model has none.
@@ -56,6 +65,10 @@ struct VocabularyParts {
   SpecialTokens special;
   /// Tokens at which generation stops, eos among them (it need not be listed).
   std::vector<TokenId> end_of_generation;
+  /// Tokens that swallow the white space after them, where control tokens are read from text.
+  std::vector<TokenId> strip_after;
+  PreTokenizer pre_tokenizer = PreTokenizer::kNone;  // kByteLevelBpe has one, others have none
+  std::vector<Merge> merges;                         // best first; of kByteLevelBpe alone
   bool add_bos = false;
   bool add_eos = false;
   bool add_space_prefix = false;  // a space is put before a text's first character
@@ -68,8 +81,8 @@ class Vocabulary {
 
   /// Copies the texts. kCorrupt (naming the token) unless: arrays of equal length, 1 to kMaxTokens
   /// tokens; no text longer than kMaxTokenBytes, no two tokens of one text (empty texts aside);
-  /// scores not NaN; special ids in range and
-  /// no bytes; whatever the tokenizer kind needs besides.
+  /// scores not NaN; special ids in range and no bytes; at most 2 * kMaxTokens merges, each of two
+  /// tokens whose joined text is a token; whatever the tokenizer kind needs besides.
   /// Tokens named in `special` or `end_of_generation` become kControl (those of kind kUnknown
   /// aside, and bytes are refused): no text may turn into them, whatever the model file says of
   /// their kind.
@@ -98,6 +111,10 @@ class Vocabulary {
   /// Ascending, without repeats.
   std::span<const TokenId> end_of_generation() const { return end_of_generation_; }
   bool is_end_of_generation(TokenId id) const;
+  /// Whether white space after this token is no text of its own.
+  bool strips_after(TokenId id) const;
+  PreTokenizer pre_tokenizer() const { return pre_tokenizer_; }
+  std::span<const Merge> merges() const { return merges_; }
   bool add_bos() const { return add_bos_; }
   bool add_eos() const { return add_eos_; }
   bool add_space_prefix() const { return add_space_prefix_; }
@@ -107,6 +124,7 @@ class Vocabulary {
   Vocabulary() = default;
   Result<void> index_texts();
   Result<void> set_apart(std::span<const TokenId> end_of_generation);
+  Result<void> check_merges() const;
 
   TokenizerKind tokenizer_ = TokenizerKind::kSentencePieceBpe;
   std::string bytes_;                  // all texts, one after the other
@@ -115,6 +133,9 @@ class Vocabulary {
   std::vector<TokenKind> kinds_;
   SpecialTokens special_;
   std::vector<TokenId> end_of_generation_;
+  std::vector<TokenId> strip_after_;  // ascending
+  PreTokenizer pre_tokenizer_ = PreTokenizer::kNone;
+  std::vector<Merge> merges_;
   bool add_bos_ = false;
   bool add_eos_ = false;
   bool add_space_prefix_ = false;

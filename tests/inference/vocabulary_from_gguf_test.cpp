@@ -72,6 +72,14 @@ std::vector<std::string> split(const std::string& text, const std::string& separ
   return parts;
 }
 
+Tokenizer open_tokenizer(const std::filesystem::path& path) {
+  const auto gguf = Gguf::open(path);
+  REQUIRE(gguf);
+  const auto vocabulary = vocabulary_from_gguf(*gguf);
+  REQUIRE(vocabulary);
+  return Tokenizer(std::make_shared<const Vocabulary>(*vocabulary));
+}
+
 }  // namespace
 
 TEST_SUITE("inference/vocabulary_from_gguf") {
@@ -174,7 +182,7 @@ TEST_SUITE("inference/vocabulary_from_gguf") {
             w.put_string("tokenizer.ggml.model", "gpt2\x1b");
           }) ==
           "m.gguf: key 'tokenizer.ggml.model' names a tokenizer that is not supported yet; "
-          "get a model with one of: llama");
+          "get a model with one of: llama, gpt2");
     CHECK(refusal([](GgufWriter& w) {
             w.remove_value("tokenizer.ggml.token_type");
             const std::vector<std::int32_t> kinds(383, 1);
@@ -208,40 +216,84 @@ TEST_SUITE("inference/vocabulary_from_gguf") {
           }).find("key 'tokenizer.ggml.eot_token_id' must hold an integer") != std::string::npos);
   }
 
-  TEST_CASE("Phi-3's vocabulary gives the tokens of the reference vectors") {
+  TEST_CASE("published vocabularies give the tokens of their reference vectors") {
+    for (const std::string name : {"phi-3", "qwen2", "deepseek-coder"}) {
+      CAPTURE(name);
+      const auto path = test::shared("tokenizers/ggml-vocab-" + name + ".gguf");
+      if (!path) SKIP("no shared test material");
+      const Tokenizer tokenizer = open_tokenizer(*path);
+      const auto texts = split(read_all(path->string() + ".inp"), "\n__ggml_vocab_test__\n");
+      auto lines = split(read_all(path->string() + ".out"), "\n");
+      if (lines.back().empty()) lines.pop_back();
+      REQUIRE(texts.size() >= lines.size());
+      REQUIRE(lines.size() > 40);
+      for (std::size_t i = 0; i < lines.size(); ++i) {
+        std::istringstream numbers(lines[i]);
+        const std::vector<TokenId> expected{std::istream_iterator<TokenId>(numbers), {}};
+        CAPTURE(texts[i]);
+        CHECK(tokenizer.encode(texts[i]) == expected);
+        CHECK(tokenizer.decode(expected) == texts[i]);
+      }
+      MESSAGE(name << ": " << lines.size() << " vectors of " << texts.size() << " texts");
+    }
+  }
+
+  TEST_CASE("Phi-3: names of control tokens are text, or tokens that swallow white space") {
     const auto path = test::shared("tokenizers/ggml-vocab-phi-3.gguf");
     if (!path) SKIP("no shared test material");
-    const auto gguf = Gguf::open(*path);
-    REQUIRE(gguf);
-    const auto vocabulary = vocabulary_from_gguf(*gguf);
-    REQUIRE(vocabulary);
-    const Tokenizer tokenizer(std::make_shared<const Vocabulary>(*vocabulary));
-
-    auto texts = split(read_all(path->string() + ".inp"), "\n__ggml_vocab_test__\n");
-    auto lines = split(read_all(path->string() + ".out"), "\n");
-    if (lines.back().empty()) lines.pop_back();
-    REQUIRE(texts.size() >= lines.size());
-    REQUIRE(lines.size() > 40);
-    int n_wrong = 0;
-    for (std::size_t i = 0; i < lines.size(); ++i) {
-      std::istringstream numbers(lines[i]);
-      const std::vector<TokenId> expected{std::istream_iterator<TokenId>(numbers), {}};
-      CAPTURE(texts[i]);
-      CHECK(tokenizer.encode(texts[i]) == expected);
-      CHECK(tokenizer.decode(expected) == texts[i]);
-      n_wrong += tokenizer.encode(texts[i]) == expected ? 0 : 1;
-    }
-    CHECK(n_wrong == 0);
-    MESSAGE(lines.size() << " vectors of " << texts.size() << " texts");
-
-    CHECK(tokenizer.vocabulary().special().bos == 1);
-    CHECK(tokenizer.vocabulary().special().eos == 32'000);
-    CHECK(tokenizer.vocabulary().is_end_of_generation(32'007));  // <|end|>
+    const Tokenizer tokenizer = open_tokenizer(*path);
+    const Vocabulary& vocabulary = tokenizer.vocabulary();
+    CHECK(vocabulary.special().bos == 1);
+    CHECK(vocabulary.special().eos == 32'000);
+    CHECK(vocabulary.is_end_of_generation(32'007));  // <|end|>
     for (const char* text : {"</s>", "<|end|>", "<|endoftext|>", "<s>", "<|user|>\n"}) {
       for (const TokenId id : tokenizer.encode(text)) {
-        CHECK(tokenizer.vocabulary().kind(id) != TokenKind::kControl);
+        CHECK(vocabulary.kind(id) != TokenKind::kControl);
       }
     }
+    constexpr EncodeOptions kPrompt = {.ends = TextEnds::kByVocabulary,
+                                       .control_names = ControlNames::kTokens};
+    // As transformers and llama.cpp have it.
+    CHECK(tokenizer.encode("<|user|>\nHi<|end|>\n<|assistant|>\n", kPrompt) ==
+          std::vector<TokenId>{1, 32'010, 6324, 32'007, 32'001});
+    CHECK(tokenizer.encode("<s>\n", {.control_names = ControlNames::kTokens}) ==
+          std::vector<TokenId>{1, 29'871, 13});
+  }
+
+  TEST_CASE("Qwen2: BOS and EOS are put by the file's rules, names are tokens on demand alone") {
+    const auto path = test::shared("tokenizers/ggml-vocab-qwen2.gguf");
+    if (!path) SKIP("no shared test material");
+    const Tokenizer tokenizer = open_tokenizer(*path);
+    const Vocabulary& vocabulary = tokenizer.vocabulary();
+    CHECK_FALSE(vocabulary.add_bos());
+    CHECK(vocabulary.is_end_of_generation(151'645));  // <|im_end|>
+    CHECK(vocabulary.kind(151'700) == TokenKind::kUnused);
+    const std::string prompt = "<|im_start|>user\nHi<|im_end|>\n";
+    CHECK(tokenizer.encode(prompt, {.control_names = ControlNames::kTokens}) ==
+          std::vector<TokenId>{151'644, 872, 198, 13'048, 151'645, 198});
+    const auto as_text = tokenizer.encode(prompt + "[PAD151700]");
+    CHECK(std::all_of(as_text.begin(), as_text.end(), [](TokenId id) { return id < 151'643; }));
+    CHECK(tokenizer.decode(as_text) == prompt + "[PAD151700]");
+    CHECK(tokenizer.decode(tokenizer.encode(prompt, {.control_names = ControlNames::kTokens}),
+                           ControlNames::kTokens) == prompt);
+  }
+
+  TEST_CASE("DeepSeek-Coder: fill-in-the-middle tokens by name, and bytes without a token") {
+    const auto path = test::shared("tokenizers/ggml-vocab-deepseek-coder.gguf");
+    if (!path) SKIP("no shared test material");
+    const Tokenizer tokenizer = open_tokenizer(*path);
+    const Vocabulary& vocabulary = tokenizer.vocabulary();
+    CHECK(vocabulary.special().fim_pre == 32'016);
+    CHECK(vocabulary.special().fim_suf == 32'015);
+    CHECK(vocabulary.special().fim_mid == 32'017);
+    CHECK(vocabulary.add_bos());
+    CHECK(tokenizer.encode("\u00f5") == std::vector<TokenId>{32'000});  // user-defined
+    CHECK(tokenizer.decode(std::vector<TokenId>{32'000}) == "\u00f5");
+    // Latin-1: no UTF-8 has these bytes, and this vocabulary has no tokens for the last two.
+    const std::string latin1 = "na\xefve \xfc\xf6";
+    const auto tokens = tokenizer.encode(latin1);
+    CHECK(tokenizer.decode(tokens) == latin1);
+    CHECK(vocabulary.kind(tokens.back()) == TokenKind::kUnused);
   }
 }
 
