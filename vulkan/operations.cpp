@@ -121,6 +121,7 @@ std::uint64_t attention_iterations(const PagedCache& cache, std::uint32_t split_
 void check([[maybe_unused]] const Matrix& matrix) {
   assert(matrix.n_rows > 0 && matrix.n_columns > 0 && matrix.n_columns <= kMaxColumns);
   assert(matrix.n_columns % block_elements(matrix.type) == 0);
+  assert(block_elements(matrix.type) == 1 || matrix.address % 16 == 0);
 }
 
 std::uint32_t stride_or(std::uint32_t stride, std::uint32_t n_elements) {
@@ -133,18 +134,34 @@ Groups elementwise_groups(const Elementwise& op) {
   return {divide_up(op.n_columns, kElementwise), op.n_tokens, 1};
 }
 
+// In the order of WeightType.
+struct WeightFormat {
+  std::string_view suffix;  // of kernel names
+  std::uint32_t block_elements;
+  std::uint32_t block_bytes;
+};
+constexpr std::array kWeightFormats = {
+    WeightFormat{"_f32", 1, 4},
+    WeightFormat{"_f16", 1, 2},
+    WeightFormat{"_bf16", 1, 2},
+    WeightFormat{"_q4_0", 32, 18},
+    WeightFormat{"_q4_1", 32, 20},
+    WeightFormat{"_q5_0", 32, 22},
+    WeightFormat{"_q5_1", 32, 24},
+    WeightFormat{"_q8_0", 32, 34},
+    WeightFormat{"_q4_k", 256, 144},
+    WeightFormat{"_q5_k", 256, 176},
+    WeightFormat{"_q6_k", 256, 210},
+    WeightFormat{"_iq4_nl", 32, 18},
+    WeightFormat{"_iq4_xs", 256, 136},
+};
+
+const WeightFormat& format_of(WeightType type) {
+  return kWeightFormats.at(static_cast<std::size_t>(type));
+}
+
 std::string_view suffix(WeightType type) {
-  switch (type) {
-    case WeightType::kF32:
-      return "_f32";
-    case WeightType::kF16:
-      return "_f16";
-    case WeightType::kQ8_0:
-      return "_q8_0";
-    case WeightType::kQ4_0:
-      break;
-  }
-  return "_q4_0";
+  return format_of(type).suffix;
 }
 
 std::string_view suffix(CacheType type) {
@@ -157,13 +174,19 @@ std::string name(std::string_view operation, std::string_view type) {
 
 }  // namespace
 
+std::vector<WeightType> all_weight_types() {
+  std::vector<WeightType> types;
+  for (std::size_t i = 0; i < kWeightFormats.size(); ++i)
+    types.push_back(static_cast<WeightType>(i));
+  return types;
+}
+
 std::uint32_t block_elements(WeightType type) {
-  return type == WeightType::kQ8_0 || type == WeightType::kQ4_0 ? 32 : 1;
+  return format_of(type).block_elements;
 }
 
 std::uint32_t block_bytes(WeightType type) {
-  constexpr std::array<std::uint32_t, 4> kBytes = {4, 2, 34, 18};
-  return kBytes.at(static_cast<std::size_t>(type));
+  return format_of(type).block_bytes;
 }
 
 std::uint32_t element_bytes(CacheType type) {

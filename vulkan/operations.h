@@ -12,7 +12,22 @@
 namespace kinglet::vulkan {
 
 /// How weights lie in memory: exactly as in a GGUF file (rows of whole blocks).
-enum class WeightType : std::uint8_t { kF32, kF16, kQ8_0, kQ4_0 };
+enum class WeightType : std::uint8_t {
+  kF32,
+  kF16,
+  kBF16,
+  kQ4_0,
+  kQ4_1,
+  kQ5_0,
+  kQ5_1,
+  kQ8_0,
+  kQ4_K,
+  kQ5_K,
+  kQ6_K,
+  kIQ4_NL,
+  kIQ4_XS,
+};
+std::vector<WeightType> all_weight_types();
 /// Elements of one block; a row has a whole number of them.
 std::uint32_t block_elements(WeightType type);
 std::uint32_t block_bytes(WeightType type);
@@ -28,7 +43,8 @@ inline constexpr std::uint32_t kMaxTokens = 4'096;
 
 struct Matrix {
   WeightType type = WeightType::kF32;
-  DeviceAddress address = 0;  // (n_rows, n_columns)
+  DeviceAddress address =
+      0;  // (n_rows, n_columns); a multiple of 16 where blocks have many elements
   std::uint32_t n_rows = 0;
   std::uint32_t n_columns = 0;
 };
@@ -151,8 +167,7 @@ struct Add {
 
 /// The formats that operations will be asked for.
 struct Formats {
-  std::vector<WeightType> weights = {
-      WeightType::kF32, WeightType::kF16, WeightType::kQ8_0, WeightType::kQ4_0};
+  std::vector<WeightType> weights = all_weight_types();
   std::vector<CacheType> caches = {CacheType::kF32, CacheType::kF16};
 };
 

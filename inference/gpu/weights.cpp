@@ -18,13 +18,30 @@ std::optional<vulkan::WeightType> weight_type(TensorType type) {
       return vulkan::WeightType::kF32;
     case TensorType::kF16:
       return vulkan::WeightType::kF16;
-    case TensorType::kQ8_0:
-      return vulkan::WeightType::kQ8_0;
+    case TensorType::kBF16:
+      return vulkan::WeightType::kBF16;
     case TensorType::kQ4_0:
       return vulkan::WeightType::kQ4_0;
-    default:
-      return std::nullopt;
+    case TensorType::kQ4_1:
+      return vulkan::WeightType::kQ4_1;
+    case TensorType::kQ5_0:
+      return vulkan::WeightType::kQ5_0;
+    case TensorType::kQ5_1:
+      return vulkan::WeightType::kQ5_1;
+    case TensorType::kQ8_0:
+      return vulkan::WeightType::kQ8_0;
+    case TensorType::kQ4_K:
+      return vulkan::WeightType::kQ4_K;
+    case TensorType::kQ5_K:
+      return vulkan::WeightType::kQ5_K;
+    case TensorType::kQ6_K:
+      return vulkan::WeightType::kQ6_K;
+    case TensorType::kIQ4_NL:
+      return vulkan::WeightType::kIQ4_NL;
+    case TensorType::kIQ4_XS:
+      return vulkan::WeightType::kIQ4_XS;
   }
+  return std::nullopt;
 }
 
 struct Use {

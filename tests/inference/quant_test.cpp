@@ -15,6 +15,7 @@
 #include "inference/quant/half.h"
 #include "inference/quant/iq4_levels.h"
 #include "inference/quant/super_block.h"
+#include "tests/support/reference_blocks.h"
 
 namespace kinglet::inference {
 namespace {
@@ -335,6 +336,28 @@ TEST_SUITE("inference/quant") {
         CHECK(back.scales == sub.scales);
         CHECK(back.mins == sub.mins);
       }
+    }
+  }
+
+  TEST_CASE("blocks of any bytes stand for the numbers that the layouts say") {
+    std::mt19937 random(11);
+    for (const BlockFormat* format : block_formats()) {
+      CAPTURE(format->name);
+      std::vector<std::byte> blocks(std::size_t{format->block_bytes} * 2048);
+      for (auto& b : blocks)
+        b = static_cast<std::byte>(random());
+      const auto numbers = dequantized(*format, blocks);
+      const auto expected =
+          test::reference_dequantize(static_cast<std::uint32_t>(format->type), blocks);
+      REQUIRE(numbers.size() == expected.size());
+      std::size_t n_wrong = 0;
+      for (std::size_t i = 0; i < numbers.size(); ++i) {
+        // The reference takes an infinite or NaN half for a number beyond 65,504.
+        const double most = format->type == TensorType::kF32 ? 3e38 : 65'504;
+        if (!std::isfinite(numbers[i]) || std::fabs(expected[i]) > most) continue;
+        if (std::fabs(numbers[i] - expected[i]) > 0x1p-23 * std::fabs(expected[i])) ++n_wrong;
+      }
+      CHECK(n_wrong == 0);
     }
   }
 

@@ -5,13 +5,14 @@
 #include <cstring>
 #include <stdexcept>
 
+#include "tests/support/reference_blocks.h"
+
 namespace kinglet::test {
 
 namespace {
 
 using inference::Gguf;
 using inference::TensorInfo;
-using inference::TensorType;
 
 std::uint32_t integer(const Gguf& gguf, const std::string& key) {
   const auto value = gguf.require<std::uint32_t>(key);
@@ -32,50 +33,10 @@ const TensorInfo& tensor(const Gguf& gguf, const std::string& name) {
   return *found;
 }
 
-/// IEEE 754 binary16 by its definition: sign, 5 bits of exponent (bias 15), 10 bits of fraction.
-double half(const std::byte* at) {
-  std::uint16_t bits = 0;
-  std::memcpy(&bits, at, 2);
-  const int exponent = (bits >> 10) & 31;
-  const int fraction = bits & 1023;
-  const double magnitude =
-      exponent == 0 ? std::ldexp(fraction, -24) : std::ldexp(1024 + fraction, exponent - 25);
-  return (bits & 0x8000) != 0 ? -magnitude : magnitude;
-}
-
 }  // namespace
 
 std::vector<double> reference_dequantize(const TensorInfo& tensor) {
-  std::vector<double> numbers(tensor.n_elements());
-  const std::byte* bytes = tensor.data.data();
-  for (std::size_t i = 0; i < numbers.size(); ++i) {
-    switch (tensor.type) {
-      case TensorType::kF32: {
-        float value = 0;
-        std::memcpy(&value, bytes + 4 * i, 4);
-        numbers[i] = value;
-        break;
-      }
-      case TensorType::kF16:
-        numbers[i] = half(bytes + 2 * i);
-        break;
-      case TensorType::kQ8_0: {  // scale, 32 signed bytes
-        const std::byte* block = bytes + i / 32 * 34;
-        numbers[i] = half(block) * static_cast<std::int8_t>(block[2 + i % 32]);
-        break;
-      }
-      case TensorType::kQ4_0: {  // scale, 16 bytes: low halves are 0..15, high halves 16..31
-        const std::byte* block = bytes + i / 32 * 18;
-        const auto pair = std::to_integer<int>(block[2 + i % 16]);
-        const int quant = i % 32 < 16 ? pair % 16 : pair / 16;
-        numbers[i] = half(block) * (quant - 8);
-        break;
-      }
-      default:
-        throw std::runtime_error("the reference does not read this tensor type");
-    }
-  }
-  return numbers;
+  return reference_dequantize(static_cast<std::uint32_t>(tensor.type), tensor.data);
 }
 
 ReferenceModel::ReferenceModel(const Gguf& gguf)

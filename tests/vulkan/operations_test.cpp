@@ -7,6 +7,7 @@
 
 #include <doctest/doctest.h>
 
+#include "tests/support/reference_blocks.h"
 #include "tests/support/skip.h"
 #include "tests/vulkan/lab.h"
 #include "tests/vulkan/reference.h"
@@ -25,44 +26,68 @@ struct Weights {
   std::vector<double> elements;  // what they stand for
 };
 
+struct BlockType {
+  WeightType type;
+  std::uint32_t gguf_type;             // as GGUF numbers it
+  std::vector<std::size_t> halves_at;  // f16 numbers of a block
+};
+const BlockType kBlockTypes[] = {
+    {WeightType::kF32, 0, {}},
+    {WeightType::kF16, 1, {0}},
+    {WeightType::kBF16, 30, {}},
+    {WeightType::kQ8_0, 8, {0}},
+    {WeightType::kQ4_0, 2, {0}},
+    {WeightType::kQ4_1, 3, {0, 2}},
+    {WeightType::kQ5_0, 6, {0}},
+    {WeightType::kQ5_1, 7, {0, 2}},
+    {WeightType::kQ4_K, 12, {0, 2}},
+    {WeightType::kQ5_K, 13, {0, 2}},
+    {WeightType::kQ6_K, 14, {208}},
+    {WeightType::kIQ4_NL, 20, {0}},
+    {WeightType::kIQ4_XS, 23, {0}},
+};
+// Blocks of these are elements: rows may have any length.
+constexpr WeightType kPlainTypes[] = {WeightType::kF32, WeightType::kF16, WeightType::kBF16};
+
 Weights random_weights(WeightType type, std::size_t n, std::uint32_t seed) {
-  Weights weights;
-  const auto put = [&](const auto& value) {
-    const auto bytes = std::as_bytes(std::span(&value, 1));
-    weights.bytes.insert(weights.bytes.end(), bytes.begin(), bytes.end());
-  };
-  if (type == WeightType::kF32 || type == WeightType::kF16) {
-    for (const float value : random_floats(n, seed)) {
-      if (type == WeightType::kF32) {
-        put(value);
-        weights.elements.push_back(value);
-      } else {
-        put(reference::to_f16(value));
-        weights.elements.push_back(reference::from_f16(reference::to_f16(value)));
-      }
-    }
-    return weights;
-  }
+  const BlockType& block_type =
+      *std::ranges::find_if(kBlockTypes, [&](const BlockType& row) { return row.type == type; });
   std::mt19937 generator(seed);
-  for (std::size_t block = 0; block < n / 32; ++block) {
-    // Scales of either sign; some subnormal in f16, as tiny weights have them.
-    const auto magnitude = static_cast<std::uint16_t>(
-        block % 5 == 4 ? generator() % 1'024 : 0x2000 + generator() % 0x800);
-    put(static_cast<std::uint16_t>(magnitude | (generator() % 2 << 15)));
-    for (std::uint32_t i = 0; i < block_bytes(type) - 2; ++i) {
-      put(static_cast<std::uint8_t>(generator()));
+  Weights weights;
+  weights.bytes.resize(n / block_elements(type) * block_bytes(type));
+  for (std::byte& byte : weights.bytes)
+    byte = static_cast<std::byte>(generator());
+  const auto put = [&](std::size_t at, const auto& value) {
+    std::memcpy(&weights.bytes[at], &value, sizeof(value));
+  };
+  if (type == WeightType::kF32 || type == WeightType::kBF16) {
+    const std::size_t bytes = block_bytes(type);
+    const std::vector<float> values = random_floats(n, seed);
+    for (std::size_t i = 0; i < n; ++i) {
+      const auto whole = std::as_bytes(std::span(values).subspan(i, 1));
+      std::ranges::copy(whole.last(bytes), &weights.bytes[i * bytes]);
     }
   }
-  weights.elements = type == WeightType::kQ8_0 ? reference::dequantize_q8_0(weights.bytes)
-                                               : reference::dequantize_q4_0(weights.bytes);
+  for (std::size_t block = 0; block < n / block_elements(type); ++block) {
+    for (const std::size_t at : block_type.halves_at) {
+      // Of either sign; some subnormal in f16, as tiny weights have them.
+      const auto magnitude = static_cast<std::uint16_t>(
+          block % 5 == 4 ? generator() % 1'024 : 0x2000 + generator() % 0x800);
+      put(block * block_bytes(type) + at,
+          static_cast<std::uint16_t>(magnitude | (generator() % 2 << 15)));
+    }
+  }
+  weights.elements = reference_dequantize(block_type.gguf_type, weights.bytes);
   return weights;
 }
 
-constexpr WeightType kWeightTypes[] = {
-    WeightType::kF32, WeightType::kF16, WeightType::kQ8_0, WeightType::kQ4_0};
-
 std::uint32_t u32(std::size_t value) {
   return static_cast<std::uint32_t>(value);
+}
+
+std::uint32_t whole_blocks(WeightType type, std::uint32_t n_columns) {
+  const std::uint32_t block = block_elements(type);
+  return (n_columns + block - 1) / block * block;
 }
 
 struct MulMatShape {
@@ -109,8 +134,9 @@ TEST_SUITE("vulkan/operations") {
 
   TEST_CASE("get_rows takes the tokens' rows in every block format") {
     LAB();
-    for (const WeightType type : kWeightTypes) {
-      for (const std::uint32_t n_columns : {32U, 96U, 160U}) {
+    for (const WeightType type : all_weight_types()) {
+      for (std::uint32_t n_columns : {32U, 96U, 160U}) {
+        n_columns = whole_blocks(type, n_columns);
         CAPTURE(static_cast<int>(type));
         CAPTURE(n_columns);
         const std::uint32_t n_vocab = 11;
@@ -138,7 +164,7 @@ TEST_SUITE("vulkan/operations") {
 
   TEST_CASE("get_rows takes rows of any length where blocks are elements") {
     LAB();
-    for (const WeightType type : {WeightType::kF32, WeightType::kF16}) {
+    for (const WeightType type : kPlainTypes) {
       const Weights table = random_weights(type, 3 * 7, 3);
       const auto table_tensor = lab.tensor(table.bytes);
       const auto ids = lab.tensor(std::vector<std::uint32_t>{2});
@@ -154,13 +180,14 @@ TEST_SUITE("vulkan/operations") {
 
   TEST_CASE("mul_mat_vec multiplies every block format") {
     LAB();
-    for (const WeightType type : kWeightTypes) {
-      for (const MulMatShape shape : {MulMatShape{1, 32, 1},
-                                      {3, 64, 1},
-                                      {4, 96, 2},
-                                      {33, 256, 1},
-                                      {9, 288, 5},
-                                      {130, 1'024, 1}}) {
+    for (const WeightType type : all_weight_types()) {
+      for (MulMatShape shape : {MulMatShape{1, 32, 1},
+                                {3, 64, 1},
+                                {4, 96, 2},
+                                {33, 256, 1},
+                                {9, 288, 5},
+                                {130, 1'024, 1}}) {
+        shape.n_columns = whole_blocks(type, shape.n_columns);
         CAPTURE(static_cast<int>(type));
         CAPTURE(shape.n_rows);
         CAPTURE(shape.n_columns);
@@ -171,7 +198,7 @@ TEST_SUITE("vulkan/operations") {
 
   TEST_CASE("mul_mat_vec takes rows of any length where blocks are elements") {
     LAB();
-    for (const WeightType type : {WeightType::kF32, WeightType::kF16}) {
+    for (const WeightType type : kPlainTypes) {
       for (const std::uint32_t n_columns : {1U, 2U, 3U, 7U, 63U, 257U, 1'023U}) {
         CAPTURE(n_columns);
         CHECK(mul_mat_error(lab, MulMatKernel::kVec, type, {5, n_columns, 2}) < kTolerance);
@@ -181,9 +208,10 @@ TEST_SUITE("vulkan/operations") {
 
   TEST_CASE("mul_mat multiplies every block format in tiles") {
     LAB();
-    for (const WeightType type : kWeightTypes) {
-      for (const MulMatShape shape :
+    for (const WeightType type : all_weight_types()) {
+      for (MulMatShape shape :
            {MulMatShape{1, 32, 1}, {31, 64, 33}, {32, 32, 32}, {33, 96, 31}, {70, 288, 65}}) {
+        shape.n_columns = whole_blocks(type, shape.n_columns);
         CAPTURE(static_cast<int>(type));
         CAPTURE(shape.n_rows);
         CAPTURE(shape.n_columns);
@@ -194,7 +222,7 @@ TEST_SUITE("vulkan/operations") {
 
   TEST_CASE("mul_mat takes rows of any length where blocks are elements") {
     LAB();
-    for (const WeightType type : {WeightType::kF32, WeightType::kF16}) {
+    for (const WeightType type : kPlainTypes) {
       for (const std::uint32_t n_columns : {1U, 2U, 3U, 31U, 33U, 65U, 130U}) {
         CAPTURE(n_columns);
         CHECK(mul_mat_error(lab, MulMatKernel::kTiled, type, {35, n_columns, 7}) < kTolerance);

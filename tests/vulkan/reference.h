@@ -34,37 +34,6 @@ inline std::uint16_t to_f16(double value) {
   return sign | static_cast<std::uint16_t>(((exponent + 14) << 10) + fraction);
 }
 
-inline std::uint16_t u16_at(std::span<const std::byte> bytes, std::size_t at) {
-  std::uint16_t value = 0;
-  std::memcpy(&value, bytes.data() + at, sizeof(value));
-  return value;
-}
-
-/// Blocks of 32: f16 scale, 32 signed bytes.
-inline Doubles dequantize_q8_0(std::span<const std::byte> bytes) {
-  Doubles result;
-  for (std::size_t block = 0; block < bytes.size(); block += 34) {
-    const double scale = from_f16(u16_at(bytes, block));
-    for (std::size_t i = 0; i < 32; ++i) {
-      result.push_back(scale * static_cast<std::int8_t>(bytes[block + 2 + i]));
-    }
-  }
-  return result;
-}
-
-/// Blocks of 32: f16 scale, 16 bytes; the low halves are elements 0 to 15, the high ones 16 to 31.
-inline Doubles dequantize_q4_0(std::span<const std::byte> bytes) {
-  Doubles result;
-  for (std::size_t block = 0; block < bytes.size(); block += 18) {
-    const double scale = from_f16(u16_at(bytes, block));
-    for (std::size_t i = 0; i < 32; ++i) {
-      const auto pair = std::to_integer<int>(bytes[block + 2 + i % 16]);
-      result.push_back(scale * ((i < 16 ? pair & 15 : pair >> 4) - 8));
-    }
-  }
-  return result;
-}
-
 /// weights (n_rows, n_columns), input (n_tokens, n_columns) → (n_tokens, n_rows)
 inline Doubles mul_mat(const Doubles& weights, const Doubles& input, std::size_t n_columns) {
   const std::size_t n_rows = weights.size() / n_columns;

@@ -14,19 +14,46 @@
   X(cache_write_f32)       \
   X(geglu)                 \
   X(gelu)                  \
+  X(get_rows_bf16)         \
   X(get_rows_f16)          \
   X(get_rows_f32)          \
+  X(get_rows_iq4_nl)       \
+  X(get_rows_iq4_xs)       \
   X(get_rows_q4_0)         \
+  X(get_rows_q4_1)         \
+  X(get_rows_q4_k)         \
+  X(get_rows_q5_0)         \
+  X(get_rows_q5_1)         \
+  X(get_rows_q5_k)         \
+  X(get_rows_q6_k)         \
   X(get_rows_q8_0)         \
   X(head_rms_norm)         \
   X(layer_norm)            \
+  X(mul_mat_bf16)          \
   X(mul_mat_f16)           \
   X(mul_mat_f32)           \
+  X(mul_mat_iq4_nl)        \
+  X(mul_mat_iq4_xs)        \
   X(mul_mat_q4_0)          \
+  X(mul_mat_q4_1)          \
+  X(mul_mat_q4_k)          \
+  X(mul_mat_q5_0)          \
+  X(mul_mat_q5_1)          \
+  X(mul_mat_q5_k)          \
+  X(mul_mat_q6_k)          \
   X(mul_mat_q8_0)          \
+  X(mul_mat_vec_bf16)      \
   X(mul_mat_vec_f16)       \
   X(mul_mat_vec_f32)       \
+  X(mul_mat_vec_iq4_nl)    \
+  X(mul_mat_vec_iq4_xs)    \
   X(mul_mat_vec_q4_0)      \
+  X(mul_mat_vec_q4_1)      \
+  X(mul_mat_vec_q4_k)      \
+  X(mul_mat_vec_q5_0)      \
+  X(mul_mat_vec_q5_1)      \
+  X(mul_mat_vec_q5_k)      \
+  X(mul_mat_vec_q6_k)      \
   X(mul_mat_vec_q8_0)      \
   X(rms_norm)              \
   X(rope_interleaved)      \

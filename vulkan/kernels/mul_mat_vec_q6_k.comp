@@ -1,0 +1,5 @@
+#version 460
+// Q6_K matrix times vector; see mul_mat_vec.glsl.
+#include "common.glsl"
+#include "q6_k.glsl"
+#include "mul_mat_vec.glsl"

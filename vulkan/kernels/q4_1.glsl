@@ -1,0 +1,21 @@
+// Q4_1 as a GGUF file holds it: blocks of 32 elements, an f16 scale, an f16 minimum and 16 bytes;
+// byte j holds element j in its low half and element j + 16 in its high half; element = scale · half
+// + minimum. 20 bytes a block, so words are aligned.
+const uint kBlockElements = 32;
+const uint kBlockBytes = 20;
+
+layout(buffer_reference, scalar, buffer_reference_align = 4) readonly buffer BlockQ4_1 {
+  float16_t scale;
+  float16_t minimum;
+  uint words[4];
+};
+
+// Elements i to i + 3 of the row at this address; i is a multiple of 4.
+vec4 load4(uint64_t row, uint i) {
+  BlockQ4_1 block = BlockQ4_1(row + uint64_t(i / 32) * 20ul);
+  const uint halves = block.words[i % 16 / 4] >> (i % 32 < 16 ? 0 : 4);
+  const uvec4 quants = uvec4(halves, halves >> 8, halves >> 16, halves >> 24) & 15u;
+  return float(block.scale) * vec4(quants) + float(block.minimum);
+}
+
+float load1(uint64_t row, uint i) { return load4(row, i & ~3u)[i & 3]; }

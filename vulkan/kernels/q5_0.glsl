@@ -1,0 +1,25 @@
+// Q5_0 as a GGUF file holds it: blocks of 32 elements, an f16 scale, 32 fifth bits and 16 bytes; byte
+// j holds four bits of element j in its low half and of element j + 16 in its high half; element =
+// scale · (quant − 16). 22 bytes a block, so blocks are aligned to 2 and bytes are read in pairs.
+const uint kBlockElements = 32;
+const uint kBlockBytes = 22;
+
+layout(buffer_reference, scalar, buffer_reference_align = 2) readonly buffer BlockQ5_0 {
+  float16_t scale;
+  uint16_t fifths[2];  // bit j of the first: element j; of the second: element j + 16
+  uint16_t pairs[8];
+};
+
+// Elements i to i + 3 of the row at this address; i is a multiple of 4.
+vec4 load4(uint64_t row, uint i) {
+  BlockQ5_0 block = BlockQ5_0(row + uint64_t(i / 32) * 22ul);
+  const uint pair = i % 16 / 2;
+  const uint bytes = uint(block.pairs[pair]) | uint(block.pairs[pair + 1]) << 16;
+  const uint halves = bytes >> (i % 32 < 16 ? 0 : 4);
+  const uint fifths = uint(block.fifths[i % 32 / 16]) >> i % 16;
+  const uvec4 low = uvec4(halves, halves >> 8, halves >> 16, halves >> 24) & 15u;
+  const uvec4 high = uvec4(fifths, fifths >> 1, fifths >> 2, fifths >> 3) & 1u;
+  return float(block.scale) * (vec4(low | high << 4) - 16.0);
+}
+
+float load1(uint64_t row, uint i) { return load4(row, i & ~3u)[i & 3]; }

@@ -1,0 +1,24 @@
+// Q5_1 as a GGUF file holds it: blocks of 32 elements, an f16 scale, an f16 minimum, 32 fifth bits
+// and 16 bytes; byte j holds four bits of element j in its low half and of element j + 16 in its high
+// half; element = scale · quant + minimum. 24 bytes a block, so words are aligned.
+const uint kBlockElements = 32;
+const uint kBlockBytes = 24;
+
+layout(buffer_reference, scalar, buffer_reference_align = 4) readonly buffer BlockQ5_1 {
+  float16_t scale;
+  float16_t minimum;
+  uint fifths;  // bit j: element j
+  uint words[4];
+};
+
+// Elements i to i + 3 of the row at this address; i is a multiple of 4.
+vec4 load4(uint64_t row, uint i) {
+  BlockQ5_1 block = BlockQ5_1(row + uint64_t(i / 32) * 24ul);
+  const uint halves = block.words[i % 16 / 4] >> (i % 32 < 16 ? 0 : 4);
+  const uint fifths = block.fifths >> i % 32;
+  const uvec4 low = uvec4(halves, halves >> 8, halves >> 16, halves >> 24) & 15u;
+  const uvec4 high = uvec4(fifths, fifths >> 1, fifths >> 2, fifths >> 3) & 1u;
+  return float(block.scale) * vec4(low | high << 4) + float(block.minimum);
+}
+
+float load1(uint64_t row, uint i) { return load4(row, i & ~3u)[i & 3]; }
