@@ -20,7 +20,7 @@ TEST_SUITE("vulkan/spirv") {
     const auto attention = reflect(kernel("attention_f16").spirv);
     REQUIRE(attention.has_value());
     CHECK(attention->workgroup_size == std::array<std::uint32_t, 3>{64, 1, 1});
-    CHECK(attention->push_bytes == 6 * 8 + 8 * 4);
+    CHECK(attention->push_bytes == 6 * 8 + 9 * 4);
   }
 
   TEST_CASE("what is not SPIR-V is refused by name") {

@@ -98,6 +98,21 @@ TEST_SUITE("inference/cpu/backend") {
     }
   }
 
+  TEST_CASE("every block format computes what its numbers are") {
+    for (const inference::BlockFormat* format : inference::block_formats()) {
+      const std::string name(format->name);
+      CAPTURE(name);
+      const Shape shape{
+          "whole blocks",
+          {.seed = 15, .hidden = 256, .heads = 8, .kv_heads = 4, .ffn = 512, .type = format->type},
+          48};
+      const LoadedModel loaded = load_synthetic(shape.model);
+      const double exact = error_of(loaded, shape, KvFormat::kF32);
+      CHECK(exact <= kExact);
+      std::printf("cpu %s: error %.1e\n", name.c_str(), exact);
+    }
+  }
+
   TEST_CASE("a sliding window hides what lies before it") {
     for (const std::uint32_t window : {1U, 20U, 32U, 33U}) {
       CAPTURE(window);

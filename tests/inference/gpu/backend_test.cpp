@@ -141,6 +141,23 @@ TEST_SUITE("inference/gpu/backend") {
     }
   }
 
+  TEST_CASE("every block format computes what its numbers are") {
+    if (!has_driver()) SKIP("no software Vulkan driver (llvmpipe)");
+    for (const inference::BlockFormat* format : inference::block_formats()) {
+      const std::string name(format->name);
+      CAPTURE(name);
+      const Shape shape{
+          "whole blocks",
+          {.seed = 15, .hidden = 256, .heads = 8, .kv_heads = 4, .ffn = 512, .type = format->type},
+          48};
+      const LoadedModel loaded = load_synthetic(shape.model);
+      const double exact = error_of(loaded, shape, KvFormat::kF32);
+      check_messages();
+      CHECK(exact <= kExact);
+      std::printf("vulkan %s: error %.1e\n", name.c_str(), exact);
+    }
+  }
+
   TEST_CASE("operations that are more than a submit holds are cut, and the result is the same") {
     if (!has_driver()) SKIP("no software Vulkan driver (llvmpipe)");
     const Shape shape = {"big", {.seed = 11, .layers = 1, .ffn = 1120}, 150};
