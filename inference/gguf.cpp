@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <type_traits>
 #include <utility>
 
@@ -11,6 +12,10 @@
 namespace kinglet::inference {
 
 Result<Gguf> Gguf::open(const std::filesystem::path& path) {
+  return open_whole(TRY(open_one(path)), path);
+}
+
+Result<Gguf> Gguf::open_one(const std::filesystem::path& path) {
   Gguf gguf;
   gguf.name_ = path.string();
   gguf.file_ = TRY(MappedFile::open(path));
@@ -45,8 +50,33 @@ const TensorInfo* Gguf::find_tensor(std::string_view name) const {
   return &tensors_[*found];
 }
 
+std::optional<std::string_view> Gguf::index_names() {
+  auto& order = tensors_by_name_;
+  order.resize(tensors_.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::sort(order.begin(), order.end(), [this](std::uint32_t a, std::uint32_t b) {
+    return tensors_[a].name < tensors_[b].name;
+  });
+  const auto twin =
+      std::adjacent_find(order.begin(), order.end(), [this](std::uint32_t a, std::uint32_t b) {
+        return tensors_[a].name == tensors_[b].name;
+      });
+  if (twin == order.end()) return std::nullopt;
+  return tensors_[*twin].name;
+}
+
+std::uint64_t Gguf::n_bytes() const {
+  std::uint64_t sum = bytes_.size();
+  for (const Gguf& part : parts_)
+    sum += part.n_bytes();
+  return sum;
+}
+
 Result<void> Gguf::check_unchanged() const {
-  return file_ ? file_->check_unchanged() : Result<void>{};
+  if (file_) TRY(file_->check_unchanged());
+  for (const Gguf& part : parts_)
+    TRY(part.check_unchanged());
+  return {};
 }
 
 namespace {

@@ -6,11 +6,16 @@
 // block format we read (quant/all.cpp), each aligned, inside the file, overlapping no other. What
 // the numbers and values mean is the reader's business (vocabulary_from_gguf, model).
 //
+// A model may lie in parts, NAME-00001-of-00003.gguf and so on, side by side. The path of any of
+// them opens all: values are the first part's, tensors those of all parts, each name once, together
+// as many as the parts say.
+//
 // Errors name the file, the key or tensor, and the way out:
-//   kNotFound         no such file
+//   kNotFound         no such file, or a part of a model is missing
 //   kInvalidArgument  not a GGUF file at all
 //   kUnsupported      another version, byte order or tensor type
-//   kCorrupt          truncated (says so: download it again), or self-contradictory
+//   kCorrupt          truncated (says so: download it again), self-contradictory, or parts that do
+//                     not belong together
 // Refusing costs no more memory than twice the header and 16 MiB.
 #pragma once
 
@@ -67,13 +72,15 @@ class Gguf {
  public:
   static Result<Gguf> open(const std::filesystem::path& path);
 
-  /// Reads from memory; `bytes` is borrowed and must outlive the result. `name` is for errors.
+  /// Reads one file from memory, even if it is a part of a model. `bytes` is borrowed and must
+  /// outlive the result. `name` is for errors.
   static Result<Gguf> parse(std::span<const std::byte> bytes, std::string name);
 
   /// The path or name it was opened under.
   const std::string& name() const { return name_; }
-  std::uint64_t n_bytes() const { return bytes_.size(); }
-  /// Offset of the first tensor's bytes: all before it is header.
+  /// Bytes of the file, of all parts together.
+  std::uint64_t n_bytes() const;
+  /// Offset of the first tensor's bytes in the (first) file: all before it is header.
   std::uint64_t data_offset() const { return data_offset_; }
 
   /// The value of a key, or nothing when the file has no such key.
@@ -95,11 +102,11 @@ class Gguf {
 
   bool has(std::string_view key) const { return find_value(key) != nullptr; }
 
-  /// In the order of the file.
+  /// In the order of the file, and of the parts.
   std::span<const TensorInfo> tensors() const { return tensors_; }
   const TensorInfo* find_tensor(std::string_view name) const;
 
-  /// kIo when the file changed since open(); always fine for parse().
+  /// kIo when the file, or that of a part, changed since open(); always fine for parse().
   Result<void> check_unchanged() const;
 
  private:
@@ -112,8 +119,15 @@ class Gguf {
     std::span<const std::byte> bytes;          // without type and element count
   };
 
+  static Result<Gguf> open_one(const std::filesystem::path& path);
+  /// The whole model that `part` belongs to, if it is one; in gguf_parts.cpp.
+  static Result<Gguf> open_whole(Gguf part, const std::filesystem::path& path);
+  Result<void> add_part(Gguf part);
+
   /// Fills all below from bytes_; in gguf_parser.cpp.
   Result<void> read_header();
+  /// Fills tensors_by_name_. The result is a name that is there twice, if there is one.
+  std::optional<std::string_view> index_names();
   const Value* find_value(std::string_view key) const;
 
   std::string name_;
@@ -123,6 +137,7 @@ class Gguf {
   std::vector<Value> values_;  // sorted by key
   std::vector<TensorInfo> tensors_;
   std::vector<std::uint32_t> tensors_by_name_;  // indices into tensors_
+  std::vector<Gguf> parts_;                     // beyond the first, whose members are those above
 };
 
 }  // namespace kinglet::inference

@@ -260,19 +260,9 @@ class GgufParser {
   }
 
   Result<void> index_names() {
-    const auto& tensors = gguf_.tensors_;
-    auto& order = gguf_.tensors_by_name_;
-    order.resize(tensors.size());
-    std::iota(order.begin(), order.end(), 0);
-    std::sort(order.begin(), order.end(), [&](std::uint32_t a, std::uint32_t b) {
-      return tensors[a].name < tensors[b].name;
-    });
-    const auto twin =
-        std::adjacent_find(order.begin(), order.end(), [&](std::uint32_t a, std::uint32_t b) {
-          return tensors[a].name == tensors[b].name;
-        });
-    if (twin == order.end()) return {};
-    where_ = "tensor " + quoted(tensors[*twin].name);
+    const auto twin = gguf_.index_names();
+    if (!twin) return {};
+    where_ = "tensor " + quoted(*twin);
     return corrupt("is there twice");
   }
 
