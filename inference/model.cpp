@@ -156,7 +156,7 @@ class ModelReader {
     } else {
       return {};
     }
-    if (spec.is_reciprocal) parameters().*member = T{1} / parameters().*member;
+    if (spec.reading == Reading::kReciprocal) parameters().*member = T{1} / parameters().*member;
     return {};
   }
 

@@ -192,14 +192,14 @@ enum class RopeStyle : std::uint8_t {
 };
 
 enum class Presence : std::uint8_t { kRequired, kOptional };
+enum class Reading : std::uint8_t { kAsItIs, kReciprocal };
 
 /// A hyperparameter and the GGUF key it is read from: "<name of the architecture>.<key>".
 struct KeySpec {
   std::string_view key;
   std::variant<std::uint32_t HyperParameters::*, float HyperParameters::*> member;
   Presence presence = Presence::kRequired;
-  /// The file holds the number's reciprocal.
-  bool is_reciprocal = false;
+  Reading reading = Reading::kAsItIs;
 };
 
 /// Those that mean the same in every architecture: sizes, and rope.

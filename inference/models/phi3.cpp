@@ -1,6 +1,7 @@
 // Phi-3, Phi-3.5 and Phi-4-mini: pre-norm decoder with fused QKV and gate/up projections,
 // grouped-query attention, partial NEOX rope with long and short factors (LongRoPE), SwiGLU.
 #include "inference/models/architecture.h"
+#include "inference/models/tensors.h"
 
 namespace kinglet::inference {
 
@@ -14,30 +15,17 @@ constexpr KeySpec kKeys[] = {
 };
 
 constexpr TensorSpec kTensors[] = {
-    {"token_embd.weight", Role::kTokenEmbedding, Dim::kEmbedding, Dim::kVocabulary},
-    {"output_norm.weight", Role::kOutputNorm, Dim::kEmbedding},
-    {"output.weight",
-     Role::kOutput,
-     Dim::kEmbedding,
-     Dim::kVocabulary,
-     Presence::kOptional,
-     Role::kTokenEmbedding},
-    {"rope_factors_long.weight",
-     Role::kRopeFactorsLong,
-     Dim::kRopeHalf,
-     Dim::kNone,
-     Presence::kOptional},
-    {"rope_factors_short.weight",
-     Role::kRopeFactorsShort,
-     Dim::kRopeHalf,
-     Dim::kNone,
-     Presence::kOptional},
-    {"blk.{}.attn_norm.weight", Role::kAttentionNorm, Dim::kEmbedding},
-    {"blk.{}.attn_qkv.weight", Role::kAttentionQkv, Dim::kEmbedding, Dim::kQkv},
-    {"blk.{}.attn_output.weight", Role::kAttentionOutput, Dim::kQuery, Dim::kEmbedding},
-    {"blk.{}.ffn_norm.weight", Role::kFeedForwardNorm, Dim::kEmbedding},
-    {"blk.{}.ffn_up.weight", Role::kFeedForwardGateUp, Dim::kEmbedding, Dim::kGateUp},
-    {"blk.{}.ffn_down.weight", Role::kFeedForwardDown, Dim::kFeedForward, Dim::kEmbedding},
+    tensors::kTokenEmbedding,
+    tensors::kOutputNorm,
+    tensors::kOutput,
+    tensors::kRopeFactorsLong,
+    tensors::kRopeFactorsShort,
+    tensors::kAttentionNorm,
+    tensors::kAttentionQkv,
+    tensors::kAttentionOutput,
+    tensors::kFeedForwardNorm,
+    tensors::kFeedForwardGateUp,
+    tensors::kFeedForwardDown,
 };
 
 constexpr auto kNoWeight = std::nullopt;

@@ -105,7 +105,7 @@ TEST_SUITE("inference/model") {
     other.remove_value("general.architecture");
     other.put_string("general.architecture", "mamba");
     CHECK(contains(error_of(other, ErrorCode::kUnsupported),
-                   "general.architecture is 'mamba'; Kinglet runs phi3"));
+                   "general.architecture is 'mamba'; Kinglet runs gemma, gemma2, granite, llama, phi3, "));
 
     GgufWriter scaled = synthetic_gguf({});
     scaled.put_string("phi3.rope.scaling.type", "dynamic");
