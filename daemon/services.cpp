@@ -64,8 +64,10 @@ void Services::give_back_engine(const void* session) {
 }
 
 std::shared_ptr<const PromptWriter> Services::writer_for(const LoadedModel& model) {
-  if (!writer_ || writer_->tokenizer().vocabulary().hash() != model.vocabulary->hash()) {
-    writer_ = std::make_shared<const PromptWriter>(model.vocabulary);
+  const ChatTemplate* chat = find_chat_template(model.info.chat_template);
+  if (!writer_ || writer_->tokenizer().vocabulary().hash() != model.vocabulary->hash() ||
+      writer_->chat() != chat) {
+    writer_ = std::make_shared<const PromptWriter>(model.vocabulary, chat);
   }
   return writer_;
 }

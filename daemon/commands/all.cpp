@@ -67,6 +67,13 @@ std::span<const Command> all_commands() {
        "kinglet logits model.gguf --tokens ids.txt --out last.f32 --last 1 --kv f16",
        Audience::kPeople,
        logits_command},
+      {"tokenize",
+       "Turn text into a model's token ids, or back, for scripts and other people's checks",
+       "kinglet tokenize model.gguf < main.c\n"
+       "kinglet tokenize model.gguf < main.c | kinglet tokenize model.gguf --detokenize\n"
+       "kinglet tokenize model.gguf --control --bos < prompt.txt",
+       Audience::kPeople,
+       tokenize_command},
       {"engine", "The process that runs the model", "", Audience::kOurselves, engine_command},
       {"parse-worker",
        "The process that reads a repository's files",

@@ -1,7 +1,6 @@
 // `kinglet logits`: what a model says after each token, as numbers in a file. For people who
 // compare engines: every path of the computation can be chosen, and the default is the exact one.
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
@@ -11,11 +10,11 @@
 #include <optional>
 #include <span>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "daemon/commands/model_flags.h"
+#include "daemon/commands/token_ids.h"
 #include "daemon/commands/verbs.h"
 
 namespace kinglet::daemon {
@@ -39,22 +38,7 @@ Result<std::vector<TokenId>> read_tokens(const std::string& path) {
   if (!file.is_open() || file.bad()) {
     return fail(ErrorCode::kNotFound, "cannot read the tokens in " + path);
   }
-  constexpr std::string_view kWhite = " \t\r\n\f\v";
-  std::vector<TokenId> tokens;
-  for (std::size_t at = text.find_first_not_of(kWhite); at != std::string::npos;) {
-    const std::size_t end = std::min(text.find_first_of(kWhite, at), text.size());
-    const std::string_view word = std::string_view(text).substr(at, end - at);
-    TokenId token = 0;
-    const auto parsed = std::from_chars(word.data(), word.data() + word.size(), token);
-    if (parsed.ec != std::errc() || parsed.ptr != word.data() + word.size()) {
-      return fail(ErrorCode::kInvalidArgument,
-                  path + ": word " + std::to_string(tokens.size() + 1) + ", \"" +
-                      std::string(word.substr(0, 32)) +
-                      "\", is no token id; give numbers separated by white space");
-    }
-    tokens.push_back(token);
-    at = text.find_first_not_of(kWhite, end);
-  }
+  auto tokens = TRY(parse_token_ids(text, path));
   if (tokens.empty()) return fail(ErrorCode::kInvalidArgument, path + " holds no tokens");
   return tokens;
 }

@@ -16,6 +16,7 @@ Action parse_worker_command(CLI::App& app);
 Action purge_command(CLI::App& app);
 Action status_command(CLI::App& app);
 Action stop_command(CLI::App& app);
+Action tokenize_command(CLI::App& app);
 Action try_command(CLI::App& app);
 
 }  // namespace kinglet::daemon

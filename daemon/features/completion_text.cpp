@@ -113,10 +113,12 @@ class LineRules {
   LineRules(const CompletionSite& site, std::string_view first_line)
       : indent_(indentation(site.typed).size()),
         suffix_line_(trim(first_filled_line(site.suffix))),
+        closing_(site.closing),
         last_(trim(site.typed).empty() ? trim(first_line) : std::string_view()) {}
 
   // Whether the whole line ends the completion (and is not part of it).
   bool ends_at(std::string_view line) {
+    if (closes(line)) return true;
     const std::string_view content = trim(line);
     if (content.empty()) return ++n_blank_ >= 2;
     n_blank_ = 0;
@@ -131,13 +133,20 @@ class LineRules {
   bool may_end_at(std::string_view partial) const {
     const std::string_view content = trim(partial);
     if (content.empty()) return true;
+    if (!closing_.empty() && closing_.starts_with(partial)) return true;
     if (indentation(partial).size() < indent_) return true;
     return !suffix_line_.empty() && suffix_line_.substr(0, content.size()) == content;
+  }
+
+  // However the line goes on.
+  bool closes(std::string_view line) const {
+    return !closing_.empty() && line.starts_with(closing_);
   }
 
  private:
   std::size_t indent_;
   std::string_view suffix_line_;
+  std::string_view closing_;
   std::string_view last_;
   int n_same_ = 1;
   int n_blank_ = 0;
@@ -149,6 +158,11 @@ ShownText shown_text(const CompletionSite& site, std::string_view raw, ModelStat
   const bool running = state == ModelState::kRunning;
   raw = whole_characters(raw);
   std::size_t line_end = raw.find('\n');
+  if (!site.closing.empty() && site.typed.empty()) {
+    // The output begins a line.
+    if (raw.starts_with(site.closing)) return {"", true};
+    if (running && site.closing.starts_with(raw)) return {};
+  }
 
   // Blanks at the end wait for what follows them, so that the text only ever grows.
   if (!trim(site.rest_of_line).empty()) {
@@ -167,7 +181,7 @@ ShownText shown_text(const CompletionSite& site, std::string_view raw, ModelStat
     line_end = raw.find('\n', begin);
     const bool partial = line_end == std::string_view::npos;
     const std::string_view line = raw.substr(begin, partial ? line_end : line_end - begin);
-    if (partial && running) {
+    if (partial && running && !rules.closes(line)) {
       if (!rules.may_end_at(line)) shown_end = raw.size();
       break;
     }

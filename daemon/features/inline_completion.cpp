@@ -37,7 +37,7 @@ Result<PackedPrompt> guarded_pack(const PackJob& job, const std::stop_token& sto
   }
 }
 
-CompletionSite site_at(const lsp::TextBuffer& text, ByteOffset cursor) {
+CompletionSite site_at(const lsp::TextBuffer& text, ByteOffset cursor, std::string_view closing) {
   const ByteRange line = text.line(text.line_of(cursor));
   const std::string_view all = text.text();
   const std::uint32_t at = value(cursor);
@@ -47,7 +47,8 @@ CompletionSite site_at(const lsp::TextBuffer& text, ByteOffset cursor) {
   if (next < all.size() && all[next] == '\n') ++next;
   return {.typed = all.substr(line.begin, at - line.begin),
           .rest_of_line = all.substr(at, line.end - at),
-          .suffix = all.substr(next)};
+          .suffix = all.substr(next),
+          .closing = closing};
 }
 
 }  // namespace
@@ -70,8 +71,9 @@ struct InlineCompletions::Run {
   Clock::time_point first_token;
   Clock::time_point last_token;
   int n_packs = 0;
-  std::string raw;    // all the model said
-  std::string shown;  // what of it is ghost text
+  std::string closing;  // Prompt::closing
+  std::string raw;      // all the model said
+  std::string shown;    // what of it is ghost text
   bool complete = false;
   bool answered = false;
   bool closed = false;  // the document, meanwhile
@@ -143,6 +145,7 @@ void InlineCompletions::generate(const std::shared_ptr<Run>& run,
                                  const PromptWriter& writer) {
   run->stats.pack_seconds = seconds_since(run->arrival);
   run->stats.n_prompt = static_cast<std::uint32_t>(packed.prompt.tokens.size());
+  run->closing = std::move(packed.prompt.closing);
   wire::Generate request{
       .tokens = std::move(packed.prompt.tokens),
       .max_tokens = run->config.max_new_tokens,
@@ -203,7 +206,7 @@ void InlineCompletions::add_token(Run& run, std::string_view bytes) {
   run.last_token = Clock::now();
   if (run.stats.n_generated++ == 0) run.first_token = run.last_token;
   run.raw += bytes;
-  const CompletionSite site = site_at(*run.place.document.text, run.place.offset);
+  const CompletionSite site = site_at(*run.place.document.text, run.place.offset, run.closing);
   ShownText now = shown_text(site, run.raw, ModelState::kRunning);
   const bool grown = now.text != run.shown;
   run.shown = std::move(now.text);
@@ -233,7 +236,7 @@ void InlineCompletions::finish(Run& run, Result<wire::Generated> generated) {
     }
   }
   if (!run.complete) {
-    const CompletionSite site = site_at(*run.place.document.text, run.place.offset);
+    const CompletionSite site = site_at(*run.place.document.text, run.place.offset, run.closing);
     run.shown = shown_text(site, run.raw, ModelState::kFinished).text;
   }
   if (generated) run.stats.n_reused = generated->n_reused;

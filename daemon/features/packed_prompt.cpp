@@ -25,6 +25,8 @@ Result<PackedPrompt> pack_prompt(const PackJob& job, const std::stop_token& stop
       .overhead = job.writer->overhead(place),
       .shares = job.writer->shares(),
       .count_tokens = [&](std::string_view text) { return job.writer->count_tokens(text); },
+      .count_prefix_tokens =
+          [&](std::string_view text) { return job.writer->count_prefix_tokens(text); },
       .read_text = [&](const std::string& path) -> std::optional<std::string> {
         if (!root) return std::nullopt;
         auto text = root->read(path, job.max_file_bytes);

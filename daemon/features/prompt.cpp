@@ -1,6 +1,7 @@
 #include "daemon/features/prompt.h"
 
-#include <array>
+#include <algorithm>
+#include <cassert>
 #include <string>
 #include <utility>
 
@@ -17,131 +18,37 @@ namespace {
 
 constexpr std::size_t kMaxCachedTokens = std::size_t{2} << 20;  // 8 MiB of ids
 
-// A piece of a prompt: a control token, or text.
-struct Piece {
-  TokenId token = kNoToken;
-  std::string text;
+// An instruct model's answer begins with so many lines before the cursor's: enough to show that it
+// is in the middle of something.
+constexpr int kTailLines = 12;
+
+struct SplitPrefix {
+  std::string_view head;
+  std::string_view tail;
 };
-using Pieces = std::vector<Piece>;
 
-void put(Pieces& pieces, TokenId token) {
-  pieces.push_back({token, {}});
+SplitPrefix split(std::string_view prefix) {
+  std::size_t begin = prefix.size();
+  for (int n_lines = 0; n_lines < kTailLines && begin > 0; ++n_lines) {
+    // The line feed before the line, not the one that ends it.
+    const std::size_t before = begin < 2 ? std::string_view::npos : prefix.rfind('\n', begin - 2);
+    begin = before == std::string_view::npos ? 0 : before + 1;
+  }
+  return {prefix.substr(0, begin), prefix.substr(begin)};
 }
 
-void put(Pieces& pieces, std::string_view text) {
-  if (!text.empty()) pieces.push_back({kNoToken, std::string(text)});
-}
-
-std::string line_of(std::string_view text) {
-  return std::string(text) + "\n";
+bool holds(const Layout& layout, PartKind kind) {
+  return std::ranges::any_of(layout, [&](const Part& part) { return part.kind == kind; });
 }
 
 }  // namespace
 
-// Everything before `typed`. `pack` may be empty: then only the fixed parts stand there.
-struct PromptFormat {
-  std::string_view name;
-  bool (*suits)(const SpecialTokens& special);
-  Pieces (*before_typed)(const SpecialTokens& special,
-                         const indexer::Pack& pack,
-                         const PromptPlace& place);
-  std::size_t n_per_chunk;  // control tokens around one chunk
-  bool holds_suffix;
-};
-
-namespace {
-
-bool has_fim(const SpecialTokens& special) {
-  return special.fim_pre != kNoToken && special.fim_suf != kNoToken && special.fim_mid != kNoToken;
-}
-
-void put_fim(Pieces& pieces, const SpecialTokens& special, const indexer::Pack& pack) {
-  put(pieces, special.fim_pre);
-  put(pieces, pack.prefix);
-  put(pieces, special.fim_suf);
-  put(pieces, pack.suffix);
-  put(pieces, special.fim_mid);
-}
-
-// <rep>NAME\n <sep>PATH\nTEXT … <sep>CURRENT\n <pre>PREFIX<suf>SUFFIX<mid>: as Qwen2.5-Coder and
-// the starter model were trained.
-Pieces repository_prompt(const SpecialTokens& special,
-                         const indexer::Pack& pack,
-                         const PromptPlace& place) {
-  Pieces pieces;
-  if (special.fim_rep != kNoToken) {
-    put(pieces, special.fim_rep);
-    put(pieces, line_of(place.repository));
-  }
-  for (const indexer::PackedChunk& chunk : pack.chunks) {
-    put(pieces, special.fim_sep);
-    put(pieces, chunk.header);
-    put(pieces, chunk.text);
-  }
-  put(pieces, special.fim_sep);
-  put(pieces, line_of(place.path));
-  put_fim(pieces, special, pack);
-  return pieces;
-}
-
-// Models that know fill-in-the-middle of one file: the repository stands before its prefix.
-Pieces file_prompt(const SpecialTokens& special,
-                   const indexer::Pack& pack,
-                   const PromptPlace& place) {
-  Pieces pieces;
-  put(pieces, special.fim_pre);
-  for (const indexer::PackedChunk& chunk : pack.chunks) {
-    put(pieces, chunk.header);
-    put(pieces, chunk.text);
-  }
-  put(pieces, line_of(place.path));
-  put(pieces, pack.prefix);
-  put(pieces, special.fim_suf);
-  put(pieces, pack.suffix);
-  put(pieces, special.fim_mid);
-  return pieces;
-}
-
-// Any other model: plain continuation. What follows the cursor cannot be told.
-Pieces plain_prompt(const SpecialTokens&, const indexer::Pack& pack, const PromptPlace& place) {
-  Pieces pieces;
-  for (const indexer::PackedChunk& chunk : pack.chunks) {
-    put(pieces, chunk.header);
-    put(pieces, chunk.text);
-  }
-  put(pieces, line_of(place.path));
-  put(pieces, pack.prefix);
-  return pieces;
-}
-
-// The first row that suits is taken.
-constexpr std::array kFormats = {
-    PromptFormat{"repository",
-                 [](const SpecialTokens& special) {
-                   return has_fim(special) && special.fim_sep != kNoToken;
-                 },
-                 repository_prompt,
-                 1,
-                 true},
-    PromptFormat{"file", has_fim, file_prompt, 0, true},
-    PromptFormat{"plain", [](const SpecialTokens&) { return true; }, plain_prompt, 0, false},
-};
-
-const PromptFormat& format_for(const SpecialTokens& special) {
-  for (const PromptFormat& format : kFormats) {
-    if (format.suits(special)) return format;
-  }
-  return kFormats.back();
-}
-
-}  // namespace
-
-PromptWriter::PromptWriter(std::shared_ptr<const inference::Vocabulary> vocabulary)
-    : tokenizer_(vocabulary), format_(&format_for(vocabulary->special())) {}
-
-std::string_view PromptWriter::format_name() const {
-  return format_->name;
-}
+PromptWriter::PromptWriter(std::shared_ptr<const inference::Vocabulary> vocabulary,
+                           const ChatTemplate* chat)
+    : tokenizer_(std::move(vocabulary)),
+      chat_(chat),
+      format_(choose_prompt_format(tokenizer_.vocabulary(), chat)),
+      splits_prefix_(holds(format_.layout, PartKind::kTail)) {}
 
 PromptWriter::Segment PromptWriter::encode(std::string_view text) const {
   const XXH128_hash_t hash = XXH3_128bits(text.data(), text.size());
@@ -172,15 +79,63 @@ std::size_t PromptWriter::count_tokens(std::string_view text) const {
   return text.empty() ? 0 : encode(text)->size();
 }
 
+std::size_t PromptWriter::count_prefix_tokens(std::string_view prefix) const {
+  if (!splits_prefix_) return count_tokens(prefix);
+  const auto [head, tail] = split(prefix);
+  return count_tokens(head) + count_tokens(tail);
+}
+
 indexer::PackOverhead PromptWriter::overhead(const PromptPlace& place) const {
-  const Prompt empty = write({}, place);
-  return {.fixed = empty.tokens.size(), .per_chunk = format_->n_per_chunk};
+  indexer::Pack pack;
+  const std::size_t fixed = write(pack, place).tokens.size();
+  pack.chunks.emplace_back();
+  return {.fixed = fixed, .per_chunk = write(pack, place).tokens.size() - fixed};
 }
 
 indexer::PackShares PromptWriter::shares() const {
   indexer::PackShares shares;
-  if (!format_->holds_suffix) shares.prefix_of_file = 1;
+  if (!format_.holds_suffix) shares.prefix_of_file = 1;
   return shares;
+}
+
+void PromptWriter::append(std::string_view text, std::vector<TokenId>& tokens) const {
+  if (text.empty()) return;
+  const Segment segment = encode(text);
+  tokens.insert(tokens.end(), segment->begin(), segment->end());
+}
+
+/// `chunk`: the one that the part is of; null outside a chunk.
+void PromptWriter::append(const Part& part,
+                          const indexer::Pack& pack,
+                          const indexer::PackedChunk* chunk,
+                          const PromptPlace& place,
+                          std::vector<TokenId>& tokens) const {
+  switch (part.kind) {
+    case PartKind::kControl:
+      return tokens.push_back(part.token);
+    case PartKind::kText:
+      return append(fill_in(part.text, place, tokenizer_.vocabulary()), tokens);
+    case PartKind::kChunks:
+      for (const indexer::PackedChunk& each : pack.chunks) {
+        for (const Part& of_chunk : format_.chunk)
+          append(of_chunk, pack, &each, place, tokens);
+      }
+      return;
+    case PartKind::kHeader:
+      assert(chunk != nullptr);
+      return append(chunk->header, tokens);
+    case PartKind::kChunkText:
+      assert(chunk != nullptr);
+      return append(chunk->text, tokens);
+    case PartKind::kPrefix:
+      return append(pack.prefix, tokens);
+    case PartKind::kHead:
+      return append(split(pack.prefix).head, tokens);
+    case PartKind::kTail:
+      return append(split(pack.prefix).tail, tokens);
+    case PartKind::kSuffix:
+      return append(pack.suffix, tokens);
+  }
 }
 
 Prompt PromptWriter::write(const indexer::Pack& pack, const PromptPlace& place) const {
@@ -188,33 +143,30 @@ Prompt PromptWriter::write(const indexer::Pack& pack, const PromptPlace& place) 
   Prompt prompt;
   if (vocabulary.add_bos() && vocabulary.special().bos != kNoToken)
     prompt.tokens.push_back(vocabulary.special().bos);
-  for (const Piece& piece : format_->before_typed(vocabulary.special(), pack, place)) {
-    if (piece.token != kNoToken) {
-      prompt.tokens.push_back(piece.token);
-    } else {
-      const Segment segment = encode(piece.text);
-      prompt.tokens.insert(prompt.tokens.end(), segment->begin(), segment->end());
-    }
-  }
+  for (const Part& part : format_.layout)
+    append(part, pack, nullptr, place, prompt.tokens);
   prompt.n_frozen = prompt.tokens.size();
-  if (!pack.typed.empty()) {
-    const Segment typed = encode(pack.typed);
-    prompt.tokens.insert(prompt.tokens.end(), typed->begin(), typed->end());
-  }
+  append(pack.typed, prompt.tokens);
+  prompt.closing = fill_in(format_.closing, place, vocabulary);
   return prompt;
 }
 
 std::vector<TokenId> PromptWriter::stop_tokens() const {
   const SpecialTokens& special = tokenizer_.vocabulary().special();
-  std::vector<TokenId> stops;
-  for (const TokenId token : {special.fim_pre,
-                              special.fim_suf,
-                              special.fim_mid,
-                              special.fim_pad,
-                              special.fim_rep,
-                              special.fim_sep}) {
-    if (token != kNoToken) stops.push_back(token);
+  std::vector<TokenId> stops = {special.fim_pre,
+                                special.fim_suf,
+                                special.fim_mid,
+                                special.fim_pad,
+                                special.fim_rep,
+                                special.fim_sep};
+  for (const Layout* layout : {&format_.layout, &format_.chunk}) {
+    for (const Part& part : *layout) {
+      if (part.kind == PartKind::kControl) stops.push_back(part.token);
+    }
   }
+  std::sort(stops.begin(), stops.end());
+  stops.erase(std::unique(stops.begin(), stops.end()), stops.end());
+  std::erase(stops, kNoToken);
   return stops;
 }
 

@@ -1,10 +1,8 @@
-// From a pack to the tokens of a prompt, in the format the model was trained on.
+// From a pack to the tokens of a prompt, in the format the model was trained on (prompt_format.h).
 //
 // Each segment is encoded alone, so counts add exactly and no chunk changes its neighbor; markers
 // are control tokens that no text can become. Whatever the format, the prompt ends with what was
 // typed on the cursor's line: while someone types it only grows at its end.
-//
-// To add a format: a row in prompt.cpp.
 #pragma once
 
 #include <cstddef>
@@ -17,35 +15,34 @@
 #include <unordered_map>
 #include <vector>
 
+#include "daemon/features/prompt_format.h"
 #include "indexer/context/packer.h"
 #include "inference/tokenizer/tokenizer.h"
 
 namespace kinglet::daemon {
 
-struct PromptFormat;
-
-/// Where a prompt is made for: names the model is told.
-struct PromptPlace {
-  std::string_view repository;  // its folder's name
-  std::string_view path;        // of the current file, relative to the root
-};
-
 struct Prompt {
   std::vector<inference::TokenId> tokens;
   std::size_t n_frozen = 0;  // tokens before `typed`: the same for each key on one line
+  std::string closing;       // a line of the answer that begins so ends it; empty: none does
 };
 
 /// Writes prompts for one model. Methods may be called from any thread.
 class PromptWriter {
  public:
-  explicit PromptWriter(std::shared_ptr<const inference::Vocabulary> vocabulary);
+  /// `chat`: how the model's turns are written, if it chats.
+  explicit PromptWriter(std::shared_ptr<const inference::Vocabulary> vocabulary,
+                        const ChatTemplate* chat = nullptr);
 
-  /// "repository" (fill-in-the-middle with file separators), "file" or "plain".
-  std::string_view format_name() const;
+  /// "qwen2.5-coder", "instruct", "plain": a row of prompt_format.cpp.
+  std::string_view format_name() const { return format_.name; }
+  const ChatTemplate* chat() const { return chat_; }
   const inference::Tokenizer& tokenizer() const { return tokenizer_; }
 
   /// Tokens of a text encoded as a segment. Cached.
   std::size_t count_tokens(std::string_view text) const;
+  /// The same of the current file's prefix, which some formats write in two segments.
+  std::size_t count_prefix_tokens(std::string_view prefix) const;
   indexer::PackOverhead overhead(const PromptPlace& place) const;
   /// How a pack for this format divides its budget: no suffix for models that cannot be told one.
   indexer::PackShares shares() const;
@@ -57,9 +54,17 @@ class PromptWriter {
  private:
   using Segment = std::shared_ptr<const std::vector<inference::TokenId>>;
   Segment encode(std::string_view text) const;
+  void append(std::string_view text, std::vector<inference::TokenId>& tokens) const;
+  void append(const Part& part,
+              const indexer::Pack& pack,
+              const indexer::PackedChunk* chunk,
+              const PromptPlace& place,
+              std::vector<inference::TokenId>& tokens) const;
 
   inference::Tokenizer tokenizer_;
-  const PromptFormat* format_;
+  const ChatTemplate* chat_;
+  PromptFormat format_;
+  bool splits_prefix_;
 
   // Least recently used segments go first; keys are hashes of the text (128 bits).
   using Key = std::pair<std::uint64_t, std::uint64_t>;

@@ -6,9 +6,11 @@
 
 #include <spdlog/spdlog.h>
 
+#include "daemon/features/chat_template.h"
 #include "daemon/processes/worker_loop.h"
 #include "daemon/wire/messages.h"
 #include "inference/engine.h"
+#include "inference/gguf.h"
 #include "inference/model.h"
 
 namespace kinglet::daemon {
@@ -42,7 +44,17 @@ Result<inference::EngineOptions> engine_options(const wire::Load& load) {
   return options;
 }
 
-wire::ModelInfo describe(const inference::EngineInfo& info) {
+/// The row of chat_template.cpp for a model; empty if there is none.
+std::string chat_template_of(const inference::Model& model) {
+  // A template that is no text is as good as none.
+  const auto own = model.gguf().get<std::string_view>("tokenizer.chat_template");
+  const std::string_view text = own ? own->value_or("") : "";
+  const ChatTemplate* chat = choose_chat_template(text, *model.vocabulary());
+  return chat == nullptr ? "" : std::string(chat->name);
+}
+
+wire::ModelInfo describe(const inference::Engine& engine) {
+  const auto& info = engine.info();
   const auto& executor = info.executor;
   return {.name = info.model_name,
           .architecture = info.architecture,
@@ -52,7 +64,8 @@ wire::ModelInfo describe(const inference::EngineInfo& info) {
           .on_software_gpu = executor.device.kind == inference::DeviceKind::kSoftwareGpu,
           .context_tokens = info.n_context,
           .model_bytes = info.weight_bytes,
-          .device_bytes = executor.weight_bytes + executor.kv_bytes + executor.activation_bytes};
+          .device_bytes = executor.weight_bytes + executor.kv_bytes + executor.activation_bytes,
+          .chat_template = chat_template_of(engine.model())};
 }
 
 wire::StopReason to_wire(inference::StopReason reason) {
@@ -108,7 +121,7 @@ class EngineProcess {
     const auto vocabulary = engine_->model().vocabulary()->serialize();
     return answers.send(
         request,
-        wire::Loaded{.info = describe(info),
+        wire::Loaded{.info = describe(*engine_),
                      .vocabulary = std::string(reinterpret_cast<const char*>(vocabulary.data()),
                                                vocabulary.size())});
   }

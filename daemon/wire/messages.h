@@ -119,6 +119,7 @@ struct ModelInfo {
   std::uint32_t context_tokens = 0;  // the longest sequence
   std::uint64_t model_bytes = 0;     // weights
   std::uint64_t device_bytes = 0;    // weights, cache and scratch on the device
+  std::string chat_template;         // a row of features/chat_template.cpp; empty: it does not chat
 
   static constexpr auto fields() {
     return std::tuple(&ModelInfo::name,
@@ -129,7 +130,8 @@ struct ModelInfo {
                       &ModelInfo::on_software_gpu,
                       &ModelInfo::context_tokens,
                       &ModelInfo::model_bytes,
-                      &ModelInfo::device_bytes);
+                      &ModelInfo::device_bytes,
+                      &ModelInfo::chat_template);
   }
 };
 

@@ -280,7 +280,9 @@ void lay_out_file(const File& file, const PackRequest& request, std::size_t budg
   const auto share_of_prefix =
       static_cast<std::size_t>(static_cast<double>(budget) * request.shares.prefix_of_file);
   Fit suffix = fit_first_lines(file.after, budget - share_of_prefix, request.count_tokens);
-  const Fit prefix = fit_last_lines(file.before, budget - suffix.n_tokens, request.count_tokens);
+  const auto& count_prefix =
+      request.count_prefix_tokens ? request.count_prefix_tokens : request.count_tokens;
+  const Fit prefix = fit_last_lines(file.before, budget - suffix.n_tokens, count_prefix);
   if (prefix.is_whole && !suffix.is_whole) {
     suffix = fit_first_lines(file.after, budget - prefix.n_tokens, request.count_tokens);
   }

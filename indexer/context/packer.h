@@ -58,6 +58,9 @@ struct PackRequest {
   PackShares shares;
   /// Tokens of a text that is encoded alone, as every segment is. Called often with small texts.
   std::function<std::size_t(std::string_view)> count_tokens;
+  /// The same of the file's prefix, where the format writes that in more than one segment; empty:
+  /// count_tokens.
+  std::function<std::size_t(std::string_view)> count_prefix_tokens = {};
   /// The bytes of an indexed file, or nothing; an unsaved buffer where there is one.
   std::function<std::optional<std::string>(const std::string& path)> read_text;
 };

@@ -1,5 +1,5 @@
 #!/bin/bash
-# usage: run.sh BUILD [engine] [ARGS]: what `./dev bench` runs.
+# usage: run.sh BUILD [engine|tokenizer] [ARGS]: what `./dev bench` runs.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 build=$1
@@ -11,8 +11,22 @@ case $name in
     [ $# -gt 0 ] || set -- inference/starter_model/kinglet-starter.gguf
     exec "$build/bin/engine_bench" "$@"
     ;;
+  tokenizer)
+    # ARGS: [--peer FOLDER] MODEL.gguf FILE...; FOLDER as tests/bench/peer/get_peer.sh makes it.
+    cmake --build "$build" --target tokenizer_bench >&2
+    if [ "${1:-}" = --peer ]; then
+      peer=$2
+      shift 2
+      libraries=$(dirname "$(find "$peer/node_modules/@node-llama-cpp/linux-x64" -name 'libllama.*so' | head -1)")
+      c++ -std=c++20 -O2 -shared -fPIC tests/bench/peer/peer_tokenizer.cpp -o "$build/peer_tokenizer.so" \
+        -I. -I"$peer/llama.cpp/include" -I"$peer/llama.cpp/ggml/include" \
+        "$libraries"/libllama.*so -Wl,-rpath,"$libraries"
+      set -- --peer "$(realpath "$build")/peer_tokenizer.so" "$@"
+    fi
+    exec "$build/bin/tokenizer_bench" "$@"
+    ;;
   *)
-    echo "no such benchmark: $name (there is: engine)" >&2
+    echo "no such benchmark: $name (there is: engine, tokenizer)" >&2
     exit 2
     ;;
 esac

@@ -51,6 +51,29 @@ TEST_SUITE("daemon/completion_text") {
     CHECK(is_complete("  a = |\n  return a\n", "1\n  return a\n"));
   }
 
+  TEST_CASE("ends before a line that closes the answer, wherever it comes") {
+    const auto with_fence = [](const std::string& text, const std::string& raw, ModelState state) {
+      CompletionSite site = site_of(text);
+      site.closing = "```";
+      return shown_text(site, raw, state);
+    };
+    const auto running = ModelState::kRunning;
+    CHECK(with_fence("a = |", "1\nb = 2\n```\nThat is all.", running).text == "1\nb = 2");
+    CHECK(with_fence("a = |", "1\nb = 2\n```", running).complete);
+    // Held back while it may become one.
+    CHECK(with_fence("a = |", "1\n``", running).text == "1");
+    CHECK_FALSE(with_fence("a = |", "1\n``", running).complete);
+    CHECK(with_fence("a = |", "1\n``x``", running).text == "1\n``x``");
+    // The output may begin with it when nothing was typed, and only then.
+    CHECK(with_fence("|", "```\nmore", running).text.empty());
+    CHECK(with_fence("|", "```\nmore", running).complete);
+    CHECK(with_fence("|", "``", running).text.empty());
+    CHECK(with_fence("|", "``", ModelState::kFinished).text == "``");
+    CHECK(with_fence("x = |", "```", running).text == "```");
+    // In the middle of a line it is code.
+    CHECK(with_fence("a = |", "\"```\"\n", running).text == "\"```\"");
+  }
+
   TEST_CASE("ends at a dedent and at a second blank line") {
     CHECK(finished("  if x: |\n", "\n    y()\nz()\n") == "\n    y()");
     CHECK(finished("|", "a\n\n\nb\n") == "a");

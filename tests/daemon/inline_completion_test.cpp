@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/thread_pool.hpp>
 
@@ -80,6 +81,8 @@ class Fixture {
   }
 
   boost::asio::io_context io{1};
+  // While the pool packs, nothing else may keep the loop alive.
+  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work{io.get_executor()};
   boost::asio::thread_pool pool{1};
   EngineClient engine{io.get_executor(), {.spawn = {.program = WORKER_DOUBLE, .arguments = {}}}};
   lsp::FrameReader frames;

@@ -65,7 +65,7 @@ TEST_SUITE("daemon/commands") {
     CHECK(outcome.exit_code == 2);
     CHECK(outcome.output ==
           "kinglet: There is no verb \"nope\". The verbs are lsp, try, doctor, status, stop, logs, "
-          "purge, daemon, generate, logits; `kinglet --help` says what they do.\n");
+          "purge, daemon, generate, logits, tokenize; `kinglet --help` says what they do.\n");
   }
 
   TEST_CASE("status: a socket that cannot be reached is not called a daemon that does not run") {
