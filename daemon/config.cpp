@@ -132,7 +132,7 @@ const std::vector<Row>& rows() {
       text("model", "the path of a GGUF file as a string", &Config::model),
       one_of("backend", {"auto", "cpu", "vulkan"}, &Config::backend),
       text("device", "part of a Vulkan device's name as a string", &Config::device),
-      one_of("kvFormat", {"f16", "f32"}, &Config::kv_format),
+      one_of("kvFormat", {"f16", "f32", "q8", "q4"}, &Config::kv_format),
       number("threads", 0, 1024, Narrowing::kNever, &Config::threads),
       number("contextTokens", 256, 131'072, Narrowing::kLower, &Config::context_tokens),
       number("maxNewTokens", 1, 4096, Narrowing::kLower, &Config::max_new_tokens),

@@ -20,7 +20,7 @@ struct Config {
   std::string model;              // path of a GGUF file; empty: the one that comes with Kinglet
   std::string backend = "auto";   // auto, cpu or vulkan
   std::string device;             // part of a Vulkan device's name; empty: the best one
-  std::string kv_format = "f16";  // f16 or f32
+  std::string kv_format = "f16";  // f32, f16, q8 or q4
   std::uint32_t threads = 0;      // of the CPU backend; 0: as many as there are cores
   std::uint32_t context_tokens = 4096;  // the longest prompt
   std::uint32_t max_new_tokens = 96;    // the longest completion

@@ -8,7 +8,8 @@
 namespace kinglet::inference {
 
 std::span<const KvFormat> all_kv_formats() {
-  static constexpr KvFormat kAll[] = {KvFormat::kF32, KvFormat::kF16};
+  static constexpr KvFormat kAll[] = {
+      KvFormat::kF32, KvFormat::kF16, KvFormat::kQ8_0, KvFormat::kQ4_0};
   return kAll;
 }
 
@@ -18,6 +19,10 @@ std::string_view name_of(KvFormat format) {
       return "f32";
     case KvFormat::kF16:
       return "f16";
+    case KvFormat::kQ8_0:
+      return "q8";
+    case KvFormat::kQ4_0:
+      return "q4";
   }
   return "unknown";
 }
@@ -27,6 +32,27 @@ std::optional<KvFormat> find_kv_format(std::string_view name) {
     if (name_of(format) == name) return format;
   }
   return std::nullopt;
+}
+
+const BlockFormat& block_format_of(KvFormat format) {
+  switch (format) {
+    case KvFormat::kF32:
+      return block_format(TensorType::kF32);
+    case KvFormat::kF16:
+      return block_format(TensorType::kF16);
+    case KvFormat::kQ8_0:
+      return block_format(TensorType::kQ8_0);
+    case KvFormat::kQ4_0:
+      break;
+  }
+  return block_format(TensorType::kQ4_0);
+}
+
+std::size_t kv_row_bytes(KvFormat format, std::uint32_t head_dim) {
+  const BlockFormat& blocks = block_format_of(format);
+  const std::size_t n_blocks =
+      (std::size_t{head_dim} + blocks.block_elements - 1) / blocks.block_elements;
+  return n_blocks * blocks.block_bytes;
 }
 
 PagePool::PagePool(std::uint32_t n_pages) : references_(n_pages, 0) {

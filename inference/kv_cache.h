@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "daemon/base/result.h"
+#include "inference/quant/block_format.h"
 
 namespace kinglet::inference {
 
@@ -32,18 +33,26 @@ constexpr std::uint32_t pages_for(std::uint32_t n_tokens) {
   return n_tokens / kPageTokens + (n_tokens % kPageTokens != 0 ? 1 : 0);
 }
 
-/// How keys and values are stored.
+/// How keys and values are stored. A head's key or value is a row of blocks of its own, padded with
+/// zeros to whole ones.
 enum class KvFormat : std::uint8_t {
-  kF32,  // precision class exact
-  kF16,  // half the bytes; logits within 2e-2 of the reference's standard deviation
+  kF32,   // precision class exact
+  kF16,   // half the bytes; logits within 2e-2 of the reference's standard deviation
+  kQ8_0,  // Q8_0 blocks: 34 bytes for 32 numbers
+  kQ4_0,  // Q4_0 blocks: 18 bytes for 32 numbers, of keys and values turned by rotation.h, so that
+          // no single large number takes a block's whole range
 };
 /// From the most exact to the smallest.
 std::span<const KvFormat> all_kv_formats();
 /// As people write it: "f16".
 std::string_view name_of(KvFormat format);
 std::optional<KvFormat> find_kv_format(std::string_view name);
-constexpr std::size_t element_bytes(KvFormat format) {
-  return format == KvFormat::kF32 ? 4 : 2;
+/// The blocks of a row.
+const BlockFormat& block_format_of(KvFormat format);
+/// Bytes of the key, or the value, of one position in one KV head.
+std::size_t kv_row_bytes(KvFormat format, std::uint32_t head_dim);
+constexpr bool is_rotated(KvFormat format) {
+  return format == KvFormat::kQ4_0;
 }
 
 /// Index of a page in the backend's storage, below PagePool::n_pages().

@@ -85,6 +85,9 @@ constexpr std::uint32_t kTile = 32;
 constexpr std::uint32_t kDepth = 32;
 constexpr std::uint32_t kTileLoads = 4;
 constexpr std::uint32_t kAttentionWorkgroup = 64;
+// What one invocation's loops take at most in rotation.glsl and to quantize a block.
+constexpr std::uint64_t kRotationIterations = 100;
+constexpr std::uint64_t kWriteBlockIterations = kRotationIterations + 80;
 // Up to here one matvec per token reads the weights less often than tiles waste lanes.
 constexpr std::uint32_t kMaxVecTokens = 4;
 
@@ -115,7 +118,8 @@ std::uint64_t attention_iterations(const PagedCache& cache, std::uint32_t split_
   const std::uint64_t score = cache.head_dim / 4 + 3;
   const std::uint64_t values = std::uint64_t{kAttentionWorkgroup} * (1 + kOwned);
   const std::uint64_t blocks = divide_up(split_tokens, kAttentionWorkgroup);
-  return blocks * (1 + kOwned + reductions + score + values) + std::uint64_t{3} * kOwned;
+  return blocks * (1 + kOwned + reductions + score + values) + std::uint64_t{3} * kOwned +
+         kRotationIterations;
 }
 
 void check([[maybe_unused]] const Matrix& matrix) {
@@ -164,8 +168,23 @@ std::string_view suffix(WeightType type) {
   return format_of(type).suffix;
 }
 
-std::string_view suffix(CacheType type) {
-  return type == CacheType::kF32 ? "_f32" : "_f16";
+/// Blocks of a cache are those of weights.
+WeightType block_type(CacheType type) {
+  switch (type) {
+    case CacheType::kF32:
+      return WeightType::kF32;
+    case CacheType::kF16:
+      return WeightType::kF16;
+    case CacheType::kQ8_0:
+      return WeightType::kQ8_0;
+    case CacheType::kQ4_0:
+      break;
+  }
+  return WeightType::kQ4_0;
+}
+
+bool is_rotated(CacheType type) {
+  return type == CacheType::kQ4_0;
 }
 
 std::string name(std::string_view operation, std::string_view type) {
@@ -189,8 +208,9 @@ std::uint32_t block_bytes(WeightType type) {
   return format_of(type).block_bytes;
 }
 
-std::uint32_t element_bytes(CacheType type) {
-  return type == CacheType::kF32 ? 4 : 2;
+std::uint32_t cache_row_bytes(CacheType type, std::uint32_t head_dim) {
+  const WeightType blocks = block_type(type);
+  return divide_up(head_dim, block_elements(blocks)) * block_bytes(blocks);
 }
 
 Result<Operations> Operations::create(Pipelines& pipelines, const Formats& formats) {
@@ -213,8 +233,9 @@ Result<Operations> Operations::create(Pipelines& pipelines, const Formats& forma
   }
   for (const CacheType type : formats.caches) {
     for (const char* operation : {"attention", "cache_write"}) {
-      names.push_back(name(operation, suffix(type)));
+      names.push_back(name(operation, suffix(block_type(type))));
     }
+    if (is_rotated(type)) names.emplace_back("attention_combine_rotated");
   }
   Operations operations(pipelines.device());
   for (const std::string& wanted : names) {
@@ -340,8 +361,11 @@ void Operations::rope(Stream& stream, std::string_view kernel, const Rope& op) c
 
 void Operations::cache_write(Stream& stream, const CacheWrite& op) const {
   assert(op.n_tokens > 0 && op.n_tokens <= kMaxTokens);
+  assert(op.cache.head_dim > 0 && op.cache.head_dim <= kMaxHeadDim);
+  // A workgroup for each head where its blocks are made together, else an invocation an element.
+  const bool is_in_blocks = block_elements(block_type(op.cache.type)) > 1;
   const std::uint32_t n_elements = op.cache.n_kv_heads * op.cache.head_dim;
-  stream.dispatch(pipeline(name("cache_write", suffix(op.cache.type))),
+  stream.dispatch(pipeline(name("cache_write", suffix(block_type(op.cache.type)))),
                   CacheWritePush{op.keys,
                                  op.values,
                                  op.positions,
@@ -352,8 +376,9 @@ void Operations::cache_write(Stream& stream, const CacheWrite& op) const {
                                  op.cache.head_dim,
                                  op.row_stride,
                                  op.cache.page_tokens},
-                  {divide_up(n_elements, kElementwise), op.n_tokens, 1},
-                  0);
+                  is_in_blocks ? Groups{op.cache.n_kv_heads, op.n_tokens, 2}
+                               : Groups{divide_up(n_elements, kElementwise), op.n_tokens, 1},
+                  is_in_blocks ? kWriteBlockIterations : 0);
 }
 
 std::uint64_t attention_scratch_bytes(const Attention& op) {
@@ -366,7 +391,7 @@ void Operations::attention(Stream& stream, const Attention& op) const {
   assert(op.max_context > 0 && op.cache.head_dim > 0 && op.cache.head_dim <= kMaxHeadDim);
   assert(op.cache.n_kv_heads > 0 && op.n_heads % op.cache.n_kv_heads == 0);
   const Splits splits = attention_splits(op);
-  stream.dispatch(pipeline(name("attention", suffix(op.cache.type))),
+  stream.dispatch(pipeline(name("attention", suffix(block_type(op.cache.type)))),
                   AttentionPush{op.queries,
                                 op.positions,
                                 op.cache.pages,
@@ -386,10 +411,11 @@ void Operations::attention(Stream& stream, const Attention& op) const {
                   attention_iterations(op.cache, splits.tokens));
   stream.barrier();
   const std::uint64_t owned = divide_up(op.cache.head_dim, kElementwise);
-  stream.dispatch(pipeline("attention_combine"),
-                  CombinePush{op.scratch, op.output, splits.count, op.cache.head_dim},
-                  {op.n_heads, op.n_tokens, 1},
-                  splits.count * (1 + owned) + owned);
+  stream.dispatch(
+      pipeline(is_rotated(op.cache.type) ? "attention_combine_rotated" : "attention_combine"),
+      CombinePush{op.scratch, op.output, splits.count, op.cache.head_dim},
+      {op.n_heads, op.n_tokens, 1},
+      splits.count * (1 + owned) + 2 * owned + kRotationIterations);
 }
 
 void Operations::swiglu(Stream& stream, const GatedLinear& op) const {

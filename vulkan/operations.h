@@ -32,8 +32,11 @@ std::vector<WeightType> all_weight_types();
 std::uint32_t block_elements(WeightType type);
 std::uint32_t block_bytes(WeightType type);
 
-enum class CacheType : std::uint8_t { kF32, kF16 };
-std::uint32_t element_bytes(CacheType type);
+/// How a paged cache holds the elements of a head: in blocks of its own, padded with zeros to whole
+/// ones. The heads of a kQ4_0 cache are rotated (kernels/rotation.glsl).
+enum class CacheType : std::uint8_t { kF32, kF16, kQ8_0, kQ4_0 };
+/// Bytes of one position's key, or value, of one KV head.
+std::uint32_t cache_row_bytes(CacheType type, std::uint32_t head_dim);
 
 /// Longer rows do not fit the loop bound of one dispatch (stream.h).
 inline constexpr std::uint32_t kMaxColumns = 40'000;
@@ -106,7 +109,7 @@ struct Rope {
   std::uint32_t row_stride = 0;  // elements
 };
 
-/// One layer's keys and values: each (n_pages, n_kv_heads, page_tokens, head_dim).
+/// One layer's keys and values: each (n_pages, n_kv_heads, page_tokens) rows of cache_row_bytes().
 struct PagedCache {
   CacheType type = CacheType::kF32;
   DeviceAddress keys = 0;
@@ -168,7 +171,8 @@ struct Add {
 /// The formats that operations will be asked for.
 struct Formats {
   std::vector<WeightType> weights = all_weight_types();
-  std::vector<CacheType> caches = {CacheType::kF32, CacheType::kF16};
+  std::vector<CacheType> caches = {
+      CacheType::kF32, CacheType::kF16, CacheType::kQ8_0, CacheType::kQ4_0};
 };
 
 class Operations {

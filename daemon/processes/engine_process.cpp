@@ -33,14 +33,12 @@ Result<inference::EngineOptions> engine_options(const wire::Load& load) {
   } else {
     return fail(ErrorCode::kInvalidArgument, "There is no backend \"" + load.backend + "\".");
   }
-  if (load.kv_format == "f16") {
-    options.kv_format = inference::KvFormat::kF16;
-  } else if (load.kv_format == "f32") {
-    options.kv_format = inference::KvFormat::kF32;
-  } else {
+  const auto kv_format = inference::find_kv_format(load.kv_format);
+  if (!kv_format) {
     return fail(ErrorCode::kInvalidArgument,
                 "There is no cache format \"" + load.kv_format + "\".");
   }
+  options.kv_format = *kv_format;
   return options;
 }
 

@@ -87,7 +87,7 @@ struct Load {
   std::string model_path;
   std::string backend;               // auto, cpu, vulkan
   std::string device;                // part of a Vulkan device's name; empty: the best
-  std::string kv_format;             // f16, f32
+  std::string kv_format;             // f32, f16, q8, q4
   std::uint32_t threads = 0;         // of the CPU backend; 0: as many as there are cores
   std::uint32_t context_tokens = 0;  // the longest prompt and completion together; 0: the model's
 

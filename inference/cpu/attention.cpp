@@ -7,8 +7,10 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <type_traits>
 
 #include "inference/cpu/formats.h"
+#include "inference/rotation.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "inference/cpu/attention.cpp"
@@ -44,6 +46,14 @@ struct Query {
   float sum = 0;
 };
 
+HWY_INLINE Vector scaled_and_capped(Vector score, float scale, float soft_cap) {
+  const Floats floats;
+  score = hn::Mul(score, hn::Set(floats, scale));
+  if (soft_cap == 0) return score;
+  const auto cap = hn::Set(floats, soft_cap);
+  return hn::Mul(cap, hn::Tanh(floats, hn::Div(score, cap)));
+}
+
 /// weights (n, kPageTokens) = soft_cap(scale * q k^T) for a page's keys.
 template <std::uint32_t n, class Element>
 HWY_INLINE void score_page(const Query* queries,
@@ -74,13 +84,43 @@ HWY_INLINE void score_page(const Query* queries,
 #pragma GCC unroll 8
     for (std::size_t j = 0; j < n * kVectors; ++j) {
       float* out = weights + j / kVectors * kPageTokens + slot + j % kVectors * kLanes;
-      Vector score = hn::Mul(scores[j], hn::Set(floats, scale));
-      if (soft_cap != 0) {
-        const auto cap = hn::Set(floats, soft_cap);
-        score = hn::Mul(cap, hn::Tanh(floats, hn::Div(score, cap)));
-      }
-      hn::Store(score, floats, out);
+      hn::Store(scaled_and_capped(scores[j], scale, soft_cap), floats, out);
     }
+  }
+}
+
+/// The same for slots [first, last) of keys that lie position by position, (kPageTokens, row), row
+/// whole vectors. Queries and keys are zero from the head's end to the row's.
+template <std::uint32_t n>
+HWY_INLINE void score_rows(const Query* queries,
+                           const float* HWY_RESTRICT keys,
+                           std::size_t row,
+                           std::uint32_t first,
+                           std::uint32_t last,
+                           float scale,
+                           float soft_cap,
+                           float* HWY_RESTRICT weights) {
+  const Floats floats;
+  std::fill_n(weights, n * kPageTokens, 0.0F);
+  for (std::uint32_t slot = first; slot < last; ++slot) {
+    Vector sums[n];
+#pragma GCC unroll 4
+    for (auto& sum : sums)
+      sum = hn::Zero(floats);
+    for (std::size_t d = 0; d < row; d += kLanes) {
+      const Vector key = load(keys + slot * row + d);
+#pragma GCC unroll 4
+      for (std::uint32_t i = 0; i < n; ++i)
+        sums[i] = hn::MulAdd(load(queries[i].q + d), key, sums[i]);
+    }
+#pragma GCC unroll 4
+    for (std::uint32_t i = 0; i < n; ++i) {
+      weights[i * kPageTokens + slot] = hn::GetLane(hn::SumOfLanes(floats, sums[i]));
+    }
+  }
+  for (std::size_t at = 0; at < n * kPageTokens; at += kLanes) {
+    hn::Store(
+        scaled_and_capped(hn::Load(floats, weights + at), scale, soft_cap), floats, weights + at);
   }
 }
 
@@ -168,67 +208,146 @@ HWY_INLINE void weigh_page(Query& query,
   }
 }
 
-/// Folds positions [page_begin, page_begin + kPageTokens) into n queries. `accumulators` is
+/// Slots [begin, end) of a page; none where begin >= end.
+struct Slots {
+  std::uint32_t begin;
+  std::uint32_t end;
+};
+
+/// Those of the page that starts at this position which a query sees.
+HWY_INLINE Slots slots_of(const Query& query, std::uint32_t page_begin) {
+  return {query.begin > page_begin ? query.begin - page_begin : 0,
+          query.end > page_begin ? std::min(query.end - page_begin, kPageTokens) : 0};
+}
+
+/// A page's keys and values of one KV head, stored number by number.
+template <class Element>
+class PlainPage {
+ public:
+  PlainPage(const Attention& job, PageId page, std::uint32_t kv_head)
+      : job_(job),
+        keys_(reinterpret_cast<const Element*>(job.store->keys(page, job.layer, kv_head))),
+        values_(reinterpret_cast<const Element*>(job.store->values(page, job.layer, kv_head))) {}
+
+  template <std::uint32_t n>
+  HWY_INLINE void score(const Query* queries, Slots /*seen*/, float* HWY_RESTRICT weights) {
+    score_page<n>(queries, keys_, job_.head_dim, job_.scale, job_.soft_cap, weights);
+  }
+  template <std::uint32_t n>
+  HWY_INLINE void add(const float* HWY_RESTRICT weights, Slots seen, float* HWY_RESTRICT sums) {
+    const std::size_t stride = padded(job_.head_dim);
+    add_all_values<n, 8 / n>(weights, values_, stride, seen.begin, seen.end, sums, 0);
+  }
+
+ private:
+  const Attention& job_;
+  const Element* keys_;
+  const Element* values_;
+};
+
+/// The same stored in blocks: the rows that are seen are read into f32 first, once for all queries.
+class BlockPage {
+ public:
+  BlockPage(const Attention& job, PageId page, std::uint32_t kv_head)
+      : job_(job),
+        keys_(job.store->keys(page, job.layer, kv_head)),
+        values_(job.store->values(page, job.layer, kv_head)),
+        row_bytes_(kv_row_bytes(job.store->format(), job.head_dim)) {
+    const BlockFormat& blocks = block_format_of(job.store->format());
+    format_ = find_format(blocks.type);
+    row_ = row_bytes_ / blocks.block_bytes * blocks.block_elements;
+  }
+
+  template <std::uint32_t n>
+  HWY_INLINE void score(const Query* queries, Slots seen, float* HWY_RESTRICT weights) {
+    read(keys_, seen);
+    score_rows<n>(queries, rows_, row_, seen.begin, seen.end, job_.scale, job_.soft_cap, weights);
+  }
+  template <std::uint32_t n>
+  HWY_INLINE void add(const float* HWY_RESTRICT weights, Slots seen, float* HWY_RESTRICT sums) {
+    read(values_, seen);
+    add_all_values<n, 8 / n>(weights, rows_, row_, seen.begin, seen.end, sums, 0);
+  }
+
+ private:
+  void read(const std::byte* blocks, Slots seen) {
+    const std::size_t n_rows = seen.end - seen.begin;
+    format_->dequantize(blocks + seen.begin * row_bytes_, n_rows * row_, rows_ + seen.begin * row_);
+  }
+
+  const Attention& job_;
+  const std::byte* keys_;
+  const std::byte* values_;
+  const Format* format_;
+  std::size_t row_bytes_;
+  std::size_t row_;  // elements, whole blocks
+  HWY_ALIGN float rows_[kPageTokens * kMaxHeadDim];
+};
+
+/// Folds a page that starts at position `page_begin` into n queries. `accumulators` is
 /// (n, kMaxHeadDim).
-template <std::uint32_t n, class Element>
+template <std::uint32_t n, class Page>
 HWY_INLINE void fold_page(Query* queries,
                           float* HWY_RESTRICT accumulators,
-                          const Element* HWY_RESTRICT keys,
-                          const Element* HWY_RESTRICT values,
+                          Page& page,
                           std::uint32_t head_dim,
-                          std::uint32_t page_begin,
-                          float scale,
-                          float soft_cap) {
-  HWY_ALIGN float weights[n * kPageTokens];
-  score_page<n>(queries, keys, head_dim, scale, soft_cap, weights);
-
-  std::uint32_t first = kPageTokens;  // slots that some query sees
-  std::uint32_t last = 0;
+                          std::uint32_t page_begin) {
+  Slots seen = {kPageTokens, 0};  // by some query
   for (std::uint32_t i = 0; i < n; ++i) {
-    Query& query = queries[i];
-    const std::uint32_t begin = query.begin > page_begin ? query.begin - page_begin : 0;
-    const std::uint32_t end =
-        query.end > page_begin ? std::min(query.end - page_begin, kPageTokens) : 0;
+    const Slots slots = slots_of(queries[i], page_begin);
+    if (slots.begin >= slots.end) continue;
+    seen = {std::min(seen.begin, slots.begin), std::max(seen.end, slots.end)};
+  }
+  if (seen.begin >= seen.end) return;
+  HWY_ALIGN float weights[n * kPageTokens];
+  page.template score<n>(queries, seen, weights);
+  for (std::uint32_t i = 0; i < n; ++i) {
+    const Slots slots = slots_of(queries[i], page_begin);
     float* row = weights + i * kPageTokens;
-    if (begin >= end) {
+    if (slots.begin >= slots.end) {
       std::fill_n(row, kPageTokens, 0.0F);
       continue;
     }
-    first = std::min(first, begin);
-    last = std::max(last, end);
-    weigh_page(query, row, begin, end, head_dim, accumulators + std::size_t{i} * kMaxHeadDim);
+    float* accumulator = accumulators + std::size_t{i} * kMaxHeadDim;
+    weigh_page(queries[i], row, slots.begin, slots.end, head_dim, accumulator);
   }
-
-  add_all_values<n, 8 / n>(weights, values, padded(head_dim), first, last, accumulators, 0);
+  page.template add<n>(weights, seen, accumulators);
 }
 
-template <std::uint32_t n, class Element>
+template <std::uint32_t n, class Page>
 void attend_queries(const Attention& job, std::uint32_t kv_head, Query* queries) {
   HWY_ALIGN float accumulators[n * kMaxHeadDim];
   std::fill_n(accumulators, n * kMaxHeadDim, 0.0F);
+  constexpr bool kInBlocks = std::is_same_v<Page, BlockPage>;
+  const bool is_turned = is_rotated(job.store->format());
+  HWY_ALIGN float turned[kInBlocks ? n * kMaxHeadDim : 1];
+  if constexpr (kInBlocks) {
+    // Rows of whole blocks, zero behind the head.
+    std::fill_n(turned, n * kMaxHeadDim, 0.0F);
+    for (std::uint32_t i = 0; i < n; ++i) {
+      float* q = turned + std::size_t{i} * kMaxHeadDim;
+      std::copy_n(queries[i].q, job.head_dim, q);
+      if (is_turned) rotate({q, job.head_dim});
+      queries[i].q = q;
+    }
+  }
   // Queries come in the order of their positions.
   const std::uint32_t first_page = queries[0].begin / kPageTokens;
   const std::uint32_t end_page = pages_for(queries[n - 1].end);
-  for (std::uint32_t page = first_page; page < end_page; ++page) {
-    fold_page<n, Element>(
-        queries,
-        accumulators,
-        reinterpret_cast<const Element*>(job.store->keys(job.pages[page], job.layer, kv_head)),
-        reinterpret_cast<const Element*>(job.store->values(job.pages[page], job.layer, kv_head)),
-        job.head_dim,
-        page * kPageTokens,
-        job.scale,
-        job.soft_cap);
+  for (std::uint32_t index = first_page; index < end_page; ++index) {
+    Page page(job, job.pages[index], kv_head);
+    fold_page<n>(queries, accumulators, page, job.head_dim, index * kPageTokens);
   }
   for (std::uint32_t i = 0; i < n; ++i) {
     const float* accumulator = accumulators + std::size_t{i} * kMaxHeadDim;
     for (std::uint32_t d = 0; d < job.head_dim; ++d) {
       queries[i].out[d] = accumulator[d] / queries[i].sum;
     }
+    if (is_turned) unrotate({queries[i].out, job.head_dim});
   }
 }
 
-template <class Element>
+template <class Page>
 HWY_INLINE void attend_range(const Attention& job,
                              std::uint32_t kv_head,
                              std::uint32_t token_begin,
@@ -248,23 +367,27 @@ HWY_INLINE void attend_range(const Attention& job,
           .end = end,
       };
       if (n == kQueryTile) {
-        attend_queries<kQueryTile, Element>(job, kv_head, queries);
+        attend_queries<kQueryTile, Page>(job, kv_head, queries);
         n = 0;
       }
     }
   }
-  if ((n & 2U) != 0) attend_queries<2, Element>(job, kv_head, queries);
-  if ((n & 1U) != 0) attend_queries<1, Element>(job, kv_head, queries + (n & 2U));
+  if ((n & 2U) != 0) attend_queries<2, Page>(job, kv_head, queries);
+  if ((n & 1U) != 0) attend_queries<1, Page>(job, kv_head, queries + (n & 2U));
 }
 
 void attend_tokens(const Attention& job,
                    std::uint32_t kv_head,
                    std::uint32_t token_begin,
                    std::uint32_t token_end) {
-  if (job.store->format() == KvFormat::kF32) {
-    attend_range<float>(job, kv_head, token_begin, token_end);
-  } else {
-    attend_range<hwy::float16_t>(job, kv_head, token_begin, token_end);
+  switch (job.store->format()) {
+    case KvFormat::kF32:
+      return attend_range<PlainPage<float>>(job, kv_head, token_begin, token_end);
+    case KvFormat::kF16:
+      return attend_range<PlainPage<hwy::float16_t>>(job, kv_head, token_begin, token_end);
+    case KvFormat::kQ8_0:
+    case KvFormat::kQ4_0:
+      return attend_range<BlockPage>(job, kv_head, token_begin, token_end);
   }
 }
 

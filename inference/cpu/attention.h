@@ -9,9 +9,6 @@
 
 namespace kinglet::inference::cpu {
 
-/// The head sizes we take: bounds the kernel's memory on the stack.
-inline constexpr std::uint32_t kMaxHeadDim = 512;
-
 struct Attention {
   const KvStore* store;
   std::span<const PageId> pages;

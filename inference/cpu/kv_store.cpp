@@ -1,5 +1,7 @@
 #include "inference/cpu/kv_store.h"
 
+#include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <new>
 #include <string>
@@ -8,6 +10,7 @@
 
 #include "inference/cpu/formats.h"
 #include "inference/quant/half.h"
+#include "inference/rotation.h"
 
 namespace kinglet::inference::cpu {
 
@@ -31,9 +34,12 @@ Result<KvStore> KvStore::create(const HyperParameters& hyper_parameters,
   store.n_pages_ = n_pages;
   store.n_kv_heads_ = hyper_parameters.n_kv_heads;
   store.head_dim_ = hyper_parameters.head_dim;
-  const std::size_t row = kPageTokens * element_bytes(format);
-  store.key_bytes_ = row * store.head_dim_;
-  store.head_bytes_ = store.key_bytes_ + row * padded(store.head_dim_);
+  const bool is_quantized = block_format_of(format).block_elements > 1;
+  store.key_bytes_ = kPageTokens * kv_row_bytes(format, store.head_dim_);
+  store.head_bytes_ = store.key_bytes_;
+  store.head_bytes_ += is_quantized
+                           ? store.key_bytes_
+                           : kPageTokens * padded(store.head_dim_) * kv_row_bytes(format, 1);
   store.layer_bytes_ = store.head_bytes_ * store.n_kv_heads_;
   store.page_bytes_ = std::uint64_t{store.layer_bytes_} * hyper_parameters.n_layers;
   std::uint64_t n_bytes = 0;
@@ -61,7 +67,10 @@ void KvStore::write(PageId page,
     const float* value = values + std::size_t{head} * head_dim_;
     std::byte* key_out = this->keys(page, layer, head);
     std::byte* value_out = this->values(page, layer, head);
-    if (format_ == KvFormat::kF32) {
+    if (format_ == KvFormat::kQ8_0 || format_ == KvFormat::kQ4_0) {
+      write_row(key, key_out + slot * kv_row_bytes(format_, head_dim_));
+      write_row(value, value_out + slot * kv_row_bytes(format_, head_dim_));
+    } else if (format_ == KvFormat::kF32) {
       auto* to = reinterpret_cast<float*>(key_out);
       for (std::uint32_t d = 0; d < head_dim_; ++d)
         to[d * kPageTokens + slot] = key[d];
@@ -76,6 +85,23 @@ void KvStore::write(PageId page,
       for (std::uint32_t d = 0; d < head_dim_; ++d)
         to[d] = float_to_half(value[d]);
     }
+  }
+}
+
+void KvStore::write_row(const float* numbers, std::byte* out) const {
+  const BlockFormat& blocks = block_format_of(format_);
+  const std::size_t n_bytes = kv_row_bytes(format_, head_dim_);
+  float row[kMaxHeadDim];
+  const std::span<float> whole(row, n_bytes / blocks.block_bytes * blocks.block_elements);
+  std::copy_n(numbers, head_dim_, row);
+  std::fill(whole.begin() + head_dim_, whole.end(), 0.0F);
+  if (is_rotated(format_)) rotate(whole.first(head_dim_));
+  const bool is_finite =
+      std::all_of(whole.begin(), whole.end(), [](float x) { return std::isfinite(x); });
+  if (is_finite) {
+    blocks.quantize(whole, {out, n_bytes});
+  } else {
+    std::memset(out, 0xff, n_bytes);  // scales that are NaN
   }
 }
 

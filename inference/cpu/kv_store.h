@@ -1,9 +1,11 @@
 // Where the CPU backend keeps keys and values. Bookkeeping is in inference/kv_cache.h.
 //
-// One layer of one page, for each KV head in turn:
+// One layer of one page, for each KV head in turn, of f32 and f16:
 //   keys    (head_dim, kPageTokens)          a dimension's values side by side: scores of a page's
 //                                            positions are vectors, no horizontal sums
 //   values  (kPageTokens, padded(head_dim))  a position's value side by side
+// and of quantized formats, whose blocks belong to one position:
+//   keys, values  (kPageTokens, kv_row_bytes)
 #pragma once
 
 #include <cstddef>
@@ -15,6 +17,9 @@
 #include "inference/models/architecture.h"
 
 namespace kinglet::inference::cpu {
+
+/// The head sizes we take: bounds the memory of rows on the stack.
+inline constexpr std::uint32_t kMaxHeadDim = 512;
 
 class KvStore {
  public:
@@ -35,7 +40,8 @@ class KvStore {
     return keys(page, layer, kv_head) + key_bytes_;
   }
 
-  /// Writes one position: keys and values (n_kv_heads, head_dim), rounded to the format.
+  /// Writes one position: keys and values (n_kv_heads, head_dim), rounded to the format. Of numbers
+  /// that are not finite NaN is kept.
   void write(PageId page,
              std::uint32_t slot,
              std::uint32_t layer,
@@ -45,6 +51,9 @@ class KvStore {
   void copy_page(PageId from, PageId to) const;
 
  private:
+  /// Of a quantized format.
+  void write_row(const float* numbers, std::byte* out) const;
+
   KvFormat format_ = KvFormat::kF32;
   std::uint32_t n_pages_ = 0;
   std::uint32_t n_kv_heads_ = 0;

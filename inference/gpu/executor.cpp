@@ -28,11 +28,21 @@ constexpr std::uint32_t kLeastContext = 256;
 constexpr std::uint32_t kRopeStep = 4096;
 
 std::uint64_t page_bytes(const HyperParameters& h, KvFormat format) {
-  return std::uint64_t{kPageTokens} * h.n_kv_heads * h.head_dim * element_bytes(format);
+  return std::uint64_t{kPageTokens} * h.n_kv_heads * kv_row_bytes(format, h.head_dim);
 }
 
 vulkan::CacheType cache_type(KvFormat format) {
-  return format == KvFormat::kF32 ? vulkan::CacheType::kF32 : vulkan::CacheType::kF16;
+  switch (format) {
+    case KvFormat::kF32:
+      return vulkan::CacheType::kF32;
+    case KvFormat::kF16:
+      return vulkan::CacheType::kF16;
+    case KvFormat::kQ8_0:
+      return vulkan::CacheType::kQ8_0;
+    case KvFormat::kQ4_0:
+      break;
+  }
+  return vulkan::CacheType::kQ4_0;
 }
 
 std::uint32_t capacity(std::uint32_t n_kv_tokens) {
@@ -131,8 +141,7 @@ GpuExecutor::GpuExecutor(std::shared_ptr<const Model> model,
   const std::uint32_t chunk_tokens = this->info().chunk_tokens;
   workspace_.model = &this->model();
   workspace_.weights = &placed_.weights;
-  workspace_.cache_type =
-      this->info().kv_format == KvFormat::kF32 ? vulkan::CacheType::kF32 : vulkan::CacheType::kF16;
+  workspace_.cache_type = cache_type(this->info().kv_format);
   for (const Buffer& buffer : placed_.keys)
     workspace_.keys.push_back(buffer.address());
   for (const Buffer& buffer : placed_.values)

@@ -6,6 +6,7 @@
 
 #include <doctest/doctest.h>
 
+#include "tests/support/reference_blocks.h"
 #include "tests/support/skip.h"
 #include "tests/vulkan/lab.h"
 #include "tests/vulkan/reference.h"
@@ -23,6 +24,73 @@ std::uint32_t u32(std::size_t value) {
   return static_cast<std::uint32_t>(value);
 }
 
+std::uint32_t gguf_type(CacheType type) {
+  switch (type) {
+    case CacheType::kF32:
+      return 0;
+    case CacheType::kF16:
+      return 1;
+    case CacheType::kQ8_0:
+      return 8;
+    case CacheType::kQ4_0:
+      break;
+  }
+  return 2;
+}
+
+/// What a cache holds of a sequence's heads: (n_positions, n_kv_heads, head_dim).
+std::vector<double> stored_heads(const Tensor& tensor,
+                                 const PagedCache& cache,
+                                 const std::vector<std::uint32_t>& pages,
+                                 std::size_t n_positions) {
+  const std::size_t row_bytes = cache_row_bytes(cache.type, cache.head_dim);
+  std::vector<double> heads;
+  for (std::size_t position = 0; position < n_positions; ++position) {
+    const std::size_t page = pages[position / cache.page_tokens];
+    for (std::size_t head = 0; head < cache.n_kv_heads; ++head) {
+      const std::size_t row =
+          (page * cache.n_kv_heads + head) * cache.page_tokens + position % cache.page_tokens;
+      const auto bytes = tensor.bytes().subspan(row * row_bytes, row_bytes);
+      std::vector<double> numbers = reference_dequantize(gguf_type(cache.type), bytes);
+      // Behind the head lie zeros.
+      for (std::size_t i = cache.head_dim; i < numbers.size(); ++i)
+        CHECK(numbers[i] == 0);
+      numbers.resize(cache.head_dim);
+      if (cache.type == CacheType::kQ4_0) numbers = reference::unrotated(numbers);
+      heads.insert(heads.end(), numbers.begin(), numbers.end());
+    }
+  }
+  return heads;
+}
+
+/// Root mean square of the differences over that of `given`.
+double mean_error(const std::vector<float>& given, const std::vector<double>& stored) {
+  REQUIRE(given.size() == stored.size());
+  double differences = 0;
+  double squares = 0;
+  for (std::size_t i = 0; i < given.size(); ++i) {
+    differences += (given[i] - stored[i]) * (given[i] - stored[i]);
+    squares += double{given[i]} * given[i];
+  }
+  return std::sqrt(differences / squares);
+}
+
+/// What mean_error() may be for normally distributed numbers: a uniform error over a quant, which
+/// is a 127th or an 8th of the greatest of 32 numbers, some 2.1 standard deviations.
+double rounding_of(CacheType type) {
+  switch (type) {
+    case CacheType::kF32:
+      return 0;
+    case CacheType::kF16:
+      return 3e-4;
+    case CacheType::kQ8_0:
+      return 6e-3;
+    case CacheType::kQ4_0:
+      return 0.1;
+  }
+  return 0;
+}
+
 }  // namespace
 
 TEST_SUITE("vulkan/operations_attention") {
@@ -32,7 +100,8 @@ TEST_SUITE("vulkan/operations_attention") {
       std::uint32_t n_heads, n_kv_heads, head_dim, page_tokens, n_positions, n_tokens, window;
       float soft_cap = 0;
     };
-    for (const CacheType type : {CacheType::kF32, CacheType::kF16}) {
+    for (const CacheType type :
+         {CacheType::kF32, CacheType::kF16, CacheType::kQ8_0, CacheType::kQ4_0}) {
       for (const Shape shape :
            {Shape{1, 1, 1, 1, 1, 1, 0},
             {4, 4, 8, 4, 13, 13, 0},      // multi-head, from the start
@@ -41,6 +110,8 @@ TEST_SUITE("vulkan/operations_attention") {
             {4, 2, 64, 32, 600, 2, 100},  // a sliding window over several splits
             {2, 1, 256, 16, 65, 5, 1},
             {3, 3, 6, 7, 140, 40, 64},
+            {2, 2, 80, 16, 20, 3, 0},
+            {2, 1, 112, 16, 20, 3, 0},
             {4, 2, 32, 32, 90, 4, 40, 0.5F}}) {
         CAPTURE(static_cast<int>(type));
         CAPTURE(shape.head_dim);
@@ -60,8 +131,8 @@ TEST_SUITE("vulkan/operations_attention") {
         const auto rows_tensor = lab.tensor(rows);
         const auto positions_tensor = lab.tensor(positions);
         const auto pages_tensor = lab.tensor(pages);
-        const std::size_t cache_bytes =
-            (n_pages + 2) * shape.page_tokens * kv_width * element_bytes(type);
+        const std::size_t cache_bytes = (n_pages + 2) * shape.page_tokens * shape.n_kv_heads *
+                                        cache_row_bytes(type, shape.head_dim);
         const auto keys = lab.empty(cache_bytes);
         const auto values = lab.empty(cache_bytes);
         const PagedCache cache = {type,
@@ -102,23 +173,25 @@ TEST_SUITE("vulkan/operations_attention") {
         });
 
         std::vector<double> q;
-        std::vector<double> k;
-        std::vector<double> v;
-        const auto stored = [&](float value) {
-          return type == CacheType::kF32 ? value : reference::from_f16(reference::to_f16(value));
-        };
+        std::vector<float> k_given;
+        std::vector<float> v_given;
         for (std::size_t p = 0; p < shape.n_positions; ++p) {
           for (std::size_t i = 0; i < row_stride; ++i) {
             const float value = rows[p * row_stride + i];
             if (i >= q_width + kv_width) {
-              v.push_back(stored(value));
+              v_given.push_back(value);
             } else if (i >= q_width) {
-              k.push_back(stored(value));
+              k_given.push_back(value);
             } else if (p >= first) {
               q.push_back(value);
             }
           }
         }
+        // Rounded as it should be, and then taken as it is.
+        const auto k = stored_heads(*keys, cache, pages, shape.n_positions);
+        const auto v = stored_heads(*values, cache, pages, shape.n_positions);
+        CHECK(mean_error(k_given, k) <= rounding_of(type));
+        CHECK(mean_error(v_given, v) <= rounding_of(type));
         const auto expected = reference::attention(
             q,
             k,

@@ -34,6 +34,42 @@ inline std::uint16_t to_f16(double value) {
   return sign | static_cast<std::uint16_t>(((exponent + 14) << 10) + fraction);
 }
 
+/// An entry of Paley's Hadamard matrix of order prime + 1: ones along the first row and the
+/// diagonal, minus ones down the first column, elsewhere whether row − column is a square.
+inline int paley(std::size_t prime, std::size_t row, std::size_t column) {
+  if (row == 0 || row == column) return 1;
+  if (column == 0) return -1;
+  for (std::size_t x = 1; x < prime; ++x) {
+    if (x * x % prime == (row + prime - column) % prime) return 1;
+  }
+  return -1;
+}
+
+/// The head that rotation.glsl turns into this one: the transposed matrix, entry by entry.
+inline Doubles unrotated(const Doubles& head) {
+  const std::size_t n = head.size();
+  const auto is_power = [](std::size_t x) { return (x & (x - 1)) == 0; };
+  std::size_t outer = 1;  // order of Paley's matrix
+  for (const std::size_t order : {std::size_t{12}, std::size_t{20}}) {
+    if (n % order == 0 && is_power(n / order)) outer = order;
+  }
+  std::size_t inner = n / outer;  // order of Sylvester's
+  while (n % (inner * outer) != 0 || !is_power(inner))
+    --inner;
+  const std::size_t part = outer * inner;
+  Doubles result(n);
+  for (std::size_t i = 0; i < n; ++i) {
+    for (std::size_t j = i / part * part; j < i / part * part + part; ++j) {
+      int parity = 0;
+      for (std::size_t bits = (j % inner) & (i % inner); bits != 0; bits &= bits - 1)
+        parity ^= 1;
+      const int sign = outer == 1 ? 1 : paley(outer - 1, j % part / inner, i % part / inner);
+      result[i] += head[j] * sign * (parity == 0 ? 1 : -1) / std::sqrt(static_cast<double>(part));
+    }
+  }
+  return result;
+}
+
 /// weights (n_rows, n_columns), input (n_tokens, n_columns) → (n_tokens, n_rows)
 inline Doubles mul_mat(const Doubles& weights, const Doubles& input, std::size_t n_columns) {
   const std::size_t n_rows = weights.size() / n_columns;

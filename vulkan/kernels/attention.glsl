@@ -8,6 +8,9 @@
 //   pages, key_cache, value_cache  see paged_cache.glsl
 //   partials   (n_tokens, n_heads, n_splits, head_dim + 2) f32: Σ w·v, max, Σ w
 //
+// Where the cache holds rotated heads (kRotated, of the including file) the query is turned likewise
+// and the partial sums stay turned.
+//
 // One workgroup for each head (x), split of split_tokens positions (y) and token (z). It walks its
 // split in blocks of kWorkgroupSize positions: first each invocation computes the score of one
 // position, then each owns the elements lane, lane + kWorkgroupSize, … of the sum over values.
@@ -15,9 +18,8 @@
 #include "activations.glsl"
 #include "paged_cache.glsl"
 const uint kWorkgroupSize = 64;
-const uint kMaxHeadDim = 256;
-const uint kOwned = kMaxHeadDim / kWorkgroupSize;
 #include "reduce.glsl"
+#include "rotation.glsl"
 
 layout(local_size_x = kWorkgroupSize) in;
 
@@ -39,7 +41,6 @@ layout(push_constant, scalar) uniform Push {
   float soft_cap;  // of the scaled scores; 0: none
 };
 
-shared float query[kMaxHeadDim];
 shared float block_weights[kWorkgroupSize];
 shared uint64_t block_values[kWorkgroupSize];
 
@@ -57,8 +58,10 @@ void main() {
   const uint end = min((split + 1) * split_tokens, n_seen);
 
   ConstFloats q = ConstFloats(float_row(queries, token, row_stride) + head * head_dim * 4);
-  for (uint i = lane; i < head_dim; i += kWorkgroupSize) query[i] = q.at[i] * scale;
+  // head_vector is the query from here on.
+  for (uint i = lane; i < head_dim; i += kWorkgroupSize) head_vector[i] = q.at[i] * scale;
   barrier();
+  if (kRotated) rotate_head(head_dim);
 
   float maximum = kLowest;
   float sum = 0.0;
@@ -75,9 +78,12 @@ void main() {
       score = 0.0;
       const uint n_whole = head_dim & ~3u;
       [[dont_unroll]] for (uint i = 0; i < n_whole; i += 4) {
-        score += dot(load4(key, i), vec4(query[i], query[i + 1], query[i + 2], query[i + 3]));
+        score += dot(load4(key, i), vec4(head_vector[i], head_vector[i + 1], head_vector[i + 2],
+                                         head_vector[i + 3]));
       }
-      [[dont_unroll]] for (uint i = n_whole; i < head_dim; ++i) score += load1(key, i) * query[i];
+      [[dont_unroll]] for (uint i = n_whole; i < head_dim; ++i) {
+        score += load1(key, i) * head_vector[i];
+      }
       if (soft_cap > 0.0) score = soft_capped(score, soft_cap);
     }
     const float new_maximum = max(maximum, workgroup_max(score));

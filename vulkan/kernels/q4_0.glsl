@@ -19,4 +19,9 @@ vec4 load4(uint64_t row, uint i) {
   return float(block.scale) * (vec4(quants) - 8.0);
 }
 
-float load1(uint64_t row, uint i) { return load4(row, i & ~3u)[i & 3]; }
+float load1(uint64_t row, uint i) {
+  BlockQ4_0 block = BlockQ4_0(row + uint64_t(i / 32) * 18ul);
+  const uint bytes = uint(block.pairs[i % 16 / 2]);
+  const uint quant = bytes >> (i % 2 * 8 + (i % 32 < 16 ? 0 : 4)) & 15u;
+  return float(block.scale) * (float(quant) - 8.0);
+}

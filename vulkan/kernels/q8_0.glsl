@@ -17,4 +17,8 @@ vec4 load4(uint64_t row, uint i) {
                                    bitfieldExtract(bytes, 16, 8), bitfieldExtract(bytes, 24, 8));
 }
 
-float load1(uint64_t row, uint i) { return load4(row, i & ~3u)[i & 3]; }
+float load1(uint64_t row, uint i) {
+  BlockQ8_0 block = BlockQ8_0(row + uint64_t(i / 32) * 34ul);
+  const int bytes = int(uint(block.pairs[i % 32 / 2]));
+  return float(block.scale) * float(bitfieldExtract(bytes, int(i % 2 * 8), 8));
+}

@@ -8,7 +8,7 @@
 
 #include <doctest/doctest.h>
 
-#include "inference/quant/half.h"
+#include "inference/rotation.h"
 #include "tests/inference/cpu/kernel_test.h"
 
 namespace kinglet::test {
@@ -31,6 +31,23 @@ struct Shape {
   float soft_cap = 0;
   float scale = 0;  // 0: 1 / sqrt(head_dim)
 };
+
+/// What the format keeps of each head's vector.
+void round_heads(std::vector<float>& heads, std::uint32_t head_dim, KvFormat format) {
+  const inference::BlockFormat& blocks = inference::block_format_of(format);
+  std::vector<std::byte> bytes(inference::kv_row_bytes(format, head_dim));
+  std::vector<float> row(bytes.size() / blocks.block_bytes * blocks.block_elements);
+  for (std::size_t at = 0; at < heads.size(); at += head_dim) {
+    const std::span<float> head(heads.data() + at, head_dim);
+    if (is_rotated(format)) inference::rotate(head);
+    std::fill(row.begin(), row.end(), 0.0F);
+    std::copy(head.begin(), head.end(), row.begin());
+    blocks.quantize(row, bytes);
+    blocks.dequantize(bytes, row);
+    std::copy_n(row.begin(), head_dim, head.begin());
+    if (is_rotated(format)) inference::unrotate(head);
+  }
+}
 
 /// A cache with random keys and values, random queries, and what float64 makes of them.
 struct Case {
@@ -61,12 +78,8 @@ struct Case {
                    1,
                    keys.back().data(),
                    values.back().data());
-      if (format == KvFormat::kF16) {
-        for (float& x : keys.back())
-          x = inference::half_to_float(inference::float_to_half(x));
-        for (float& x : values.back())
-          x = inference::half_to_float(inference::float_to_half(x));
-      }
+      round_heads(keys.back(), shape.head_dim, format);
+      round_heads(values.back(), shape.head_dim, format);
     }
     queries = random.take(std::size_t{shape.n_tokens} * shape.n_heads * shape.head_dim, 3.0F);
 
@@ -153,7 +166,8 @@ TEST_SUITE("inference/cpu/attention") {
         {3, 1, 18, 33, 6, 12, 50.0F},       // hardly bent, in a window
         {2, 2, 48, 10, 30, 0, 0.0F, 0.3F},  // a scale of its own
     };
-    for (const KvFormat format : {KvFormat::kF32, KvFormat::kF16}) {
+    for (const KvFormat format : inference::all_kv_formats()) {
+      CAPTURE(inference::name_of(format));
       for (const Shape& shape : shapes) {
         CAPTURE(shape.head_dim);
         CAPTURE(shape.position);
@@ -172,19 +186,37 @@ TEST_SUITE("inference/cpu/attention") {
   }
 
   TEST_CASE("a token's attention has the same bits whatever tokens come with it") {
-    const Case input({6, 2, 24, 40, 21, 50}, KvFormat::kF16);
-    for_each_simd_target([&] {
-      std::vector<float> whole;
-      const Attention job = input.job(whole);
-      std::vector<float> parts;
-      const Attention same = input.job(parts);
-      for (std::uint32_t head = 0; head < 2; ++head) {
-        attend(job, head, 0, 21);
-        for (std::uint32_t token = 0; token < 21; ++token)
-          attend(same, head, token, token + 1);
+    for (const KvFormat format : inference::all_kv_formats()) {
+      CAPTURE(inference::name_of(format));
+      const Case input({6, 2, 24, 40, 21, 50}, format);
+      for_each_simd_target([&] {
+        std::vector<float> whole;
+        const Attention job = input.job(whole);
+        std::vector<float> parts;
+        const Attention same = input.job(parts);
+        for (std::uint32_t head = 0; head < 2; ++head) {
+          attend(job, head, 0, 21);
+          for (std::uint32_t token = 0; token < 21; ++token)
+            attend(same, head, token, token + 1);
+        }
+        CHECK(whole == parts);
+      });
+    }
+  }
+
+  TEST_CASE("numbers that are not finite stay visible in quantized rows") {
+    for (const KvFormat format : {KvFormat::kQ8_0, KvFormat::kQ4_0}) {
+      const Case input({1, 1, 40, 0, 1}, format);
+      for (const float bad :
+           {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
+        std::vector<float> row(40, 1.0F);
+        row[33] = bad;
+        input.store->write(input.pages[0], 0, 1, row.data(), row.data());
+        std::vector<float> out;
+        attend(input.job(out), 0, 0, 1);
+        CHECK(std::isnan(out[0]));
       }
-      CHECK(whole == parts);
-    });
+    }
   }
 }
 
