@@ -28,7 +28,7 @@
 namespace kinglet::inference {
 namespace {
 
-constexpr std::size_t kMaxPieceBytes = std::size_t{1} << 18;  // merged at once: bounds the memory
+constexpr std::size_t kMaxPieceBytes = std::size_t{1} << 21;  // merged at once: bounds the memory
 constexpr std::string_view kReplacement = "\ufffd";
 
 /// The alphabet: visible characters of Latin-1 stand for the byte of their number, U+0100 and on
@@ -64,6 +64,11 @@ std::optional<std::string> bytes_of(std::string_view text) {
   return bytes;
 }
 
+/// Whether a text can be expected to have the byte: what other bytes stand for may be lost.
+bool is_needed(std::size_t byte) {
+  return byte == '\t' || byte == '\n' || byte == '\r' || (byte >= 0x20 && byte < 0x7f);
+}
+
 struct ByteTokens {
   struct Spare {
     TokenId token;
@@ -82,8 +87,8 @@ ByteTokens find_byte_tokens(const Vocabulary& vocabulary) {
     if (bytes && bytes->size() == 1) found.tokens[static_cast<unsigned char>((*bytes)[0])] = id;
   }
   TokenId spare = 0;
-  for (std::size_t byte = 0x80; byte < 256; ++byte) {
-    if (found.tokens[byte] != kNoToken) continue;
+  for (std::size_t byte = 0; byte < 256; ++byte) {
+    if (found.tokens[byte] != kNoToken || is_needed(byte)) continue;
     while (vocabulary.contains(spare) && vocabulary.kind(spare) != TokenKind::kUnused)
       ++spare;
     if (!vocabulary.contains(spare)) break;
@@ -239,8 +244,9 @@ class ByteLevelBpe final : public TokenizerAlgorithm {
     const TokenId whole = pieces_.find(piece);
     if (whole == kNoToken) {
       while (!piece.empty()) {
-        merge(piece.substr(0, kMaxPieceBytes), merger, tokens);
-        piece.remove_prefix(std::min(piece.size(), kMaxPieceBytes));
+        const std::size_t n = merged_at_once(piece);
+        merge(piece.substr(0, n), merger, tokens);
+        piece.remove_prefix(n);
       }
       return;
     }
@@ -254,6 +260,18 @@ class ByteLevelBpe final : public TokenizerAlgorithm {
     merge(piece, merger, tokens);
     const bool to_itself = tokens.size() == before + 1 && tokens.back() == whole;
     merges.store(to_itself ? Merges::kToItself : Merges::kToOthers, std::memory_order_relaxed);
+  }
+
+  /// Bytes of the piece's beginning that are merged at once: whole characters.
+  static std::size_t merged_at_once(std::string_view piece) {
+    if (piece.size() <= kMaxPieceBytes) return piece.size();
+    const auto is_inside = [&](std::size_t i) {
+      return (static_cast<unsigned char>(piece[i]) & 0xc0) == 0x80;
+    };
+    std::size_t n = kMaxPieceBytes;
+    while (n > kMaxPieceBytes - 3 && is_inside(n))
+      --n;
+    return n;
   }
 
   void merge(std::string_view piece,
@@ -297,14 +315,12 @@ Result<void> check_byte_level_bpe(const Vocabulary& vocabulary) {
   bool replaces = false;
   for (std::size_t byte = 0; byte < 256; ++byte)
     replaces = replaces || is_missing(byte);
-  std::string needed;
-  for (int byte = 0; byte < 0x80; ++byte)
-    needed += static_cast<char>(byte);
-  if (replaces) needed += kReplacement;
-  for (const char byte : needed) {
-    if (!is_missing(static_cast<unsigned char>(byte))) continue;
+  for (std::size_t byte = 0; byte < 256; ++byte) {
+    const bool is_of_replacement =
+        kReplacement.find(static_cast<char>(byte)) != std::string_view::npos;
+    if (!is_missing(byte) || !(is_needed(byte) || (replaces && is_of_replacement))) continue;
     return fail(ErrorCode::kUnsupported,
-                "it has no token for the byte " + std::to_string(static_cast<unsigned char>(byte)) +
+                "it has no token for the byte " + std::to_string(byte) +
                     ", so that not every text can be written; get a complete model file");
   }
   return {};

@@ -8,9 +8,10 @@
 
 namespace kinglet::inference {
 
-/// A pre-tokenizer with a row, and a token for each byte that text is made of. Bytes from 0x80 on
-/// that have no token (some vocabularies leave out the thirteen that UTF-8 never uses) are written
-/// as one of the vocabulary's unused tokens or, where none is left, as U+FFFD, which loses them.
+/// A pre-tokenizer with a row, and a token for each byte that text is made of. Other bytes that
+/// have no token (some vocabularies leave out ASCII's controls, or the thirteen bytes that UTF-8
+/// never uses) are written as one of the vocabulary's unused tokens or, where none is left, as
+/// U+FFFD, which loses them.
 Result<void> check_byte_level_bpe(const Vocabulary& vocabulary);
 
 std::unique_ptr<const TokenizerAlgorithm> make_byte_level_bpe(const Vocabulary& vocabulary);

@@ -20,7 +20,7 @@ namespace kinglet::inference {
 namespace {
 
 constexpr std::string_view kSpace = "\u2581";
-constexpr std::size_t kMaxSymbols = std::size_t{1} << 18;  // merged at once: bounds the memory
+constexpr std::size_t kMaxSymbols = std::size_t{1} << 21;  // merged at once: bounds the memory
 
 /// The byte that a token text like "<0x0A>" names; strict: nothing else is one.
 std::optional<std::uint8_t> byte_of(std::string_view text) {

@@ -48,7 +48,7 @@ class Tokenizer {
   ~Tokenizer();
 
   /// Takes any bytes of any length, in O(n log n) time; the working memory is bounded. Runs
-  /// of more than 2^18 characters without a place where every tokenization is cut (a space, for
+  /// of more than 2^21 characters without a place where every tokenization is cut (a space, for
   /// most vocabularies) are cut there. User-defined tokens are matched in the text as they stand,
   /// from its beginning on, the longest first.
   std::vector<TokenId> encode(std::string_view text, EncodeOptions options = {}) const;

@@ -267,6 +267,16 @@ TEST_SUITE("inference/tokenizer/byte_level_bpe") {
     }
   }
 
+  TEST_CASE("a piece longer than is merged at once is cut between characters") {
+    ByteLevelVocabulary vocabulary;
+    vocabulary.merge("\xe4", "\xb8");
+    const TokenId token = vocabulary.merge("\xe4\xb8", "\xad");
+    std::string text;
+    for (int i = 0; i < 800'000; ++i)
+      text += "\u4e2d";
+    CHECK(vocabulary.tokenizer().encode(text) == std::vector<TokenId>(800'000, token));
+  }
+
   TEST_CASE("one tokenizer may be used by several threads") {
     const Tokenizer tokenizer = words().tokenizer();
     const std::string text = " return value the in std aaaa(); return int lue";
