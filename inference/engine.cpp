@@ -113,6 +113,8 @@ std::string_view name_of(StopReason reason) {
       return "max_tokens";
     case StopReason::kStopToken:
       return "stop_token";
+    case StopReason::kStopString:
+      return "stop_string";
     case StopReason::kCallback:
       return "callback";
     case StopReason::kCancelled:
@@ -173,72 +175,6 @@ Result<std::unique_ptr<Engine>> Engine::load(const EngineOptions& options) {
   engine->n_sequences_ = std::max<std::uint32_t>(options.n_sequences, 1);
   report(LoadStage::kReady, 1);
   return engine;
-}
-
-Result<GenerateResult> Engine::generate(const GenerateRequest& request,
-                                        const OnToken& on_token,
-                                        const std::stop_token& stop) {
-  const Clock::time_point start = Clock::now();
-  const std::span<const TokenId> prompt = request.prompt;
-  if (prompt.empty()) return fail(ErrorCode::kInvalidArgument, "the prompt is empty");
-  if (prompt.size() >= info_.n_context) {
-    return fail(ErrorCode::kInvalidArgument,
-                "the prompt has " + std::to_string(prompt.size()) + " tokens; this engine takes " +
-                    std::to_string(info_.n_context - 1) +
-                    ". Pack less, or load it with a larger context");
-  }
-  const auto n_prompt = static_cast<std::uint32_t>(prompt.size());
-  const std::uint32_t n_total = n_prompt + std::min(request.max_tokens, info_.n_context - n_prompt);
-  Sampler sampler = TRY(Sampler::create(request.sampler));
-
-  Remembered current = TRY(begin(prompt, n_total));
-  GenerateResult result;
-  result.stats.n_prompt = n_prompt;
-  result.stats.n_reused = static_cast<std::uint32_t>(current.tokens.size());
-
-  std::vector<float> logits(request.max_tokens != 0 ? info_.n_vocabulary : 0);
-  Result<void> computed = compute(current, prompt.subspan(current.tokens.size()), logits, stop);
-  result.stats.prefill_seconds = seconds_since(start);
-  Clock::time_point first_token_at = Clock::now();
-  std::string bytes;
-  while (computed && request.max_tokens != 0) {
-    // On an error nothing is remembered: what the sequence holds may be what the error is about.
-    const TokenId token = TRY(sampler.sample(logits));
-    if (ends_generation(token, request)) {
-      result.reason = StopReason::kStopToken;
-      break;
-    }
-    result.tokens.push_back(token);
-    if (result.tokens.size() == 1) {
-      first_token_at = Clock::now();
-      result.stats.time_to_first_token = seconds_since(start);
-    }
-    bytes.clear();
-    tokenizer_->append_piece(token, bytes);
-    if (on_token && !on_token(token, bytes)) {
-      result.reason = StopReason::kCallback;
-      break;
-    }
-    if (result.tokens.size() == request.max_tokens) {
-      result.reason = StopReason::kMaxTokens;
-      break;
-    }
-    if (n_prompt + result.tokens.size() == info_.n_context) {
-      result.reason = StopReason::kContextFull;
-      break;
-    }
-    computed = compute(current, std::span(&token, 1), logits, stop);
-  }
-  result.stats.n_generated = static_cast<std::uint32_t>(result.tokens.size());
-  result.stats.decode_seconds = result.tokens.empty() ? 0 : seconds_since(first_token_at);
-  if (!computed) {
-    if (computed.error().code != ErrorCode::kCancelled) {
-      return tl::unexpected(std::move(computed).error());
-    }
-    result.reason = StopReason::kCancelled;
-  }
-  remember(std::move(current));
-  return result;
 }
 
 Result<std::vector<float>> Engine::logits(std::span<const TokenId> tokens,

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <stop_token>
 #include <string>
@@ -19,10 +20,9 @@
 #include "daemon/base/result.h"
 #include "inference/backend.h"
 #include "inference/sampler.h"
+#include "inference/tokenizer/token_trie.h"
 
 namespace kinglet::inference {
-
-class Tokenizer;
 
 enum class BackendChoice : std::uint8_t {
   kAuto,  // a real GPU, else the CPU; a software driver only when asked for
@@ -74,11 +74,18 @@ struct GenerateRequest {
   /// Generation ends before these, and before the vocabulary's end of sequence; neither is given
   /// out.
   std::vector<TokenId> stop_tokens = {};
+  /// Generation ends before the first of these that is complete in the text, wherever tokens part
+  /// it; nothing of it is given out. Limits: OutputText.
+  std::vector<std::string> stop_strings = {};
+  /// The text continues the prompt with this, which is not given out: what heal() took back. At
+  /// most 1024 bytes.
+  std::string begins_with = {};
 };
 
 enum class StopReason : std::uint8_t {
   kMaxTokens,
   kStopToken,
+  kStopString,
   kCallback,   // on_token returned false
   kCancelled,  // the stop token; what was computed stays remembered
   kContextFull,
@@ -87,8 +94,8 @@ std::string_view name_of(StopReason reason);
 
 struct GenerateStats {
   std::uint32_t n_prompt = 0;
-  std::uint32_t n_reused = 0;  ///< of the prompt, taken from a remembered sequence
-  std::uint32_t n_generated = 0;
+  std::uint32_t n_reused = 0;     ///< of the prompt, taken from a remembered sequence
+  std::uint32_t n_generated = 0;  ///< computed: also those that a stop string took away
   double prefill_seconds = 0;
   double decode_seconds = 0;       ///< after the first token
   double time_to_first_token = 0;  ///< seconds; 0 when there was none
@@ -97,14 +104,20 @@ struct GenerateStats {
 };
 
 struct GenerateResult {
+  /// Those given out, and their text. A stop string may leave of the last one's text only a part,
+  /// `begins_with` of the first ones nothing.
   std::vector<TokenId> tokens;
+  std::string text;
   StopReason reason = StopReason::kMaxTokens;
   GenerateStats stats;
 };
 
-/// Gets each token as soon as it is chosen, with its bytes (which may end inside a UTF-8
-/// character). Return false to end the generation; this token still counts.
+/// Gets each token as soon as no stop string can take it away, with its bytes (which may end inside
+/// a UTF-8 character, or be none). Return false to end the generation; this token still counts.
 using OnToken = std::function<bool(TokenId token, std::string_view bytes)>;
+/// The same for several candidates, numbered from 0; false ends this candidate.
+using OnCandidateToken =
+    std::function<bool(std::uint32_t candidate, TokenId token, std::string_view bytes)>;
 
 /// One thread at a time; stop tokens may be triggered from any.
 class Engine {
@@ -120,11 +133,29 @@ class Engine {
 
   /// Cancellation is no error: the result says kCancelled and holds the tokens so far. Errors:
   /// kInvalidArgument for a request that cannot be served (empty or too long a prompt, a token
-  /// outside the vocabulary, sampler options), kNumeric for logits that are not numbers, and the
-  /// device's own. After an error the engine can be used again, unless it was kDeviceLost.
+  /// outside the vocabulary, sampler options, stop strings), kNumeric for logits that are not
+  /// numbers, and the device's own. After an error the engine can be used again, unless it was
+  /// kDeviceLost.
   Result<GenerateResult> generate(const GenerateRequest& request,
                                   const OnToken& on_token = {},
                                   const std::stop_token& stop = {});
+
+  /// `n` continuations of one prompt, which is computed once and whose pages they share; one after
+  /// the other. Candidate i draws with the request's seed + i, so the first is what generate()
+  /// gives. Errors besides generate()'s: kInvalidArgument for 0 or more than kMaxCandidates, and
+  /// for several greedy ones, which would all be the same.
+  static constexpr std::uint32_t kMaxCandidates = 64;
+  Result<std::vector<GenerateResult>> generate_candidates(const GenerateRequest& request,
+                                                          std::uint32_t n,
+                                                          const OnCandidateToken& on_token = {},
+                                                          const std::stop_token& stop = {});
+
+  /// Token healing (see take_back()): moves the end of the request's prompt to `begins_with`, where
+  /// that helps, and raises `max_tokens` by as much. Returns how many tokens were taken back. Does
+  /// nothing to a request that has a `begins_with` already.
+  std::uint32_t heal(GenerateRequest& request);
+  /// Of the tokenizer's vocabulary; made when it is first asked for.
+  const TokenTrie& token_trie();
 
   /// Logits after each token (kAll: (tokens.size(), n_vocabulary)) or the last one (kLast:
   /// (n_vocabulary)), computed afresh; what is remembered for generate() may be dropped.
@@ -142,6 +173,8 @@ class Engine {
   void forget();
 
  private:
+  class Generation;
+
   struct Remembered {
     std::vector<TokenId> tokens;  // exactly those the sequence holds
     Sequence sequence;
@@ -156,11 +189,13 @@ class Engine {
                        std::span<const TokenId> tokens,
                        std::span<float> logits,
                        const std::stop_token& stop);
+  Remembered fork(const Remembered& origin);
   bool ends_generation(TokenId token, const GenerateRequest& request) const;
   void remember(Remembered current);
 
   std::unique_ptr<Executor> executor_;
   std::unique_ptr<const Tokenizer> tokenizer_;
+  std::optional<TokenTrie> trie_;
   EngineInfo info_;
   std::uint32_t n_sequences_ = 0;
   std::vector<Remembered> remembered_;  // most recently used first; destroyed before executor_

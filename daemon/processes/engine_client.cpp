@@ -120,6 +120,8 @@ class EngineClient::Core : public std::enable_shared_from_this<Core> {
     OnGenerated on_done;              // empty once called
     std::uint32_t n_prompt = 0;       // tokens that request began with
     std::vector<std::int32_t> given;  // tokens passed on since the engine was last given the job
+    std::uint32_t n_taken_back = 0;   // of the request's tokens, before the first of these
+    std::uint32_t n_generated = 0;    // tokens passed on before
     int n_attempts = 0;
     std::optional<std::stop_callback<std::function<void()>>> on_stop;
 
@@ -302,7 +304,15 @@ class EngineClient::Core : public std::enable_shared_from_this<Core> {
   }
 
   Result<void> on_token(wire::Token token) {
-    if (current_->given.size() >= current_->request.max_tokens) {
+    if (token.n_taken_back > 0) {
+      const bool is_asked_for =
+          current_->request.healing == wire::Healing::kYes && current_->given.empty();
+      if (!is_asked_for || token.n_taken_back >= current_->request.tokens.size()) {
+        return fail(ErrorCode::kCorrupt, "It took back tokens that it was not given.");
+      }
+      current_->n_taken_back = token.n_taken_back;
+    }
+    if (current_->given.size() >= current_->request.max_tokens + current_->n_taken_back) {
       return fail(ErrorCode::kCorrupt, "It sent more tokens than were asked for.");
     }
     if (!model_->vocabulary->contains(token.id)) {
@@ -381,14 +391,22 @@ class EngineClient::Core : public std::enable_shared_from_this<Core> {
     if (job->is_answered()) return;
     auto& request = job->request;
     const auto n_given = static_cast<std::uint32_t>(job->given.size());
-    request.tokens.insert(request.tokens.end(), job->given.begin(), job->given.end());
-    request.max_tokens -= n_given;
-    job->given.clear();
+    if (n_given > 0) {
+      // The first token completes what was taken back: no other engine needs to heal again.
+      const std::uint32_t n_taken_back = std::exchange(job->n_taken_back, 0);
+      request.tokens.resize(request.tokens.size() - n_taken_back);
+      request.tokens.insert(request.tokens.end(), job->given.begin(), job->given.end());
+      request.max_tokens += n_taken_back;
+      request.max_tokens -= n_given;
+      request.healing = wire::Healing::kNo;
+      job->n_generated += n_given;
+      job->given.clear();
+    }
     if (n_given > 0 && request.max_tokens == 0) {
       // It died with its last word: all that was asked for is there.
       wire::Generated done;
       done.n_prompt = job->n_prompt;
-      done.n_generated = static_cast<std::uint32_t>(request.tokens.size()) - job->n_prompt;
+      done.n_generated = job->n_generated;
       return job->answer(done);
     }
     job->id = next_request_++;

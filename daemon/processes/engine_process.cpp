@@ -70,11 +70,25 @@ wire::StopReason to_wire(inference::StopReason reason) {
   switch (reason) {
     case inference::StopReason::kStopToken:
       return wire::StopReason::kStopToken;
+    case inference::StopReason::kStopString:
+      return wire::StopReason::kStopString;
     case inference::StopReason::kContextFull:
       return wire::StopReason::kContextFull;
     default:
       return wire::StopReason::kMaxTokens;
   }
+}
+
+inference::SamplerOptions sampler_options(const wire::Sampling& sampling) {
+  return {.temperature = static_cast<float>(sampling.temperature),
+          .top_k = sampling.top_k,
+          .top_p = static_cast<float>(sampling.top_p),
+          .min_p = static_cast<float>(sampling.min_p),
+          .repetition_penalty = static_cast<float>(sampling.repetition_penalty),
+          .presence_penalty = static_cast<float>(sampling.presence_penalty),
+          .frequency_penalty = static_cast<float>(sampling.frequency_penalty),
+          .penalty_tokens = sampling.penalty_tokens,
+          .seed = sampling.seed};
 }
 
 /// All of it belongs to the computing thread.
@@ -133,13 +147,15 @@ class EngineProcess {
     generate.prompt = wanted.tokens;
     generate.max_tokens = wanted.max_tokens;
     generate.stop_tokens = wanted.stop_tokens;
-    generate.sampler = {.temperature = static_cast<float>(wanted.sampling.temperature),
-                        .top_p = static_cast<float>(wanted.sampling.top_p),
-                        .seed = wanted.sampling.seed};
+    generate.stop_strings = wanted.stop_strings;
+    generate.sampler = sampler_options(wanted.sampling);
+    std::uint32_t n_taken_back =
+        wanted.healing == wire::Healing::kYes ? engine_->heal(generate) : 0;
     const auto result = TRY(engine_->generate(
         generate,
         [&](inference::TokenId id, std::string_view bytes) {
-          return answers.send(request, wire::Token{id, std::string(bytes)}).has_value();
+          const wire::Token token{id, std::string(bytes), std::exchange(n_taken_back, 0)};
+          return answers.send(request, token).has_value();
         },
         stop));
     if (result.reason == inference::StopReason::kCancelled) {

@@ -144,39 +144,72 @@ struct Loaded {
 };
 
 struct Sampling {
-  double temperature = 0;  // 0: greedy
+  double temperature = 0;   // 0: greedy
+  std::uint32_t top_k = 0;  // 0: all
   double top_p = 1;
+  double min_p = 0;
+  double repetition_penalty = 1;
+  double presence_penalty = 0;
+  double frequency_penalty = 0;
+  std::uint32_t penalty_tokens = 64;
   std::uint64_t seed = 0;
 
   static constexpr auto fields() {
-    return std::tuple(&Sampling::temperature, &Sampling::top_p, &Sampling::seed);
+    return std::tuple(&Sampling::temperature,
+                      &Sampling::top_k,
+                      &Sampling::top_p,
+                      &Sampling::min_p,
+                      &Sampling::repetition_penalty,
+                      &Sampling::presence_penalty,
+                      &Sampling::frequency_penalty,
+                      &Sampling::penalty_tokens,
+                      &Sampling::seed);
   }
 };
 
+/// Whether the end of the prompt may be taken back and written anew in other tokens.
+enum class Healing : std::uint8_t { kNo, kYes };
+constexpr Healing last_value(Healing) {
+  return Healing::kYes;
+}
+
 struct Generate {
-  std::vector<std::int32_t> tokens;  // the prompt
-  std::uint32_t max_tokens = 0;      // of the completion
-  Sampling sampling;
-  std::vector<std::int32_t> stop_tokens;
+  std::vector<std::int32_t> tokens = {};  // the prompt
+  std::uint32_t max_tokens = 0;           // of the completion
+  Sampling sampling = {};
+  std::vector<std::int32_t> stop_tokens = {};
+  std::vector<std::string> stop_strings = {};  // nothing of them is ever sent
+  Healing healing = Healing::kNo;
 
   static constexpr auto kType = MessageType::kGenerate;
   static constexpr auto fields() {
-    return std::tuple(
-        &Generate::tokens, &Generate::max_tokens, &Generate::sampling, &Generate::stop_tokens);
+    return std::tuple(&Generate::tokens,
+                      &Generate::max_tokens,
+                      &Generate::sampling,
+                      &Generate::stop_tokens,
+                      &Generate::stop_strings,
+                      &Generate::healing);
   }
 };
 
 struct Token {
   std::int32_t id = 0;
-  std::string bytes;  // what the token adds to the text; not always whole characters
+  // What the token adds to the text; not always whole characters, and nothing of what healing took
+  // back.
+  std::string bytes = {};
+  // With the first token of a healed prompt: so many of the prompt's last tokens were taken back.
+  // The completion may have as many tokens more.
+  std::uint32_t n_taken_back = 0;
 
   static constexpr auto kType = MessageType::kToken;
-  static constexpr auto fields() { return std::tuple(&Token::id, &Token::bytes); }
+  static constexpr auto fields() {
+    return std::tuple(&Token::id, &Token::bytes, &Token::n_taken_back);
+  }
 };
 
-enum class StopReason : std::uint8_t { kMaxTokens, kStopToken, kContextFull };
+enum class StopReason : std::uint8_t { kMaxTokens, kStopToken, kContextFull, kStopString };
 constexpr StopReason last_value(StopReason) {
-  return StopReason::kContextFull;
+  return StopReason::kStopString;
 }
 
 struct Generated {

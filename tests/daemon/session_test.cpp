@@ -10,7 +10,7 @@
 
 #include <doctest/doctest.h>
 
-#include "tests/daemon/temporary_folder.h"
+#include "tests/support/temporary_folder.h"
 
 namespace kinglet::daemon {
 namespace {

@@ -16,6 +16,7 @@
 #include <set>
 #include <string>
 #include <thread>
+#include <utility>
 
 #include "daemon/processes/spawn.h"
 #include "daemon/processes/worker_loop.h"
@@ -89,7 +90,15 @@ class Double {
     std::int32_t token = wanted.tokens.back();
     wire::Generated done;
     done.n_prompt = static_cast<std::uint32_t>(wanted.tokens.size());
-    const auto give = [&] { return to.send(request, wire::Token{++token, std::to_string(token)}); };
+    const bool heals =
+        behavior == Behavior::kHealsUnasked ||
+        (behavior == Behavior::kHealsAndDies && wanted.healing == wire::Healing::kYes);
+    std::uint32_t n_taken_back = heals ? 1 : 0;
+    const auto give = [&] {
+      ++token;
+      return to.send(request,
+                     wire::Token{token, std::to_string(token), std::exchange(n_taken_back, 0)});
+    };
     if (behavior == Behavior::kForeignToken) token = 100'000;
     if (behavior == Behavior::kWaits || behavior == Behavior::kHangs) {
       TRY(give());
@@ -100,6 +109,7 @@ class Double {
       const bool is_time = done.n_generated == 2;
       if (is_time && behavior == Behavior::kDiesOnce && is_first_attempt) die();
       if (is_time && behavior == Behavior::kAlwaysDies) die();
+      if (is_time && behavior == Behavior::kHealsAndDies && heals) die();
       if (is_time && behavior == Behavior::kLosesDevice && is_first_attempt) {
         return fail(ErrorCode::kDeviceLost, "the GPU went away");
       }

@@ -15,6 +15,8 @@ enum class Behavior : std::int32_t {
   kForeignToken,  // one that the vocabulary does not have
   kGarbage,       // bytes that are no frame
   kTalksOn,       // one token more than asked for
+  kHealsAndDies,  // takes one token back; after two tokens, when healing was asked for
+  kHealsUnasked,  // takes one token back, whatever was asked for
 };
 
 }  // namespace kinglet::test

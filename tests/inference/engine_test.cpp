@@ -151,6 +151,160 @@ TEST_SUITE("inference/engine") {
     CHECK(full.tokens.size() == 4);
   }
 
+  TEST_CASE("a stop string ends the text wherever tokens part it, and is never seen") {
+    const auto engine = load({});
+    const auto free_run = generate(*engine, request(prompt_of(10), 40));
+    std::string whole;
+    for (const TokenId token : free_run.tokens)
+      engine->tokenizer().append_piece(token, whole);
+    CHECK(free_run.text == whole);
+    REQUIRE(whole.size() > 20);
+
+    GenerateRequest stopping = request(prompt_of(10), 40);
+    stopping.stop_strings = {"never to be seen", whole.substr(11, 5)};
+    const std::size_t end = whole.find(stopping.stop_strings[1]);
+    std::string streamed;
+    std::vector<TokenId> tokens;
+    const auto stopped = engine->generate(stopping, [&](TokenId token, std::string_view bytes) {
+      tokens.push_back(token);
+      streamed += bytes;
+      return true;
+    });
+    REQUIRE(stopped.has_value());
+    CHECK(stopped->reason == StopReason::kStopString);
+    CHECK(stopped->text == whole.substr(0, end));
+    CHECK(streamed == stopped->text);
+    CHECK(tokens == stopped->tokens);
+    CHECK(stopped->stats.n_generated > tokens.size());
+    stopping.stop_strings = {""};
+    CHECK(!engine->generate(stopping).has_value());
+  }
+
+  TEST_CASE("what is held back is given out when the text ends otherwise") {
+    const auto engine = load({});
+    const auto free_run = generate(*engine, request(prompt_of(10), 12));
+    GenerateRequest waiting = request(prompt_of(10), 12);
+    waiting.stop_strings = {free_run.text.substr(free_run.text.size() - 3) + "\x01\x02\x03"};
+    const auto result = generate(*engine, waiting);
+    CHECK(result.reason == StopReason::kMaxTokens);
+    CHECK(result.text == free_run.text);
+    CHECK(result.tokens == free_run.tokens);
+  }
+
+  TEST_CASE("candidates share the prompt, and each is what its seed gives alone") {
+    // Room for the prompt and few pages besides: three prompts would not fit.
+    const auto engine = load({.n_context = 512, .n_kv_tokens = 600});
+    GenerateRequest hot = request(prompt_of(400), 10);
+    hot.sampler = {.temperature = 1.5F, .seed = 40};
+    std::vector<std::vector<TokenId>> streamed(5);
+    const auto all = engine->generate_candidates(
+        hot, 5, [&](std::uint32_t candidate, TokenId token, std::string_view) {
+          streamed.at(candidate).push_back(token);
+          return candidate != 3 || streamed[3].size() < 4;
+        });
+    REQUIRE(all.has_value());
+    REQUIRE(all->size() == 5);
+    for (std::uint32_t i = 0; i < 5; ++i) {
+      INFO(i);
+      CHECK((*all)[i].tokens == streamed[i]);
+      CHECK((*all)[i].stats.n_reused == (i == 0 ? 0 : 400));
+      GenerateRequest alone = hot;
+      alone.sampler.seed += i;
+      auto expected = generate(*engine, alone).tokens;
+      if (i == 3) {
+        CHECK((*all)[i].reason == StopReason::kCallback);
+        expected.resize(4);
+      }
+      CHECK(streamed[i] == expected);
+    }
+    CHECK(streamed[0] != streamed[1]);
+    // The first is remembered with what it said.
+    const auto again = engine->generate_candidates(hot, 2);
+    REQUIRE(again.has_value());
+    const auto next = generate(*engine, request(join(hot.prompt, (*again)[0].tokens), 1));
+    CHECK(next.stats.n_reused == 409);
+  }
+
+  TEST_CASE("candidates that cannot be are refused; cancelled ones are all answered") {
+    const auto engine = load({});
+    GenerateRequest wanted = request(prompt_of(20), 5);
+    wanted.sampler.seed = 7;
+    CHECK(!engine->generate_candidates(wanted, 2).has_value());  // greedy
+    wanted.sampler.temperature = 1;
+    CHECK(!engine->generate_candidates(wanted, 0).has_value());
+    CHECK(!engine->generate_candidates(wanted, 65).has_value());
+    std::stop_source stop;
+    const auto some = engine->generate_candidates(
+        wanted,
+        3,
+        [&](std::uint32_t candidate, TokenId, std::string_view) {
+          if (candidate == 1) stop.request_stop();
+          return true;
+        },
+        stop.get_token());
+    REQUIRE(some.has_value());
+    CHECK((*some)[0].reason == StopReason::kMaxTokens);
+    CHECK((*some)[1].reason == StopReason::kCancelled);
+    CHECK((*some)[1].tokens.size() == 1);
+    CHECK((*some)[2].reason == StopReason::kCancelled);
+    CHECK((*some)[2].tokens.empty());
+  }
+
+  TEST_CASE("a healed output begins with what was taken back, which is not given out") {
+    const auto engine = load({});
+    GenerateRequest healed = request(prompt_of(20, 6), 12);
+    healed.begins_with = "ab";
+    const auto result = generate(*engine, healed);
+    CHECK(result.tokens.size() == 12);
+    std::string text;
+    for (const TokenId token : result.tokens)
+      engine->tokenizer().append_piece(token, text);
+    CHECK(text == "ab" + result.text);
+    // The same as if it had stood in the prompt, in the tokens that the model chose.
+    const auto n_spelled =
+        static_cast<std::size_t>(std::find_if(result.tokens.begin(),
+                                              result.tokens.end(),
+                                              [n = std::size_t{0}, &engine](TokenId token) mutable {
+                                                std::string piece;
+                                                engine->tokenizer().append_piece(token, piece);
+                                                return (n += piece.size()) >= 2;
+                                              }) -
+                                 result.tokens.begin() + 1);
+    const auto split = result.tokens.begin() + static_cast<std::ptrdiff_t>(n_spelled);
+    const auto told = generate(*engine,
+                               request(join(prompt_of(20, 6), {result.tokens.begin(), split}),
+                                       static_cast<std::uint32_t>(12 - n_spelled)));
+    CHECK(told.tokens == std::vector(split, result.tokens.end()));
+
+    healed.begins_with.assign(2000, 'x');
+    CHECK(!engine->generate(healed).has_value());
+  }
+
+  TEST_CASE("healing takes back what begins a longer token") {
+    SyntheticModel shape = {.seed = 9};
+    const auto engine = load({.model_path = model_path(shape)});
+    // Of each token that is the beginning of another one's text.
+    const auto& trie = engine->token_trie();
+    int n_healed = 0;
+    for (TokenId token = 3; token < 384; ++token) {
+      const auto node = trie.find(trie.text(token));
+      if (trie.text(token).empty() || trie.is_leaf(*node)) continue;
+      GenerateRequest wanted = request({1, token}, 3);
+      REQUIRE(engine->heal(wanted) == 1);
+      CHECK(wanted.prompt == std::vector<TokenId>{1});
+      CHECK(wanted.begins_with == trie.text(token));
+      CHECK(wanted.max_tokens == 4);
+      CHECK(engine->heal(wanted) == 0);
+      if (++n_healed <= 3) {
+        std::string text;
+        for (const TokenId chosen : generate(*engine, wanted).tokens)
+          text += trie.text(chosen);
+        CHECK(text.starts_with(wanted.begins_with));
+      }
+    }
+    CHECK(n_healed > 0);
+  }
+
   TEST_CASE("while someone types, only what changed is computed, and the text is the fresh one") {
     const auto engine = load({});
     std::vector<TokenId> prompt = prompt_of(200);

@@ -40,13 +40,13 @@ class Fixture {
   explicit Fixture(const std::string& model = "good") { client.configure(load_of(model)); }
 
   std::shared_ptr<Completion> begin(Behavior behavior, std::uint32_t max_tokens = 5) {
+    return begin({.tokens = {static_cast<std::int32_t>(behavior)}, .max_tokens = max_tokens});
+  }
+
+  std::shared_ptr<Completion> begin(wire::Generate request) {
     auto completion = std::make_shared<Completion>();
     client.generate(
-        {.generate = {.tokens = {static_cast<std::int32_t>(behavior)},
-                      .max_tokens = max_tokens,
-                      .sampling = {},
-                      .stop_tokens = {}},
-         .vocabulary_hash = written_for},
+        {.generate = std::move(request), .vocabulary_hash = written_for},
         completion->stop.get_token(),
         [completion](std::int32_t id, std::string_view) { completion->tokens.push_back(id); },
         [completion](Result<wire::Generated> result) {
@@ -126,6 +126,19 @@ TEST_SUITE("daemon/processes/engine_client") {
     CHECK(fixture.client.status().pid != before);
   }
 
+  TEST_CASE("a healed completion goes on where it was, with what was taken back left out") {
+    Fixture fixture;
+    const auto first = static_cast<std::int32_t>(Behavior::kHealsAndDies);
+    const auto completion = fixture.begin(
+        {.tokens = {first, 100, 200}, .max_tokens = 5, .healing = wire::Healing::kYes});
+    fixture.run_until([&] { return completion->n_replies > 0; });
+    REQUIRE(*completion->result);
+    // Two before its death; then [first, 100, 201, 202] goes on. One more for the one taken back.
+    CHECK(completion->tokens == Tokens{201, 202, 203, 204, 205, 206});
+    CHECK((*completion->result)->n_prompt == 4);
+    CHECK(fixture.client.status().n_restarts == 1);
+  }
+
   TEST_CASE("a request that kills two engines is one error; those behind it are answered") {
     Fixture fixture;
     const auto deadly = fixture.begin(Behavior::kAlwaysDies);
@@ -152,7 +165,10 @@ TEST_SUITE("daemon/processes/engine_client") {
 
   TEST_CASE("an engine that breaks the rules is ended, and believed in nothing") {
     Fixture fixture;
-    for (const auto behavior : {Behavior::kForeignToken, Behavior::kGarbage, Behavior::kTalksOn}) {
+    for (const auto behavior : {Behavior::kForeignToken,
+                                Behavior::kHealsUnasked,
+                                Behavior::kGarbage,
+                                Behavior::kTalksOn}) {
       const auto completion = fixture.run(behavior);
       CAPTURE(static_cast<int>(behavior));
       CHECK(completion->n_replies == 1);
@@ -162,7 +178,7 @@ TEST_SUITE("daemon/processes/engine_client") {
       const auto good = fixture.run(Behavior::kGood);
       CHECK(*good->result);
     }
-    CHECK(fixture.client.status().n_restarts == 5);
+    CHECK(fixture.client.status().n_restarts == 7);
   }
 
   TEST_CASE("cancelling answers at once, waiting or running") {

@@ -21,7 +21,9 @@ Generate sample_generate() {
   return {.tokens = {1, -2, std::numeric_limits<std::int32_t>::max()},
           .max_tokens = 64,
           .sampling = {.temperature = 0.25, .top_p = 0.9, .seed = 1ULL << 63},
-          .stop_tokens = {2}};
+          .stop_tokens = {2},
+          .stop_strings = {"\n```", std::string("\0x", 2)},
+          .healing = Healing::kYes};
 }
 
 FilesFound sample_files() {
@@ -40,6 +42,8 @@ TEST_SUITE("daemon/wire/codec") {
     CHECK(generate->sampling.temperature == 0.25);
     CHECK(generate->sampling.seed == 1ULL << 63);
     CHECK(generate->stop_tokens == std::vector<std::int32_t>{2});
+    CHECK(generate->stop_strings == sample_generate().stop_strings);
+    CHECK(generate->healing == Healing::kYes);
 
     const auto files = decode<FilesFound>(frame_of(sample_files()));
     REQUIRE(files);
