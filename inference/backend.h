@@ -185,6 +185,7 @@ struct Backend {
   std::string_view name;  ///< "cpu", "vulkan"
   /// Devices in the order they are preferred. Errors say why the backend cannot be used at all.
   Result<std::vector<DeviceInfo>> (*devices)();
+  /// Reads all weights once: kNumeric names a tensor with numbers that are Inf or NaN.
   Result<std::unique_ptr<Executor>> (*create)(std::shared_ptr<const Model> model,
                                               const ExecutorOptions& options);
 };

@@ -72,6 +72,18 @@ std::uint64_t Gguf::n_bytes() const {
   return sum;
 }
 
+Result<void> Gguf::check_finite() const {
+  for (const TensorInfo& tensor : tensors_) {
+    if (!tensor.format().all_finite(tensor.data)) {
+      return fail(ErrorCode::kNumeric,
+                  name_ + ": tensor " + quoted(tensor.name) +
+                      " has numbers that are infinite or none (NaN): the file is damaged; download "
+                      "it again");
+    }
+  }
+  return {};
+}
+
 Result<void> Gguf::check_unchanged() const {
   if (file_) TRY(file_->check_unchanged());
   for (const Gguf& part : parts_)

@@ -106,6 +106,9 @@ class Gguf {
   std::span<const TensorInfo> tensors() const { return tensors_; }
   const TensorInfo* find_tensor(std::string_view name) const;
 
+  /// kNumeric when a tensor has a number that is Inf or NaN; names it. Reads all tensors.
+  Result<void> check_finite() const;
+
   /// kIo when the file, or that of a part, changed since open(); always fine for parse().
   Result<void> check_unchanged() const;
 

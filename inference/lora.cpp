@@ -202,7 +202,9 @@ class LoraReader {
 
 Result<std::shared_ptr<const Lora>> Lora::load(const std::filesystem::path& path,
                                                const Model& model) {
-  return from_gguf(TRY(Gguf::open(path)), model);
+  auto gguf = TRY(Gguf::open(path));
+  TRY(gguf.check_finite());
+  return from_gguf(std::move(gguf), model);
 }
 
 Result<std::shared_ptr<const Lora>> Lora::from_gguf(Gguf&& gguf, const Model& model) {

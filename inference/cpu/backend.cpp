@@ -11,6 +11,7 @@
 #include "inference/cpu/executor.h"
 #include "inference/cpu/formats.h"
 #include "inference/cpu/simd_target.h"
+#include "inference/gguf.h"
 
 namespace kinglet::inference::cpu {
 
@@ -79,6 +80,7 @@ Result<std::vector<DeviceInfo>> devices() {
 Result<std::unique_ptr<Executor>> create_executor(std::shared_ptr<const Model> model,
                                                   const ExecutorOptions& options) {
   TRY(check_model(*model));
+  TRY(model->gguf().check_finite());
   if (options.n_threads > kMaxThreads || options.chunk_tokens > kMaxChunkTokens) {
     return fail(ErrorCode::kInvalidArgument,
                 "CPU backend: at most " + std::to_string(kMaxThreads) + " threads and chunks of " +

@@ -38,6 +38,7 @@ constinit const BlockFormat kBF16Format = {
     .error_bound = 0x1p-8F,  // half a step of the 8-bit significand
     .dequantize = dequantize,
     .quantize = quantize,
+    .exponents = {{{0, kFloatExponent}}},
 };
 
 }  // namespace kinglet::inference

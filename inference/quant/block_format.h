@@ -2,6 +2,7 @@
 // all.cpp; the layouts are those of GGUF files and are never converted, so they may not change.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -27,6 +28,10 @@ enum class TensorType : std::uint32_t {
   kBF16 = 30,
 };
 
+/// The bits of an exponent in the upper 16 bits of a number.
+inline constexpr std::uint16_t kHalfExponent = 0x7c00;
+inline constexpr std::uint16_t kFloatExponent = 0x7f80;  // F32 and BF16
+
 /// A row of a tensor is a whole number of blocks; a block of `block_elements` consecutive numbers
 /// takes `block_bytes` bytes. All numbers are little-endian; blocks need no alignment.
 struct BlockFormat {
@@ -45,6 +50,17 @@ struct BlockFormat {
   /// a file we write is the file they write. Formats with a scale of scales take the straight way,
   /// from the least and the greatest number; the field's tools search for better ones.
   void (*quantize)(std::span<const float> floats, std::span<std::byte> blocks);
+
+  /// Where a block's floating-point numbers have their exponents: 16-bit words at these offsets,
+  /// all bits of the mask set when the number is Inf or NaN. Unused ones have no mask.
+  struct Exponent {
+    std::uint16_t offset;
+    std::uint16_t mask;
+  };
+  std::array<Exponent, 2> exponents;
+
+  /// Whether all numbers of these whole blocks are finite. About as fast as memory is.
+  bool all_finite(std::span<const std::byte> blocks) const;
 
   /// Bytes of n elements; nothing when n is no whole number of blocks or the bytes overflow.
   std::optional<std::uint64_t> bytes_of(std::uint64_t n_elements) const;

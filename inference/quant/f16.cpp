@@ -36,6 +36,7 @@ constinit const BlockFormat kF16Format = {
     .error_bound = 0x1p-11F,  // half a step of the 11-bit significand
     .dequantize = dequantize,
     .quantize = quantize,
+    .exponents = {{{0, kHalfExponent}}},
 };
 
 }  // namespace kinglet::inference

@@ -31,6 +31,7 @@ constinit const BlockFormat kF32Format = {
     .error_bound = 0,
     .dequantize = dequantize,
     .quantize = quantize,
+    .exponents = {{{2, kFloatExponent}}},
 };
 
 }  // namespace kinglet::inference

@@ -71,6 +71,7 @@ constinit const BlockFormat kIQ4_NLFormat = {
     .error_bound = 14.0F / 127 + 0x1p-10F,  // where 127 is missing, and the rounding of d
     .dequantize = dequantize,
     .quantize = quantize,
+    .exponents = {{{0, kHalfExponent}}},
 };
 
 }  // namespace kinglet::inference

@@ -99,6 +99,7 @@ constinit const BlockFormat kIQ4_XSFormat = {
                    0x1p-10F,  // where 127 is missing, the scale rounded
     .dequantize = dequantize,
     .quantize = quantize,
+    .exponents = {{{0, kHalfExponent}}},
 };
 
 }  // namespace kinglet::inference

@@ -69,6 +69,7 @@ constinit const BlockFormat kQ4_0Format = {
     .error_bound = 1.0F / 8 + 0x1p-10F,  // a whole quant where +8 is missing, and the rounding of d
     .dequantize = dequantize,
     .quantize = quantize,
+    .exponents = {{{0, kHalfExponent}}},
 };
 
 }  // namespace kinglet::inference

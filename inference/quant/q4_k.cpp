@@ -67,6 +67,7 @@ constinit const BlockFormat kQ4_KFormat = {
     .error_bound = 1.0F / 15 * (1 + 1.0F / 63) + 0x1p-10F,  // half a step from -max to max
     .dequantize = dequantize,
     .quantize = quantize,
+    .exponents = {{{0, kHalfExponent}, {2, kHalfExponent}}},
 };
 
 }  // namespace kinglet::inference

@@ -83,6 +83,7 @@ constinit const BlockFormat kQ5_0Format = {
         1.0F / 16 + 0x1p-10F,  // a whole quant where +16 is missing, and the rounding of d
     .dequantize = dequantize,
     .quantize = quantize,
+    .exponents = {{{0, kHalfExponent}}},
 };
 
 }  // namespace kinglet::inference

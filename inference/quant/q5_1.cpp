@@ -79,6 +79,7 @@ constinit const BlockFormat kQ5_1Format = {
         1.0F / 31 + 3 * 0x1p-11F,  // half a step from -max to max, the rounding of d and m
     .dequantize = dequantize,
     .quantize = quantize,
+    .exponents = {{{0, kHalfExponent}, {2, kHalfExponent}}},
 };
 
 }  // namespace kinglet::inference

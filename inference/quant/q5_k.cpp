@@ -76,6 +76,7 @@ constinit const BlockFormat kQ5_KFormat = {
     .error_bound = 1.0F / 31 * (1 + 1.0F / 63) + 0x1p-10F,  // half a step from -max to max
     .dequantize = dequantize,
     .quantize = quantize,
+    .exponents = {{{0, kHalfExponent}, {2, kHalfExponent}}},
 };
 
 }  // namespace kinglet::inference

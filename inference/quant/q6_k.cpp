@@ -97,6 +97,7 @@ constinit const BlockFormat kQ6_KFormat = {
     .error_bound = 0.5F / 31 * (1 + 1.0F / 127) + 0x1p-10F,  // half a step of a rounded scale
     .dequantize = dequantize,
     .quantize = quantize,
+    .exponents = {{{kD, kHalfExponent}}},
 };
 
 }  // namespace kinglet::inference

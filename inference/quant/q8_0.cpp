@@ -61,6 +61,7 @@ constinit const BlockFormat kQ8_0Format = {
     .error_bound = 0.5F / 127 + 0x1p-10F,  // half a quant, and the rounding of d
     .dequantize = dequantize,
     .quantize = quantize,
+    .exponents = {{{0, kHalfExponent}}},
 };
 
 }  // namespace kinglet::inference

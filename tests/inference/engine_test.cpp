@@ -1,6 +1,8 @@
 #include "inference/engine.h"
 
 #include <chrono>
+#include <cstring>
+#include <limits>
 #include <string>
 #include <thread>
 #include <vector>
@@ -454,12 +456,34 @@ TEST_SUITE("inference/engine") {
     CHECK(generate(*engine, request(prompt_of(63), 1)).tokens.size() == 1);
   }
 
+  TEST_CASE("weights that are not numbers are refused by the tensor's name") {
+    const TemporaryFolder folder;
+    for (const float bad : {std::numeric_limits<float>::infinity(),
+                            -std::numeric_limits<float>::infinity(),
+                            std::numeric_limits<float>::quiet_NaN()}) {
+      for (std::size_t i = 0; i < synthetic_gguf({}).tensors.size(); ++i) {
+        GgufWriter writer = synthetic_gguf({});
+        auto& data = writer.tensors[i].data;
+        std::memcpy(&data[data.size() / 8 * 4], &bad, 4);
+        const std::string path = (folder / "broken.gguf").string();
+        write_file(path, writer.bytes());
+        const auto engine = Engine::load({.model_path = path, .backend = BackendChoice::kCpu});
+        REQUIRE(!engine.has_value());
+        CHECK(engine.error().code == ErrorCode::kNumeric);
+        CHECK(engine.error().message ==
+              path + ": tensor '" + writer.tensors[i].name +
+                  "' has numbers that are infinite or none (NaN): the file is damaged; download it "
+                  "again");
+      }
+    }
+  }
+
   TEST_CASE("logits that are not numbers become an error, not text") {
     GgufWriter writer = synthetic_gguf({});
-    const auto infinity = std::vector<float>(128, std::numeric_limits<float>::infinity());
+    const auto huge = std::vector<float>(128, std::numeric_limits<float>::max());
     std::erase_if(writer.tensors,
                   [](const auto& tensor) { return tensor.name == "blk.0.attn_norm.weight"; });
-    writer.add_floats("blk.0.attn_norm.weight", inference::TensorType::kF32, {128}, infinity);
+    writer.add_floats("blk.0.attn_norm.weight", inference::TensorType::kF32, {128}, huge);
     const TemporaryFolder folder;
     write_file((folder / "broken.gguf").string(), writer.bytes());
     const auto engine = load({.model_path = folder / "broken.gguf"});

@@ -361,6 +361,53 @@ TEST_SUITE("inference/quant") {
     }
   }
 
+  TEST_CASE("blocks with a number that is Inf or NaN are told from those without") {
+    std::mt19937 random(12);
+    for (const BlockFormat* format : block_formats()) {
+      CAPTURE(format->name);
+      int n_wrong = 0;
+      int n_finite = 0;
+      std::vector<std::byte> blocks(std::size_t{format->block_bytes} * 3);
+      for (int round = 0; round < 2000; ++round) {
+        for (auto& b : blocks)
+          b = static_cast<std::byte>(random());
+        // Exponents that are all ones are rare in random bytes.
+        for (const auto& exponent : format->exponents) {
+          if (exponent.mask == 0 || random() % 8 != 0) continue;
+          const std::size_t at = random() % 3 * format->block_bytes + exponent.offset + 1;
+          blocks[at] |= static_cast<std::byte>(exponent.mask >> 8);
+        }
+        const auto numbers = dequantized(*format, blocks);
+        const bool finite = std::ranges::all_of(numbers, [](float x) { return std::isfinite(x); });
+        n_finite += finite ? 1 : 0;
+        if (format->all_finite(blocks) != finite) ++n_wrong;
+      }
+      CHECK(n_wrong == 0);
+      CHECK(n_finite > 500);
+      CHECK(n_finite < 1950);
+    }
+  }
+
+  TEST_CASE("one number among a million that is none is found, wherever it is") {
+    for (const BlockFormat* format : block_formats()) {
+      CAPTURE(format->name);
+      const std::size_t n_blocks = (std::size_t{1} << 20) / format->block_elements;
+      std::vector<std::byte> blocks(n_blocks * format->block_bytes, std::byte{0});
+      CHECK(format->all_finite(blocks));
+      for (const std::size_t block : {std::size_t{0}, n_blocks / 3, n_blocks - 1}) {
+        for (const auto& exponent : format->exponents) {
+          if (exponent.mask == 0) continue;
+          const std::size_t at = block * format->block_bytes + exponent.offset;
+          std::memcpy(&blocks[at], &exponent.mask, 2);
+          CHECK_FALSE(format->all_finite(blocks));
+          std::memset(&blocks[at], 0, 2);
+        }
+      }
+      CHECK(format->all_finite(blocks));
+      CHECK(format->all_finite({}));
+    }
+  }
+
   TEST_CASE("any bytes are a block") {
     std::mt19937 random(9);
     for (const BlockFormat* format : block_formats()) {
