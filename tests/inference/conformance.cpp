@@ -20,6 +20,15 @@ T value_of(Result<T>&& result) {
   if constexpr (!std::is_void_v<T>) return *std::move(result);
 }
 
+/// log Σ e^x
+double log_of_total(const std::vector<double>& logits) {
+  const double greatest = *std::max_element(logits.begin(), logits.end());
+  double total = 0;
+  for (const double x : logits)
+    total += std::exp(x - greatest);
+  return greatest + std::log(total);
+}
+
 double deviation(const std::vector<std::vector<double>>& rows) {
   double sum = 0;
   double squares = 0;
@@ -94,6 +103,22 @@ double logits_error(std::span<const float> actual,
   }
   if (i != actual.size()) throw std::runtime_error("too many logits");
   return greatest / deviation(expected);
+}
+
+double mean_divergence(std::span<const float> actual,
+                       const std::vector<std::vector<double>>& expected) {
+  double sum = 0;
+  for (std::size_t position = 0; position < expected.size(); ++position) {
+    const std::vector<double>& row = expected[position];
+    const auto given = actual.subspan(position * row.size(), row.size());
+    const double row_total = log_of_total(row);
+    const double given_total = log_of_total({given.begin(), given.end()});
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      const double log_wanted = row[i] - row_total;
+      sum += std::exp(log_wanted) * (log_wanted - (given[i] - given_total));
+    }
+  }
+  return sum / static_cast<double>(expected.size());
 }
 
 std::vector<TokenId> greedy_text(inference::Executor& executor,

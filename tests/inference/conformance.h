@@ -45,6 +45,11 @@ std::vector<float> all_logits(inference::Executor& executor,
 double logits_error(std::span<const float> actual,
                     const std::vector<std::vector<double>>& expected);
 
+/// Kullback-Leibler divergence in nats of the actual distributions from the expected ones, the mean
+/// over positions. NaN when a number is one.
+double mean_divergence(std::span<const float> actual,
+                       const std::vector<std::vector<double>>& expected);
+
 /// `n` tokens after the prompt, always the likeliest; the prompt in calls of `step` tokens.
 std::vector<inference::TokenId> greedy_text(inference::Executor& executor,
                                             std::span<const inference::TokenId> prompt,

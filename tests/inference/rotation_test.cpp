@@ -8,6 +8,8 @@
 
 #include <doctest/doctest.h>
 
+#include "inference/quant/block_format.h"
+
 using namespace kinglet::inference;
 
 namespace {
@@ -62,6 +64,25 @@ TEST_SUITE("inference/rotation") {
           CHECK(std::fabs(x) == doctest::Approx(expected).epsilon(1e-5));
       }
     }
+  }
+
+  TEST_CASE("a large number spoils a turned head less") {
+    std::vector<float> head = random_vector(96);
+    head[7] = 40;
+    const auto error_of = [](std::vector<float> vector) {
+      const BlockFormat& blocks = block_format(TensorType::kQ4_0);
+      std::vector<std::byte> bytes(vector.size() / 32 * 18);
+      std::vector<float> read(vector.size());
+      blocks.quantize(vector, bytes);
+      blocks.dequantize(bytes, read);
+      double sum = 0;
+      for (std::size_t i = 0; i < read.size(); ++i)
+        sum += (read[i] - vector[i]) * (read[i] - vector[i]);
+      return sum;
+    };
+    std::vector<float> turned = head;
+    rotate(turned);
+    CHECK(error_of(turned) < error_of(head) / 2);
   }
 
   TEST_CASE("other head sizes are turned in parts") {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <memory>
@@ -18,6 +19,7 @@
 #include "inference/engine.h"
 #include "inference/model.h"
 #include "inference/tokenizer/tokenizer.h"
+#include "tests/inference/conformance.h"
 #include "tests/inference/synthetic_gguf.h"
 
 namespace kinglet::test {
@@ -68,11 +70,12 @@ int heaviest(const std::vector<Basket>& baskets) {
 }  // namespace orchard
 )";
 
-std::unique_ptr<Engine> load(const std::filesystem::path& path) {
+std::unique_ptr<Engine> load(const std::filesystem::path& path,
+                             inference::KvFormat kv_format = inference::KvFormat::kF32) {
   EngineOptions options;
   options.model_path = path;
   options.backend = BackendChoice::kCpu;
-  options.kv_format = inference::KvFormat::kF32;
+  options.kv_format = kv_format;
   options.n_threads = 1;
   auto engine = Engine::load(options);
   REQUIRE_MESSAGE(engine.has_value(), engine.error().message);
@@ -175,6 +178,41 @@ TEST_SUITE("inference/starter_model") {
     MESSAGE("loss on unseen code: " << trained_loss << ", untrained: " << untrained_loss);
     CHECK(untrained_loss == doctest::Approx(std::log(4096)).epsilon(0.05));
     CHECK(trained_loss < 0.4 * untrained_loss);
+  }
+
+  TEST_CASE("a smaller cache costs the starter model little") {
+    const auto exact = load(kStarter);
+    const auto tokens = exact->tokenizer().encode(kUnseen);
+    const auto logits = exact->logits(tokens, LogitsWanted::kAll);
+    REQUIRE(logits.has_value());
+    const std::size_t n_vocabulary = logits->size() / tokens.size();
+    std::vector<std::vector<double>> expected;
+    for (std::size_t at = 0; at < logits->size(); at += n_vocabulary) {
+      const auto row = logits->begin() + static_cast<std::ptrdiff_t>(at);
+      expected.emplace_back(row, row + static_cast<std::ptrdiff_t>(n_vocabulary));
+    }
+    const double exact_loss = loss(*exact, tokens, 1);
+    struct Bound {
+      inference::KvFormat format;
+      double most;  // nats
+    };
+    for (const Bound& bound : {Bound{inference::KvFormat::kF16, 1e-6},
+                               Bound{inference::KvFormat::kQ8_0, 2e-4},
+                               Bound{inference::KvFormat::kQ4_0, 3e-2}}) {
+      const auto smaller = load(kStarter, bound.format);
+      const auto found = smaller->logits(tokens, LogitsWanted::kAll);
+      REQUIRE(found.has_value());
+      const double divergence = mean_divergence(*found, expected);
+      std::printf(
+          "starter model, %s cache: mean KL %.1e nats from f32 over %zu tokens, loss %.4f\n",
+          std::string(name_of(bound.format)).c_str(),
+          divergence,
+          tokens.size(),
+          loss(*smaller, tokens, 1));
+      CHECK(divergence > 0);
+      CHECK(divergence <= bound.most);
+      CHECK(loss(*smaller, tokens, 1) < exact_loss + 0.05);
+    }
   }
 
   TEST_CASE("the starter model reads what a completion prompt packs from other files") {
