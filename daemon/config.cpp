@@ -133,7 +133,7 @@ const std::vector<Row>& rows() {
       one_of("backend", {"auto", "cpu", "vulkan"}, &Config::backend),
       text("device", "part of a Vulkan device's name as a string", &Config::device),
       one_of("kvFormat", {"f16", "f32", "q8", "q4"}, &Config::kv_format),
-      number("threads", 0, 1024, Narrowing::kNever, &Config::threads),
+      number("threads", 0, 256, Narrowing::kNever, &Config::threads),
       number("contextTokens", 256, 131'072, Narrowing::kLower, &Config::context_tokens),
       number("maxNewTokens", 1, 4096, Narrowing::kLower, &Config::max_new_tokens),
       fraction("temperature", 0, 2, &Config::temperature),
@@ -196,6 +196,20 @@ Result<std::optional<std::string>> read_small_file(const std::filesystem::path& 
   return content;
 }
 
+/// So many problems of one source are told one by one: each is a message in somebody's editor, and
+/// a repository's file may hold anything.
+constexpr std::size_t kMaxProblems = 10;
+
+/// Text of a configuration as a message shows it.
+std::string shortened(const std::string& text) {
+  constexpr std::size_t kMaxBytes = 80;
+  if (text.size() <= kMaxBytes) return text;
+  std::size_t end = kMaxBytes;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80)
+    --end;
+  return text.substr(0, end) + "…";
+}
+
 /// JSON text that nests deeper than this is refused before nlohmann's recursion sees it.
 bool nests_too_deep(std::string_view text) {
   constexpr int kMaxDepth = 32;
@@ -223,17 +237,17 @@ std::vector<std::string> apply_settings(const json& settings,
   for (const auto& [key, value] : settings.items()) {
     const Row* row = find_row(key);
     if (row == nullptr) {
-      problems.push_back("Unknown key \"" + key + "\"" + in + ". Known keys: " + known_keys() +
-                         ".");
+      problems.push_back("Unknown key \"" + shortened(key) + "\"" + in +
+                         ". Known keys: " + known_keys() + ".");
       continue;
     }
     switch (row->apply(value, source, config)) {
       case Verdict::kTaken:
         break;
       case Verdict::kWrong:
-        problems.push_back(
-            "\"" + key + "\"" + in + " must be " + row->expected + ", not " +
-            value.dump(-1, ' ', false, json::error_handler_t::replace).substr(0, 80) + ".");
+        problems.push_back("\"" + key + "\"" + in + " must be " + row->expected + ", not " +
+                           shortened(value.dump(-1, ' ', false, json::error_handler_t::replace)) +
+                           ".");
         break;
       case Verdict::kWidens:
         problems.push_back("\"" + key + "\"" + in +
@@ -241,6 +255,11 @@ std::vector<std::string> apply_settings(const json& settings,
                            "limits). Set it in your own config.json.");
         break;
     }
+  }
+  if (problems.size() > kMaxProblems) {
+    const std::size_t n_more = problems.size() - kMaxProblems;
+    problems.resize(kMaxProblems);
+    problems.push_back("And " + std::to_string(n_more) + " more problems" + in + ".");
   }
   return problems;
 }
@@ -256,6 +275,8 @@ std::vector<std::string> apply_config(std::string_view text,
   } catch (const json::parse_error& error) {
     return {std::string(where) + " is not JSON: at byte " + std::to_string(error.byte) +
             ". Nothing of it is used."};
+  } catch (const json::exception&) {
+    return {std::string(where) + " holds a number out of range. Nothing of it is used."};
   }
   return apply_settings(settings, source, where, config);
 }
@@ -285,6 +306,13 @@ std::string describe_config(const Config& config) {
 Result<std::filesystem::path> find_model(const Config& config) {
   std::error_code error;
   if (!config.model.empty()) {
+    // The daemon's folder is nobody's.
+    if (!std::filesystem::path(config.model).is_absolute()) {
+      return fail(ErrorCode::kInvalidArgument,
+                  "The model file " + config.model +
+                      " is no absolute path. Set \"model\" in config.json to the whole path of a "
+                      "GGUF file; ~ and variables are not replaced there.");
+    }
     if (std::filesystem::is_regular_file(config.model, error)) return config.model;
     return fail(ErrorCode::kNotFound,
                 "There is no model file " + config.model +

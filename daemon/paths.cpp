@@ -45,7 +45,9 @@ Result<void> make_private(const fs::path& folder) {
   std::error_code error;
   fs::create_directories(folder.parent_path(), error);
   if (::mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST) {
-    return fail(ErrorCode::kIo, "Cannot make the folder " + folder.string() + ": " + errno_text());
+    return fail(ErrorCode::kIo,
+                "Cannot make the folder " + folder.string() + ": " + errno_text() +
+                    ". Make it possible, or point the XDG variables elsewhere.");
   }
   const UniqueFd fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   struct stat status {};

@@ -55,7 +55,7 @@ TEST_SUITE("daemon/config") {
             R"("exclude" in config.json must be a list of strings, patterns as in .gitignore, not [1].)",
             R"("maxFiles" in config.json must be a whole number from 1 to 1000000, not 1.5.)",
             R"("model" in config.json must be the path of a GGUF file as a string, not 7.)",
-            R"("threads" in config.json must be a whole number from 0 to 1024, not -1.)",
+            R"("threads" in config.json must be a whole number from 0 to 256, not -1.)",
             R"("topP" in config.json must be a number from 0.01 to 1, not 2.)",
         });
     CHECK(config.kv_format == "f32");
@@ -88,7 +88,26 @@ TEST_SUITE("daemon/config") {
           Messages{"A JSON object is expected in config.json, not array."});
     CHECK(from_user(std::string(100'000, '['), config) ==
           Messages{"config.json nests deeper than a configuration can."});
+    CHECK(from_user(R"({"threads": 2, "temperature": 1e999})", config) ==
+          Messages{"config.json holds a number out of range. Nothing of it is used."});
     CHECK(config == Config{});
+  }
+
+  TEST_CASE("no file says more than a person reads") {
+    std::string keys;
+    for (int i = 0; i < 1000; ++i)
+      keys += "\"key" + std::to_string(i) + "\": 1,";
+    Config config;
+    const auto many = from_repository("{" + keys + "\"maxFiles\": 7}", config);
+    REQUIRE(many.size() == 11);
+    CHECK(many.back() == "And 990 more problems in .kinglet.json.");
+    CHECK(config.max_files == 7);
+
+    // 80 bytes would end inside the last character.
+    const std::string long_name = std::string(79, 'k') + "é and more";
+    const auto unknown = from_repository("{\"" + long_name + "\": 1}", config);
+    REQUIRE(unknown.size() == 1);
+    CHECK(unknown[0].find("Unknown key \"" + std::string(79, 'k') + "…\" in .kinglet.json.") == 0);
   }
 
   TEST_CASE("a repository may narrow") {
@@ -146,6 +165,18 @@ TEST_SUITE("daemon/config") {
     CHECK(model.error().message ==
           "There is no model file /no/such.gguf. Set \"model\" in config.json (or --model) to the "
           "path of a GGUF file.");
+  }
+
+  TEST_CASE("a model's path is a whole path: the daemon stands nowhere") {
+    for (const char* path : {"models/m.gguf", "~/m.gguf", "m.gguf"}) {
+      Config config;
+      config.model = path;
+      const auto model = find_model(config);
+      REQUIRE(!model);
+      CHECK(model.error().code == ErrorCode::kInvalidArgument);
+      CHECK(model.error().message.find("The model file " + config.model +
+                                       " is no absolute path. Set \"model\" in config.json") == 0);
+    }
   }
 }
 

@@ -107,6 +107,18 @@ TEST_SUITE("daemon/paths") {
     CHECK(made.error().message.find(paths.runtime.string()) == 0);
   }
 
+  TEST_CASE("a folder that cannot be made is named, with the reason and the way out") {
+    const test::TemporaryFolder folder;
+    Paths paths = paths_below(folder.path());
+    std::ofstream(folder / "file") << "x";
+    paths.cache = folder / "file/kinglet";
+    const auto made = make_folders(paths);
+    REQUIRE(!made);
+    CHECK(made.error().message == "Cannot make the folder " + paths.cache.string() +
+                                      ": Not a directory. Make it possible, or point the XDG "
+                                      "variables elsewhere.");
+  }
+
   TEST_CASE("a link or a file in a folder's place is refused") {
     const test::TemporaryFolder folder;
     const Paths paths = paths_below(folder.path());
