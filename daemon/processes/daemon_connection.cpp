@@ -2,8 +2,10 @@
 
 #include <array>
 #include <cerrno>
+#include <charconv>
 #include <chrono>
 #include <cstring>
+#include <optional>
 #include <system_error>
 #include <thread>
 
@@ -24,6 +26,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 constexpr std::chrono::seconds kAnswerTime{10};
+/// Between two looks at a lock.
+constexpr std::chrono::milliseconds kPause{20};
 
 std::string errno_text() {
   return std::generic_category().message(errno);
@@ -70,9 +74,7 @@ Result<std::string> read_line(const UniqueFd& socket) {
   std::string line;
   while (line.size() < kMaxHelloBytes) {
     if (!wait_readable(socket.get(), until)) {
-      return fail(ErrorCode::kTimeout,
-                  "The daemon does not answer. `kinglet logs daemon` may say why; `kinglet stop` "
-                  "ends it.");
+      return fail(ErrorCode::kTimeout, "The daemon does not answer.");
     }
     char c = 0;
     const ssize_t n = ::recv(socket.get(), &c, 1, 0);
@@ -120,6 +122,26 @@ class FileLock {
   UniqueFd fd_;
 };
 
+/// The process that holds the daemon's lock, by what it wrote there (0: nothing yet); std::nullopt
+/// when nobody holds it.
+std::optional<pid_t> lock_holder(const Paths& paths) {
+  const UniqueFd fd(::open(paths.daemon_lock().c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
+  if (!fd.is_open() || ::flock(fd.get(), LOCK_SH | LOCK_NB) == 0) return std::nullopt;
+  std::array<char, 32> text{};
+  const ssize_t n = ::pread(fd.get(), text.data(), text.size(), 0);
+  pid_t pid = 0;
+  if (n > 0) std::from_chars(text.data(), text.data() + n, pid);
+  return pid;
+}
+
+/// For a daemon that does nothing any more.
+tl::unexpected<Error> unresponsive(pid_t pid, const std::string& what) {
+  const std::string number = std::to_string(pid);
+  return fail(ErrorCode::kTimeout,
+              "The daemon (process " + number + ") " + what +
+                  ". `kinglet logs daemon` may say why; `kill -9 " + number + "` ends it.");
+}
+
 /// Starts a daemon of its own session and waits until it listens.
 Result<void> start_daemon(const Paths& paths, const std::vector<std::string>& arguments) {
   // A daemon that this process started before is dead by now; nobody else reaps it.
@@ -161,8 +183,12 @@ Result<DaemonConnection> connect_to_daemon(const Paths& paths, const Hello& hell
       static_cast<ssize_t>(line.size())) {
     return fail(ErrorCode::kUnavailable, "The daemon is finishing.");
   }
-  const std::string answer = TRY(read_line(connection.socket));
-  connection.welcome = TRY(read_welcome(answer));
+  const auto answer = read_line(connection.socket);
+  if (!answer && answer.error().code == ErrorCode::kTimeout) {
+    return unresponsive(connection.pid, "does not answer");
+  }
+  if (!answer) return tl::unexpected(answer.error());
+  connection.welcome = TRY(read_welcome(*answer));
   if (connection.welcome.protocol != hello.protocol &&
       !is_newer(hello.version, connection.welcome.version)) {
     return fail(ErrorCode::kUnsupported,
@@ -178,14 +204,22 @@ Result<DaemonConnection> connect_or_start_daemon(const Paths& paths,
                                                  const std::vector<std::string>& arguments) {
   const auto lock = TRY(FileLock::take(paths.start_lock()));
   // A daemon may finish (idle) just as we come, or be started by hand: another round sorts it out.
-  constexpr int kMaxRounds = 3;
+  constexpr int kMaxStarts = 3;
+  const auto until = Clock::now() + kAnswerTime;
   Result<void> started;
-  for (int round = 0;; ++round) {
+  for (int n_starts = 0;;) {
     auto connection = connect_to_daemon(paths, hello);
     const bool is_old = connection && is_newer(hello.version, connection->welcome.version);
     if (connection && !is_old) return connection;
     if (!is_old && connection.error().code != ErrorCode::kUnavailable) return connection;
-    if (round == kMaxRounds) {
+    // While one that no longer listens finishes, or one does not listen yet, another is refused.
+    const auto holder = is_old ? std::nullopt : lock_holder(paths);
+    if (holder && Clock::now() < until) {
+      std::this_thread::sleep_for(kPause);
+      continue;
+    }
+    if (holder && *holder > 0) return unresponsive(*holder, "neither serves nor ends");
+    if (n_starts++ == kMaxStarts) {
       if (!started) return tl::unexpected(started.error());
       return fail(ErrorCode::kUnavailable,
                   "Daemons end as soon as they start. `kinglet logs` may say why.");
@@ -203,13 +237,14 @@ Result<bool> stop_daemon(const Paths& paths) {
   if (!connection && connection.error().code == ErrorCode::kUnavailable) return false;
   if (!connection) return tl::unexpected(connection.error());
   // The daemon closes the connection last of all; then it only has to let go of its lock.
-  if (!wait_readable(connection->socket.get(), Clock::now() + kAnswerTime)) {
-    return fail(ErrorCode::kTimeout,
-                "The daemon (process " + std::to_string(connection->pid) +
-                    ") does not finish. End it with `kill -9 " + std::to_string(connection->pid) +
-                    "`.");
+  const auto until = Clock::now() + kAnswerTime;
+  bool has_ended = wait_readable(connection->socket.get(), until);
+  // An editor that wants a completion may have started the next daemon, which holds the lock then.
+  while (has_ended && lock_holder(paths) == connection->pid) {
+    if (Clock::now() > until) has_ended = false;
+    std::this_thread::sleep_for(kPause);
   }
-  TRY(FileLock::take(paths.daemon_lock()));
+  if (!has_ended) return unresponsive(connection->pid, "does not finish");
   return true;
 }
 

@@ -28,7 +28,8 @@ Result<DaemonConnection> connect_to_daemon(const Paths& paths, const Hello& hell
 
 /// The same, and starts a daemon when there is none, or when there is one older than this program
 /// (which is asked to finish first). `arguments` are those of `kinglet daemon`.
-/// Errors: as above; kUnavailable when a daemon does not start, with the place of its log.
+/// Errors: as above; kUnavailable when a daemon does not start, with the place of its log; kTimeout
+/// when one holds the daemon's lock for ten seconds without listening.
 Result<DaemonConnection> connect_or_start_daemon(const Paths& paths,
                                                  const Hello& hello,
                                                  const std::vector<std::string>& arguments);

@@ -156,8 +156,10 @@ class Relay {
 
   void take_from_editor(std::string body) {
     if (auto message = replay_.from_editor(std::move(body))) to_daemon_.push(*message);
+    if (is_connected_) return;
     // Whoever stopped the daemon may have wanted its memory: a new one comes once it is needed.
-    if (!is_connected_ && !replay_.is_over()) reconnect();
+    if (!replay_.is_over()) return reconnect();
+    answer_open_requests();
   }
 
   static std::string parse_error(const std::string& message) {
@@ -193,13 +195,16 @@ class Relay {
     to_daemon_.clear();
     for (const auto& message : replay_.daemon_lost())
       to_editor_.push(message);
-    if (replay_.is_over()) {
-      for (const auto& message : replay_.give_up("The session is over."))
-        to_editor_.push(message);
-    }
+    if (replay_.is_over()) answer_open_requests();
     if (has_input_ended_) return end();
     spdlog::warn("the daemon went away");
     if (!replay_.is_over() && replay_.has_open_requests()) reconnect();
+  }
+
+  /// After `shutdown` no daemon is started for them.
+  void answer_open_requests() {
+    for (const auto& message : replay_.give_up("The session is over."))
+      to_editor_.push(message);
   }
 
   void reconnect() {

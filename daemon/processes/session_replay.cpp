@@ -22,10 +22,6 @@ std::string own_id(int generation, std::string_view what) {
   return std::string(kOwnIds) + std::to_string(generation) + "-" + std::string(what);
 }
 
-bool is_own_id(const Json& id) {
-  return id.is_string() && id.get_ref<const std::string&>().rfind(kOwnIds, 0) == 0;
-}
-
 const Json& member(const Json& object, const char* name) {
   static const Json kNull;
   if (!object.is_object()) return kNull;
@@ -87,6 +83,7 @@ std::string encoding_of(const Json& initialize_result) {
 
 std::optional<std::string> SessionReplay::from_editor(std::string body) {
   const auto message = lsp::parse_json(body);
+  bool is_understood = false;
   if (message && member(*message, "jsonrpc") == "2.0") {
     if (is_response(*message)) return answer_to_daemon(*message, std::move(body));
     const std::string method = string_member(*message, "method");
@@ -94,13 +91,16 @@ std::optional<std::string> SessionReplay::from_editor(std::string body) {
     if (!method.empty() && is_request_id(id)) {
       note_request(method, id, body);
       if (method == "initialize" && initialize_.is_null()) initialize_ = *message;
+      is_understood = true;
     } else if (!method.empty() && !message->contains("id")) {
       note_notification(method, member(*message, "params"));
+      is_understood = true;
     }
   }
-  // What cannot be understood goes on too: the daemon has the right error for it.
-  if (!is_connected_) return std::nullopt;
-  return body;
+  if (is_connected_) return body;
+  // What cannot be understood goes on too, to the next daemon: it has the right error for it.
+  if (!is_understood) not_understood_.push_back(std::move(body));
+  return std::nullopt;
 }
 
 void SessionReplay::note_request(const std::string& method,
@@ -179,7 +179,7 @@ Result<std::optional<std::string>> SessionReplay::from_daemon(std::string body) 
   if (!message || !message->is_object()) return std::nullopt;  // no daemon of ours sends that
   const Json& id = member(*message, "id");
   if (is_response(*message)) {
-    if (is_own_id(id)) {
+    if (generation_ > 1 && id == own_id(generation_, "initialize")) {
       TRY(check_takeover(*message));
       return std::nullopt;
     }
@@ -321,6 +321,8 @@ std::vector<std::string> SessionReplay::daemon_found() {
     out.push_back(open.body);
     if (open.is_cancelled) out.push_back(notification("$/cancelRequest", {{"id", open.id}}));
   }
+  for (std::string& body : std::exchange(not_understood_, {}))
+    out.push_back(std::move(body));
   return out;
 }
 

@@ -87,7 +87,8 @@ class SessionReplay {
   bool has_exited_ = false;
   std::optional<lsp::Json> settings_;  // the last didChangeConfiguration's params
   lsp::Documents documents_;
-  std::vector<OpenRequest> open_;  // in the order they came
+  std::vector<OpenRequest> open_;            // in the order they came
+  std::vector<std::string> not_understood_;  // messages that came while there was no daemon
 
   // What this daemon has made the editor hold. Ids and tokens by their JSON text.
   std::map<std::string, lsp::Json> asked_;            // our id of its request → its id

@@ -4,6 +4,8 @@
 #include <sstream>
 #include <thread>
 
+#include <fcntl.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -88,6 +90,24 @@ class OldDaemon {
   UniqueFd listener_{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
   std::vector<std::string> purposes_;
   std::thread thread_;
+};
+
+/// A daemon's lock, as somebody holds it who does not listen.
+class DaemonLock {
+ public:
+  DaemonLock(const Home& home, pid_t pid) {
+    std::filesystem::create_directory(home.paths().runtime);
+    std::filesystem::permissions(home.paths().runtime, std::filesystem::perms::owner_all);
+    const std::string file = home.paths().daemon_lock().string();
+    fd_ = UniqueFd(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+    REQUIRE(::flock(fd_.get(), LOCK_EX | LOCK_NB) == 0);
+    const std::string text = std::to_string(pid);
+    REQUIRE(::pwrite(fd_.get(), text.data(), text.size(), 0) > 0);
+  }
+  void release() const { ::flock(fd_.get(), LOCK_UN); }
+
+ private:
+  UniqueFd fd_;
 };
 
 }  // namespace
@@ -273,6 +293,59 @@ TEST_SUITE("daemon/processes/life_cycle") {
     std::filesystem::create_directories(home.paths().socket() / "occupied");
     CHECK(editor.call("kinglet/status", nullptr)["error"]["code"].is_number());
     CHECK(editor.process().wait() == 1);
+  }
+
+  TEST_CASE("an editor that quits after the daemon has gone hears its goodbye") {
+    const Home home;
+    Editor editor(home);
+    editor.initialize(home.folder());
+    CHECK(home.run({"stop"}).exit_code == 0);
+    CHECK(editor.quit() == 0);
+    CHECK(home.status().is_null());
+  }
+
+  TEST_CASE("a message that breaks the rules gets its error though the daemon has gone") {
+    const Home home;
+    Editor editor(home);
+    editor.initialize(home.folder());
+    CHECK(home.run({"stop"}).exit_code == 0);
+    editor.send({{"id", 7}, {"method", "kinglet/status"}});
+    CHECK(editor.response(7)["error"]["code"] == -32600);
+    CHECK(editor.quit() == 0);
+  }
+
+  TEST_CASE("while a daemon finishes slowly, the next one is waited for") {
+    const Home home;
+    const DaemonLock finishing(home, ::getpid());
+    Editor editor(home);
+    const int id = editor.request("initialize", {{"capabilities", Json::object()}});
+    std::this_thread::sleep_for(std::chrono::seconds(1));
+    finishing.release();
+    CHECK(editor.response(id)["result"]["serverInfo"]["name"] == "Kinglet");
+    editor.notify("initialized", Json::object());
+    CHECK(editor.quit() == 0);
+  }
+
+  TEST_CASE("stop does not wait for the end of a daemon that was started meanwhile") {
+    const Home home;
+    OldDaemon old(home);
+    const DaemonLock of_the_next(home, 1);
+    const auto stop = home.run({"stop"});
+    CHECK(stop.exit_code == 0);
+    CHECK(stop.output == "The daemon has finished.\n");
+    CHECK(old.purposes() == std::vector<std::string>{"stop"});
+  }
+
+  TEST_CASE("a daemon that does not answer is named, with what ends it") {
+    const Home home;
+    RunningDaemon daemon(home);
+    daemon.process().signal(SIGSTOP);
+    const std::string pid = std::to_string(daemon.process().pid());
+    const auto stop = home.run({"stop"});
+    CHECK(stop.exit_code == 1);
+    CHECK(stop.output == "kinglet: The daemon (process " + pid +
+                             ") does not answer. `kinglet logs daemon` may say why; `kill -9 " +
+                             pid + "` ends it.\n");
   }
 
   TEST_CASE("standalone needs no daemon and leaves nothing behind") {

@@ -223,6 +223,29 @@ TEST_SUITE("daemon/session_replay") {
                                                         "$/cancelRequest"});
   }
 
+  TEST_CASE("what cannot be understood while there is no daemon waits for the next one's error") {
+    ByHand session;
+    session.replay.daemon_lost();
+    const std::string without_version = R"({"id":7,"method":"kinglet/status"})";
+    CHECK(session.replay.from_editor(without_version) == std::nullopt);
+    const auto out = session.replay.daemon_found();
+    REQUIRE(out.size() == 3);
+    CHECK(out.back() == without_version);
+    session.replay.daemon_lost();
+    CHECK(session.replay.daemon_found().size() == 2);
+  }
+
+  TEST_CASE("an id of the editor's that looks like the relay's is the editor's") {
+    ByHand session;
+    const Json id = "kinglet-relay-1-initialize";
+    session.send(request(id, "kinglet/status", nullptr));
+    CHECK(session.receive(reply(id, 5)) == to_text(reply(id, 5)));
+    session.replay.daemon_lost();
+    CHECK(session.replay.daemon_found().size() == 2);
+    session.send(request(id, "kinglet/status", nullptr));
+    CHECK(session.receive(reply(id, 6)) == to_text(reply(id, 6)));
+  }
+
   TEST_CASE("what was cancelled is answered as cancelled, not repeated") {
     ByHand session;
     session.send(request(1, "textDocument/inlineCompletion", nullptr));
