@@ -35,18 +35,22 @@ std::string indented(std::string_view lines) {
   return out;
 }
 
-/// What is wrong with the verb, if anything. CLI11 would only say that one is needed.
+/// What is wrong with the first word, if anything. CLI11 would only say that a verb is needed.
 std::optional<std::string> unknown_verb(std::span<char* const> words) {
-  if (words.empty() || *words.front() == '-') return std::nullopt;
-  const std::string_view verb = words.front();
+  const std::string_view verb = words.empty() ? "" : words.front();
+  if (verb == "-h" || verb == "--help" || verb == "--version") return std::nullopt;
   std::string known;
   for (const Command& command : all_commands()) {
     if (command.name == verb) return std::nullopt;
     if (command.audience != Audience::kPeople) continue;
     known.append(known.empty() ? "" : ", ").append(command.name);
   }
-  return "There is no verb \"" + std::string(verb) + "\". The verbs are " + known +
-         "; `kinglet --help` says what they do.";
+  const std::string the_verbs = "The verbs are " + known + "; `kinglet --help` says what they do.";
+  if (verb.empty()) return "A verb is missing. " + the_verbs;
+  if (verb.front() == '-') {
+    return "There is no flag " + std::string(verb) + " before a verb. " + the_verbs;
+  }
+  return "There is no verb \"" + std::string(verb) + "\". " + the_verbs;
 }
 
 int report(const Error& error) {

@@ -1,5 +1,8 @@
 // `kinglet doctor`: one function per thing that can be wrong.
+#include <algorithm>
 #include <array>
+#include <cctype>
+#include <charconv>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
@@ -122,6 +125,28 @@ Result<json> probe_devices_apart() {
   return devices;
 }
 
+/// Whether the configured device, part of a name or a number from 0, is among those that were
+/// found.
+bool is_there(const std::string& wish, const json& backends) {
+  const auto is_same = [](unsigned char a, unsigned char b) {
+    return std::tolower(a) == std::tolower(b);
+  };
+  const auto is_in = [&](const std::string& name) {
+    return std::ranges::search(name, wish, is_same).begin() != name.end();
+  };
+  for (const auto& backend : backends) {
+    if (backend["backend"] != "vulkan") continue;
+    std::size_t n = 0;
+    const auto [end, error] = std::from_chars(wish.data(), wish.data() + wish.size(), n);
+    const bool is_number = error == std::errc() && end == wish.data() + wish.size();
+    if (is_number) return n < backend["devices"].size();
+    for (const auto& device : backend["devices"]) {
+      if (is_in(device["name"]) || is_in(device["driver"])) return true;
+    }
+  }
+  return false;
+}
+
 Findings check_devices(const Config& config) {
   const auto backends = probe_devices_apart();
   if (!backends) return {{Level::kProblem, "devices", backends.error().message}};
@@ -145,6 +170,13 @@ Findings check_devices(const Config& config) {
                           "No device. Install a driver for your GPU (mesa-vulkan-drivers on "
                           "Debian), or leave \"backend\" on \"auto\": the CPU computes then."});
     }
+  }
+  if (config.backend != "cpu" && !config.device.empty() && !is_there(config.device, *backends)) {
+    findings.push_back({config.backend == "vulkan" ? Level::kProblem : Level::kNote,
+                        "device",
+                        "No Vulkan device is called \"" + config.device +
+                            "\". Set \"device\" in config.json to part of a name above, or leave "
+                            "it out."});
   }
   return findings;
 }

@@ -33,21 +33,21 @@ Result<int> run(const Options& options) {
   // An editor that is gone shows as an error of writing.
   std::signal(SIGPIPE, SIG_IGN);
   const auto paths = TRY(find_paths());
-  UniqueFd input(STDIN_FILENO);
-  UniqueFd output(STDOUT_FILENO);
+  // A daemon that was started with a wrong flag would only be seen not to start.
+  TRY(options.settings.check());
+  TRY(make_folders(paths));
   if (options.standalone) {
-    TRY(make_folders(paths));
     auto loaded = TRY(load_config(paths, options.settings));
-    return run_standalone(std::move(input),
-                          std::move(output),
+    return run_standalone(UniqueFd(STDIN_FILENO),
+                          UniqueFd(STDOUT_FILENO),
                           options.settings.as_json(),
                           {.services = make_services_options(paths, std::move(loaded))});
   }
   const Hello hello{.version = kVersion,
                     .purpose = Purpose::kLsp,
                     .settings = lsp::to_text(options.settings.as_json())};
-  return run_relay({.input = std::move(input),
-                    .output = std::move(output),
+  return run_relay({.input = UniqueFd(STDIN_FILENO),
+                    .output = UniqueFd(STDOUT_FILENO),
                     .connect = [&]() -> Result<UniqueFd> {
                       // Each time: `kinglet purge` may have deleted them since.
                       TRY(make_folders(paths));

@@ -11,6 +11,14 @@ void SettingsFlags::add_to(CLI::App& app) {
   app.add_option("--log-level", log_level_, "error, warn, info or debug");
 }
 
+Result<void> SettingsFlags::check() const {
+  Config unused;
+  const auto wrong =
+      apply_settings(as_json(), ConfigSource::kUser, "the command line's flags", unused);
+  if (!wrong.empty()) return fail(ErrorCode::kInvalidArgument, wrong.front());
+  return {};
+}
+
 nlohmann::json SettingsFlags::as_json() const {
   nlohmann::json settings = nlohmann::json::object();
   // The daemon's working folder is not the caller's.
@@ -34,11 +42,10 @@ std::vector<std::string> SettingsFlags::as_arguments() const {
 }
 
 Result<LoadedConfig> load_config(const Paths& paths, const SettingsFlags& flags) {
+  TRY(flags.check());
   LoadedConfig loaded;
   loaded.problems = apply_config_file(paths.config_file(), ConfigSource::kUser, loaded.config);
-  const auto wrong = apply_settings(
-      flags.as_json(), ConfigSource::kUser, "the command line's flags", loaded.config);
-  if (!wrong.empty()) return fail(ErrorCode::kInvalidArgument, wrong.front());
+  apply_settings(flags.as_json(), ConfigSource::kUser, "the command line's flags", loaded.config);
   return loaded;
 }
 

@@ -19,6 +19,8 @@ class SettingsFlags {
   /// Adds --model, --backend, --device and --log-level to a verb.
   void add_to(CLI::App& app);
 
+  /// Errors: kInvalidArgument when a flag's value is wrong.
+  Result<void> check() const;
   /// What was given, as settings; paths are made absolute.
   nlohmann::json as_json() const;
   /// What was given, as arguments for another process.

@@ -194,7 +194,13 @@ Result<int> run(const TryOptions& options) {
                        {"languageId", "plaintext"},
                        {"version", 1},
                        {"text", site.before + site.after}}}}));
-  show_status(screen, TRY(server.request("kinglet/ready", Json::object())));
+  const Json status = TRY(server.request("kinglet/ready", Json::object()));
+  if (status["repositories"].empty()) {
+    return fail(ErrorCode::kUnavailable,
+                "completions are turned off here: \"enabled\" is false in config.json or in the "
+                "repository's own .kinglet.json");
+  }
+  show_status(screen, status);
   const Json place = {{"textDocument", {{"uri", uri}}},
                       {"position", {{"line", site.line}, {"character", site.column}}}};
   show_context(screen, TRY(server.request("kinglet/context", place)));

@@ -1,9 +1,13 @@
 // The verbs, as a person types them.
 #include "daemon/commands/command.h"
 
+#include <algorithm>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <regex>
+#include <set>
+#include <sstream>
 
 #include <doctest/doctest.h>
 
@@ -40,6 +44,26 @@ TEST_SUITE("daemon/commands") {
     }
   }
 
+  TEST_CASE("every file of a verb has its row") {
+    const std::regex definition("\nAction (\\w+)_command\\(");
+    std::set<std::string> in_files;
+    for (const auto& entry :
+         std::filesystem::directory_iterator(KINGLET_SOURCE_DIR "/daemon/commands")) {
+      std::ostringstream text;
+      text << std::ifstream(entry.path()).rdbuf();
+      std::smatch match;
+      const std::string source = text.str();
+      if (!std::regex_search(source, match, definition)) continue;
+      std::string name = match[1];
+      std::ranges::replace(name, '_', '-');
+      in_files.insert(name);
+    }
+    std::set<std::string> in_rows;
+    for (const Command& command : all_commands())
+      in_rows.emplace(command.name);
+    CHECK(in_files == in_rows);
+  }
+
   TEST_CASE("--version; wrong usage is 2") {
     const Home home;
     CHECK(home.run({"--version"}).output == std::string("kinglet ") + kVersion + "\n");
@@ -66,6 +90,9 @@ TEST_SUITE("daemon/commands") {
     CHECK(outcome.output ==
           "kinglet: There is no verb \"nope\". The verbs are lsp, try, doctor, status, stop, logs, "
           "purge, daemon, generate, logits, tokenize; `kinglet --help` says what they do.\n");
+    CHECK(contains(home.run({"--nope"}).output,
+                   "kinglet: There is no flag --nope before a verb. The verbs are lsp, "));
+    CHECK(contains(home.run({}).output, "kinglet: A verb is missing. The verbs are lsp, "));
   }
 
   TEST_CASE("status: a socket that cannot be reached is not called a daemon that does not run") {
@@ -80,11 +107,29 @@ TEST_SUITE("daemon/commands") {
 
   TEST_CASE("a wrong flag is an error that names what is expected") {
     const Home home;
-    const auto outcome = home.run({"daemon", "--backend", "metal"});
+    const std::string message =
+        "kinglet: \"backend\" in the command line's flags must be one of \"auto\" \"cpu\" "
+        "\"vulkan\", not \"metal\".\n";
+    for (const char* verb : {"daemon", "lsp"}) {
+      const auto outcome = home.run({verb, "--backend", "metal"});
+      CHECK(outcome.exit_code == 1);
+      CHECK(outcome.output == message);
+    }
+    // Its server says it.
+    std::ofstream(home / "a.c") << "int main(void) {\n  return sum(1, 2, 3);\n}\n";
+    const auto shown = home.run({"try", home.folder(), "--backend", "metal"});
+    CHECK(shown.exit_code == 1);
+    CHECK(contains(shown.output, message));
+  }
+
+  TEST_CASE("try: completions that are turned off are not shown as none") {
+    const Home home;
+    std::ofstream(home / "a.c") << "int main(void) {\n  return sum(1, 2, 3);\n}\n";
+    const auto outcome = home.run({"try", home.folder()});
+    INFO(outcome.output);
     CHECK(outcome.exit_code == 1);
-    CHECK(outcome.output ==
-          "kinglet: \"backend\" in the command line's flags must be one of \"auto\" \"cpu\" "
-          "\"vulkan\", not \"metal\".\n");
+    CHECK(
+        contains(outcome.output, "kinglet: completions are turned off here: \"enabled\" is false"));
   }
 
   TEST_CASE("doctor: all well, with the model that comes along") {
@@ -110,6 +155,16 @@ TEST_SUITE("daemon/commands") {
     CHECK(contains(outcome.output, "PROBLEM  config   Unknown key \"treads\""));
     CHECK(contains(outcome.output, "is open to other users. Check what is in it and remove it"));
     CHECK(contains(outcome.output, "\n3 things to mend.\n"));
+  }
+
+  TEST_CASE("doctor: a device that is not there") {
+    const Home home;
+    home.write_config({{"backend", "vulkan"}, {"device", "no such card"}});
+    const auto outcome = home.run({"doctor"});
+    INFO(outcome.output);
+    CHECK(outcome.exit_code == 1);
+    CHECK(
+        contains(outcome.output, "PROBLEM  device   No Vulkan device is called \"no such card\"."));
   }
 
   TEST_CASE("doctor: a file that is no model") {
