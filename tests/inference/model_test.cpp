@@ -104,8 +104,9 @@ TEST_SUITE("inference/model") {
     GgufWriter other = synthetic_gguf({});
     other.remove_value("general.architecture");
     other.put_string("general.architecture", "mamba");
-    CHECK(contains(error_of(other, ErrorCode::kUnsupported),
-                   "general.architecture is 'mamba'; Kinglet runs gemma, gemma2, granite, llama, phi3, "));
+    CHECK(contains(
+        error_of(other, ErrorCode::kUnsupported),
+        "general.architecture is 'mamba'; Kinglet runs gemma, gemma2, granite, llama, phi3, "));
 
     GgufWriter scaled = synthetic_gguf({});
     scaled.put_string("phi3.rope.scaling.type", "dynamic");
@@ -125,6 +126,102 @@ TEST_SUITE("inference/model") {
         "blk.0.attn_qkv.bias", TensorType::kF32, {256}, std::vector<float>(256, 0.0F));
     CHECK(contains(error_of(writer, ErrorCode::kUnsupported),
                    "tensor blk.0.attn_qkv.bias is not part of the architecture phi3"));
+  }
+
+  TEST_CASE("each architecture refuses the tensors that only others have") {
+    const struct {
+      const char* architecture;
+      const char* tensor;
+      std::uint64_t n;
+    } cases[] = {
+        {"qwen3", "blk.0.attn_q.bias", 128},
+        {"llama", "blk.1.attn_q_norm.weight", 32},
+        {"qwen2", "blk.0.attn_output.bias", 128},
+        {"gemma", "blk.0.post_ffw_norm.weight", 128},
+        {"gemma2", "output_norm.bias", 128},
+        {"starcoder2", "blk.0.ffn_gate.weight", 128},
+        {"granite", "rope_factors_long.weight", 16},
+    };
+    for (const auto& c : cases) {
+      CAPTURE(c.architecture);
+      GgufWriter writer = synthetic_gguf({.architecture = c.architecture});
+      writer.add_floats(c.tensor, TensorType::kF32, {c.n}, std::vector<float>(c.n, 1.0F));
+      CHECK(contains(error_of(writer, ErrorCode::kUnsupported),
+                     "tensor " + std::string(c.tensor) + " is not part of the architecture " +
+                         c.architecture));
+    }
+  }
+
+  TEST_CASE("a bias that an architecture needs is missed by name, an optional one is not") {
+    const auto without = [](SyntheticModel shape, std::string_view name) {
+      GgufWriter writer = synthetic_gguf(shape);
+      const auto n =
+          std::erase_if(writer.tensors, [&](const auto& tensor) { return tensor.name == name; });
+      CHECK(n == 1);
+      return error_of(writer, ErrorCode::kCorrupt);
+    };
+    CHECK(contains(without({.architecture = "qwen2"}, "blk.1.attn_k.bias"),
+                   "tensor blk.1.attn_k.bias is missing"));
+    CHECK(contains(without({.architecture = "starcoder2"}, "output_norm.bias"),
+                   "tensor output_norm.bias is missing"));
+    CHECK(without({.architecture = "llama", .optional_biases = true}, "blk.1.attn_k.bias").empty());
+  }
+
+  TEST_CASE("numbers that files leave out are those the models were made with") {
+    const auto hyper_parameters = [](const GgufWriter& writer) {
+      const auto bytes = writer.bytes();
+      auto gguf = Gguf::parse(bytes, "model.gguf");
+      REQUIRE(gguf.has_value());
+      const auto model = Model::from_gguf(std::move(*gguf));
+      REQUIRE(model.has_value());
+      return (*model)->hyper_parameters();
+    };
+    GgufWriter gemma = synthetic_gguf({.architecture = "gemma2", .hidden = 144, .layers = 4});
+    gemma.remove_value("gemma2.attn_logit_softcapping");
+    gemma.remove_value("gemma2.final_logit_softcapping");
+    const auto h = hyper_parameters(gemma);
+    CHECK(h.attention_soft_cap == 50.0F);
+    CHECK(h.final_soft_cap == 30.0F);
+    CHECK(h.embedding_scale == 12.0F);
+    CHECK(h.attention_scale == doctest::Approx(1 / 6.0));
+    CHECK(window_of(h, 0) == 4096);
+    CHECK(window_of(h, 1) == 0);
+    CHECK(window_of(h, 2) == 4096);
+    CHECK(window_of(h, 3) == 0);
+
+    const auto starcoder = hyper_parameters(synthetic_gguf({.architecture = "starcoder2"}));
+    CHECK(window_of(starcoder, 0) == 4096);
+    CHECK(window_of(starcoder, 1) == 4096);
+    GgufWriter whole = synthetic_gguf({.architecture = "starcoder2"});
+    whole.put("starcoder2.attention.sliding_window", 0U);
+    CHECK(hyper_parameters(whole).sliding_window == 0);
+
+    const auto granite = hyper_parameters(synthetic_gguf({.architecture = "granite"}));
+    CHECK(granite.logit_scale == 0.125F);  // the file has the divisor
+  }
+
+  TEST_CASE("old and new keys of linear rope scaling mean the same") {
+    const auto factor_of = [](const GgufWriter& writer) {
+      const auto bytes = writer.bytes();
+      auto gguf = Gguf::parse(bytes, "model.gguf");
+      REQUIRE(gguf.has_value());
+      const auto model = Model::from_gguf(std::move(*gguf));
+      REQUIRE(model.has_value());
+      const auto factors = (*model)->rope_spec(RopeFactorSet::kShort).factors;
+      return factors.empty() ? 1.0 : factors.at(5);
+    };
+    const SyntheticModel plain{.architecture = "llama"};
+    CHECK(factor_of(synthetic_gguf(plain)) == 1.0);
+    for (const char* key : {"llama.rope.scale_linear", "llama.rope.scaling.factor"}) {
+      GgufWriter writer = synthetic_gguf(plain);
+      writer.put(key, 4.0F);
+      CHECK(factor_of(writer) == 4.0);
+      writer.put_string("llama.rope.scaling.type", "none");
+      CHECK(factor_of(writer) == 1.0);
+    }
+    GgufWriter none = synthetic_gguf(plain);
+    none.put("llama.rope.scaling.factor", 0.0F);  // so some converters write it
+    CHECK(factor_of(none) == 1.0);
   }
 
   TEST_CASE("a missing key or tensor is named") {
@@ -199,6 +296,34 @@ TEST_SUITE("inference/model") {
       CHECK(contains(error_of(with("phi3.rope.scaling.attn_factor", value), ErrorCode::kCorrupt),
                      "rope attention factor"));
     }
+    const struct {
+      const char* architecture;
+      const char* key;
+      const char* message;
+    } floats[] = {
+        {"llama", "llama.rope.scaling.factor", "rope scaling factor"},
+        {"gemma2", "gemma2.attn_logit_softcapping", "attention soft cap"},
+        {"gemma2", "gemma2.final_logit_softcapping", "final soft cap"},
+        {"granite", "granite.logit_scale", "logit scale"},
+        {"granite", "granite.embedding_scale", "embedding scale"},
+        {"granite", "granite.residual_scale", "residual scale"},
+        {"granite", "granite.attention.scale", "attention scale"},
+        {"starcoder2", "starcoder2.attention.layer_norm_epsilon", "norm epsilon"},
+        {"qwen2", "qwen2.rope.scaling.yarn_beta_fast", "rope YaRN beta_fast"},
+    };
+    for (const auto& c : floats) {
+      for (const float value : {nan, -1.0F, std::numeric_limits<float>::infinity()}) {
+        CAPTURE(c.key);
+        CAPTURE(value);
+        if (value > 0 && std::string_view(c.key) == "granite.logit_scale") continue;
+        CHECK(contains(
+            error_of(with(c.key, value, {.architecture = c.architecture}), ErrorCode::kCorrupt),
+            c.message));
+      }
+    }
+    CHECK(contains(error_of(with("granite.logit_scale", 0.0F, {.architecture = "granite"}),
+                            ErrorCode::kCorrupt),
+                   "logit scale"));
     GgufWriter writer = synthetic_gguf({.context = 512, .original_context = 128});
     std::erase_if(writer.tensors,
                   [](const auto& tensor) { return tensor.name == "rope_factors_long.weight"; });
