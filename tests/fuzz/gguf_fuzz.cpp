@@ -1,14 +1,14 @@
 #include "tests/fuzz/gguf_fuzz.h"
 
-#include <algorithm>
 #include <cstdlib>
-#include <cstring>
 #include <memory>
-#include <random>
 #include <string>
 #include <string_view>
+#include <utility>
 
+#include "inference/backend.h"
 #include "inference/gguf.h"
+#include "inference/model.h"
 #include "inference/tokenizer/tokenizer.h"
 #include "inference/vocabulary_from_gguf.h"
 #include "tests/inference/synthetic_gguf.h"
@@ -63,8 +63,40 @@ void use_vocabulary(const Gguf& gguf) {
   }
 }
 
-SyntheticModel small_model() {
+/// A model that is accepted keeps its promises to the backends, and computes or says why not.
+void use_model(Gguf&& gguf) {
+  const std::string name = gguf.name();
+  const auto model = inference::Model::from_gguf(std::move(gguf));
+  if (!model) {
+    require(model.error().message.find(name) == 0);
+    return;
+  }
+  const auto& h = (*model)->hyper_parameters();
+  for (std::size_t role = 0; role < inference::kRoleCount; ++role) {
+    for (std::uint32_t layer = 0; layer < h.n_layers; ++layer) {
+      const auto* weight = (*model)->weight(static_cast<inference::Role>(role), layer);
+      if (weight == nullptr) continue;
+      require(weight->data.size() == weight->n_rows * weight->row_bytes());
+      require(weight->format->bytes_of(weight->n_columns) == weight->row_bytes());
+    }
+  }
+  const auto* cpu = inference::find_backend("cpu");
+  const auto executor = cpu->create(*model, {.n_kv_tokens = 32, .chunk_tokens = 2, .n_threads = 1});
+  if (!executor) {
+    require(!executor.error().message.empty());
+    return;
+  }
+  auto sequence = (*executor)->new_sequence({.max_tokens = 3});
+  if (!sequence) return;
+  const std::vector<inference::TokenId> tokens = {0, 0, 0};
+  std::vector<float> logits(h.n_vocabulary);
+  require(
+      (*executor)->forward(*sequence, tokens, inference::LogitsWanted::kLast, logits).has_value());
+}
+
+SyntheticModel small_model(std::string architecture) {
   SyntheticModel model;
+  model.architecture = std::move(architecture);
   model.hidden = 32;
   model.layers = 1;
   model.heads = 2;
@@ -76,66 +108,6 @@ SyntheticModel small_model() {
   model.type = inference::TensorType::kQ4_0;
   model.embedding_type = inference::TensorType::kQ8_0;
   return model;
-}
-
-/// Numbers at which sizes and counts go wrong.
-std::uint64_t awkward_number(std::mt19937_64& random) {
-  constexpr std::uint64_t kNumbers[] = {0,
-                                        1,
-                                        3,
-                                        31,
-                                        33,
-                                        0x7f,
-                                        0xff,
-                                        0x7fff'ffff,
-                                        0x8000'0000,
-                                        0xffff'ffff,
-                                        0x1'0000'0000,
-                                        0x0fff'ffff'ffff'ffff,
-                                        0x4000'0000'0000'0000,
-                                        0x7fff'ffff'ffff'ffff,
-                                        0x8000'0000'0000'0000,
-                                        0xffff'ffff'ffff'ffe0,
-                                        0xffff'ffff'ffff'ffff};
-  return kNumbers[random() % std::size(kNumbers)] + (random() % 4 == 0 ? random() % 64 : 0);
-}
-
-void spoil_field(GgufWriter& writer, std::mt19937_64& random) {
-  auto& value = writer.values[random() % writer.values.size()];
-  auto& tensor = writer.tensors[random() % writer.tensors.size()];
-  switch (random() % 10) {
-    case 0:
-      writer.n_values = awkward_number(random);
-      break;
-    case 1:
-      writer.n_tensors = awkward_number(random);
-      break;
-    case 2:
-      value.type = static_cast<std::uint32_t>(random() % 15);
-      break;
-    case 3:
-      spoil_bytes(value.bytes, random());
-      break;
-    case 4:
-      value.key = writer.values[random() % writer.values.size()].key;
-      break;
-    case 5:
-      tensor.type = static_cast<std::uint32_t>(random() % 40);
-      break;
-    case 6:
-      tensor.shape.resize(random() % 6, awkward_number(random));
-      break;
-    case 7:
-      if (!tensor.shape.empty()) {
-        tensor.shape[random() % tensor.shape.size()] = awkward_number(random);
-      }
-      break;
-    case 8:
-      tensor.offset = awkward_number(random) & ~std::uint64_t{random() % 2 == 0 ? 31U : 0U};
-      break;
-    default:
-      tensor.name = writer.tensors[random() % writer.tensors.size()].name;
-  }
 }
 
 }  // namespace
@@ -154,57 +126,35 @@ bool use_gguf(std::span<const std::byte> bytes) {
   }
   require(before == nullptr || gguf->data_offset() < gguf->n_bytes());
   use_vocabulary(*gguf);
+  const auto finite = gguf->check_finite();
+  require(finite || finite.error().message.find("fuzzed.gguf: tensor '") == 0);
+  use_model(Gguf::parse(bytes, "fuzzed.gguf").value());
   return true;
 }
 
-Bytes good_gguf() {
-  return synthetic_gguf(small_model()).bytes();
-}
-
-Bytes spoiled_gguf(std::uint64_t seed) {
-  static const GgufWriter kGood = synthetic_gguf(small_model());
-  std::mt19937_64 random(seed);
-  GgufWriter writer = kGood;
-  for (std::uint64_t n = random() % 3 + 1; n > 0; --n)
-    spoil_field(writer, random);
-  Bytes bytes = writer.bytes();
-  if (random() % 3 == 0) spoil_bytes(bytes, random());
-  return bytes;
-}
-
-void spoil_bytes(Bytes& bytes, std::uint64_t seed) {
-  std::mt19937_64 random(seed);
-  for (std::uint64_t n = random() % 4 + 1; n > 0 && !bytes.empty(); --n) {
-    // Three times in four near the front, where the lengths are.
-    const std::size_t range =
-        random() % 4 == 0 ? bytes.size() : std::min<std::size_t>(bytes.size(), 4096);
-    const std::size_t at = random() % range;
-    const std::size_t length = std::min<std::size_t>(random() % 64, bytes.size() - at);
-    const auto begin = bytes.begin() + static_cast<std::ptrdiff_t>(at);
-    switch (random() % 6) {
-      case 0:
-        bytes[at] ^= static_cast<std::byte>(1U << random() % 8);
-        break;
-      case 1:
-        bytes[at] = static_cast<std::byte>(random());
-        break;
-      case 2:
-      case 3: {
-        const std::uint64_t number = awkward_number(random);
-        const std::size_t size =
-            std::min<std::size_t>(random() % 2 == 0 ? 8 : 4, bytes.size() - at);
-        std::memcpy(&bytes[at], &number, size);
-        break;
-      }
-      case 4:
-        bytes.erase(begin, begin + static_cast<std::ptrdiff_t>(length));
-        break;
-      default: {
-        const Bytes copy(begin, begin + static_cast<std::ptrdiff_t>(length));
-        bytes.insert(begin, copy.begin(), copy.end());
-      }
-    }
+std::vector<GgufWriter> good_ggufs() {
+  std::vector<GgufWriter> files;
+  for (const auto* architecture : inference::all_architectures()) {
+    files.push_back(synthetic_gguf(small_model(std::string(architecture->name))));
   }
+  // A vocabulary of the other kind, alone.
+  GgufWriter& file = files.emplace_back();
+  file.put_string("general.architecture", "qwen2");
+  file.put_string("tokenizer.ggml.model", "gpt2");
+  file.put_string("tokenizer.ggml.pre", "qwen2");
+  const std::vector<std::string> tokens = {
+      "a", "b", "c", "\u0120", "ab", "\u0120ab", "abc", "<|endoftext|>", "<|fim_prefix|>", "//"};
+  file.put_strings("tokenizer.ggml.tokens", tokens);
+  const std::vector<std::int32_t> kinds = {1, 1, 1, 1, 1, 1, 1, 3, 3, 4};
+  file.put_array<std::int32_t>("tokenizer.ggml.token_type", kinds);
+  const std::vector<std::string> merges = {"a b", "\u0120 ab", "ab c"};
+  file.put_strings("tokenizer.ggml.merges", merges);
+  file.put<std::uint32_t>("tokenizer.ggml.eos_token_id", 7);
+  return files;
+}
+
+Bytes good_gguf() {
+  return synthetic_gguf(small_model("phi3")).bytes();
 }
 
 }  // namespace kinglet::test

@@ -13,7 +13,9 @@
 #include <malloc.h>
 
 #include "inference/gguf.h"
+#include "inference/vocabulary_from_gguf.h"
 #include "tests/fuzz/gguf_fuzz.h"
+#include "tests/fuzz/gguf_mutations.h"
 
 namespace {
 
@@ -57,6 +59,16 @@ void operator delete[](void* memory, std::size_t) noexcept {
 namespace kinglet::test {
 namespace {
 
+/// Good files in turn, with fields and perhaps bytes spoiled as the seed says.
+Bytes spoiled_gguf(std::uint64_t seed) {
+  static const std::vector<GgufWriter> kGood = good_ggufs();
+  GgufWriter file = kGood[seed % kGood.size()];
+  spoil_layout(file, seed);
+  Bytes bytes = file.bytes();
+  if (seed % 3 == 0) spoil_bytes(bytes, seed);
+  return bytes;
+}
+
 /// Most memory that was held at once while `bytes` were parsed, beyond what was held before.
 std::size_t memory_to_parse(std::span<const std::byte> bytes, bool& accepted) {
   const std::size_t before = live_bytes;
@@ -70,8 +82,21 @@ constexpr std::size_t kAllowance = std::size_t{16} << 20;
 }  // namespace
 
 TEST_SUITE("fuzz/gguf") {
-  TEST_CASE("the good file is accepted") {
+  TEST_CASE("good files are accepted") {
     CHECK(use_gguf(good_gguf()));
+    for (const GgufWriter& file : good_ggufs())
+      CHECK(use_gguf(file.bytes()));
+  }
+
+  TEST_CASE("the mutator takes a file apart and puts it together again") {
+    for (const GgufWriter& file : good_ggufs()) {
+      const Bytes bytes = file.bytes();
+      const auto layout = read_layout(bytes);
+      REQUIRE(layout.has_value());
+      CHECK(layout->bytes() == bytes);
+      CHECK(layout->values.size() == file.values.size());
+      CHECK(layout->tensors.size() == file.tensors.size());
+    }
   }
 
   TEST_CASE("a file cut at any byte of its header is refused") {
@@ -115,12 +140,33 @@ TEST_SUITE("fuzz/gguf") {
 
   TEST_CASE("spoiled fields and bytes are refused or harmless") {
     int n_accepted = 0;
-    constexpr int kRounds = 4000;
+    constexpr int kRounds = 2000;
     for (std::uint64_t seed = 0; seed < kRounds; ++seed)
       n_accepted += use_gguf(spoiled_gguf(seed));
     // The mutations are neither all deadly nor all without effect.
     CHECK(n_accepted > kRounds / 50);
     CHECK(n_accepted < kRounds / 2);
+  }
+
+  TEST_CASE("damage upon damage is refused or harmless") {
+    const std::vector<GgufWriter> good = good_ggufs();
+    int n_taken_apart = 0;
+    int n_accepted = 0;
+    for (std::uint64_t seed = 0; seed < 400; ++seed) {
+      Bytes bytes = good[seed % good.size()].bytes();
+      for (int step = 0; step < 8; ++step) {
+        auto layout = read_layout(bytes);
+        if (!layout) break;
+        spoil_layout(*layout, seed * 8 + static_cast<std::uint64_t>(step));
+        bytes = layout->bytes();
+        ++n_taken_apart;
+        n_accepted += use_gguf(bytes) ? 1 : 0;
+      }
+    }
+    // Neither the first damage nor the second ends it all.
+    CHECK(n_taken_apart > 1000);
+    CHECK(n_accepted > 100);
+    CHECK(n_accepted < n_taken_apart / 2);
   }
 
   TEST_CASE("refusing takes little memory and little time") {
@@ -133,6 +179,32 @@ TEST_SUITE("fuzz/gguf") {
     }
     CHECK(worst < kAllowance);
     CHECK(static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC / 500 < 0.05);
+  }
+
+  TEST_CASE("refusing a tokenizer takes little memory, too") {
+    constexpr std::uint32_t kTokens = 262'144;  // more than any model has
+    std::vector<std::string> tokens;
+    for (std::uint32_t i = 0; i < kTokens; ++i)
+      tokens.push_back("token" + std::to_string(i));
+    const auto file = [&](std::size_t n_kinds, std::uint32_t eos) {
+      GgufWriter writer;
+      writer.put_string("tokenizer.ggml.model", "llama");
+      writer.put_strings("tokenizer.ggml.tokens", tokens);
+      writer.put_array<float>("tokenizer.ggml.scores", std::vector<float>(kTokens));
+      writer.put_array<std::int32_t>("tokenizer.ggml.token_type",
+                                     std::vector<std::int32_t>(n_kinds, 1));
+      writer.put("tokenizer.ggml.eos_token_id", eos);
+      return writer.bytes();
+    };
+    for (const Bytes& bytes : {file(kTokens - 1, 0), file(kTokens, kTokens)}) {
+      const std::size_t before = live_bytes;
+      peak_bytes = before;
+      {
+        const auto gguf = inference::Gguf::parse(bytes, "counted.gguf").value();
+        CHECK_FALSE(inference::vocabulary_from_gguf(gguf));
+      }
+      CHECK(peak_bytes - before <= 2 * bytes.size() + kAllowance);
+    }
   }
 
   TEST_CASE("as many values, tensors or strings as are possible stay within the allowance") {
