@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <numeric>
 #include <type_traits>
@@ -82,6 +83,17 @@ Result<void> Gguf::check_finite() const {
     }
   }
   return {};
+}
+
+void Gguf::release(std::span<const std::byte> bytes) const {
+  const std::span<const std::byte> mapped = file_ ? file_->bytes() : std::span<const std::byte>();
+  const std::less<> before;
+  if (!mapped.empty() && !before(bytes.data(), mapped.data()) &&
+      before(bytes.data(), mapped.data() + mapped.size())) {
+    file_->release(bytes);
+  }
+  for (const Gguf& part : parts_)
+    part.release(bytes);
 }
 
 Result<void> Gguf::check_unchanged() const {

@@ -109,6 +109,10 @@ class Gguf {
   /// kNumeric when a tensor has a number that is Inf or NaN; names it. Reads all tensors.
   Result<void> check_finite() const;
 
+  /// Bytes of a tensor that are read no more, or seldom: see MappedFile::release(). Nothing happens
+  /// to bytes that parse() was given.
+  void release(std::span<const std::byte> bytes) const;
+
   /// kIo when the file, or that of a part, changed since open(); always fine for parse().
   Result<void> check_unchanged() const;
 

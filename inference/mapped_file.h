@@ -29,6 +29,10 @@ class MappedFile {
 
   std::span<const std::byte> bytes() const { return bytes_; }
 
+  /// Bytes of the mapping that are read no more, or seldom: their whole pages leave this process's
+  /// memory, and are read from the file again when they are touched. REQUIRES bytes of bytes().
+  void release(std::span<const std::byte> bytes) const;
+
   /// kIo when size or modification time of the file differ from those at open().
   Result<void> check_unchanged() const;
 

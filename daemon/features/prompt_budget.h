@@ -8,7 +8,7 @@
 
 namespace kinglet::daemon {
 
-/// Prompts on a software driver. Lavapipe took 65 s for 1,346 tokens of the starter model (6 M
+/// Prompts on a software driver. Lavapipe took 65 s for 1,346 tokens of the starter model (3 M
 /// weights) on two cores: there even this is many seconds, and a keystroke's few tokens are not.
 inline constexpr std::size_t kSoftwareGpuPromptTokens = 256;
 

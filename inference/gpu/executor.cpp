@@ -68,7 +68,7 @@ Result<void> check_room(const Model& model, const vulkan::Device& device, std::u
   return fail(ErrorCode::kOutOfMemory,
               model.name() + " needs " + mebibytes(needed) + " with its KV cache; " +
                   device.info().name + " has " + mebibytes(there) +
-                  ". Take a smaller model or context, an f16 cache, or the CPU backend");
+                  ". Take a smaller model or context, a smaller cache format, or the CPU backend");
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "inference/gguf.h"
 #include "inference/quant/block_format.h"
 
 namespace kinglet::inference::gpu {
@@ -123,6 +124,8 @@ Result<Weights> Weights::place(const vulkan::Device& device,
       vulkan::Buffer buffer = TRY(
           vulkan::Buffer::create(device, bytes.size(), vulkan::MemoryUse::kDevice, weight.name));
       TRY(vulkan::upload(device, buffer, 0, bytes));
+      // The device has them: no need for the file's pages to stay beside.
+      model.gguf().release(weight.data);
       address->second = buffer.address();
       weights.n_bytes_ += buffer.size();
       weights.buffers_.push_back(std::move(buffer));
