@@ -7,12 +7,15 @@
 #include <functional>
 #include <iterator>
 #include <memory>
+#include <optional>
 #include <sstream>
 #include <string>
 #include <vector>
 
+#include "inference/tokenizer/pre_tokenizers.h"
 #include "inference/tokenizer/tokenizer.h"
 #include "tests/inference/synthetic_gguf.h"
+#include "tests/inference/tokenizer/test_vocabulary.h"
 #include "tests/support/shared.h"
 #include "tests/support/skip.h"
 
@@ -70,6 +73,31 @@ std::vector<std::string> split(const std::string& text, const std::string& separ
   }
   parts.push_back(text.substr(from));
   return parts;
+}
+
+/// The vocabulary read from a file with the keys of a byte-level one; no rule where it is empty.
+Result<Vocabulary> from_keys(const test::ByteLevelVocabulary& vocabulary,
+                             const std::string& rule,
+                             const std::optional<std::vector<std::string>>& merges = {}) {
+  GgufWriter writer;
+  std::vector<std::int32_t> kinds;
+  for (const TokenKind kind : vocabulary.kinds)
+    kinds.push_back(static_cast<std::int32_t>(kind));
+  std::vector<std::string> lines;
+  for (const auto [left, right] : vocabulary.options.merges) {
+    lines.push_back(vocabulary.texts[static_cast<std::size_t>(left)] + " " +
+                    vocabulary.texts[static_cast<std::size_t>(right)]);
+  }
+  writer.put_string("general.architecture", "llama");
+  writer.put_string("tokenizer.ggml.model", "gpt2");
+  if (!rule.empty()) writer.put_string("tokenizer.ggml.pre", rule);
+  writer.put_strings("tokenizer.ggml.tokens", vocabulary.texts);
+  writer.put_array<std::int32_t>("tokenizer.ggml.token_type", kinds);
+  writer.put_strings("tokenizer.ggml.merges", merges.value_or(lines));
+  const test::Bytes bytes = writer.bytes();
+  const auto gguf = Gguf::parse(bytes, "m.gguf");
+  REQUIRE(gguf);
+  return vocabulary_from_gguf(*gguf);
 }
 
 Tokenizer open_tokenizer(const std::filesystem::path& path) {
@@ -214,6 +242,77 @@ TEST_SUITE("inference/vocabulary_from_gguf") {
     CHECK(refusal([](GgufWriter& w) {
             w.put_string("tokenizer.ggml.eot_token_id", "2");
           }).find("key 'tokenizer.ggml.eot_token_id' must hold an integer") != std::string::npos);
+  }
+
+  TEST_CASE("a byte-level vocabulary: merges, rule, and what a silent file means") {
+    test::ByteLevelVocabulary parts;
+    parts.merge("i", "n");
+    const TokenId eos = parts.add("<|endoftext|>", TokenKind::kControl);
+    for (const std::string name : {"qwen2", "llama-bpe"}) {
+      CAPTURE(name);
+      const auto vocabulary = from_keys(parts, name);
+      REQUIRE(vocabulary);
+      CHECK(vocabulary->tokenizer() == TokenizerKind::kByteLevelBpe);
+      CHECK(vocabulary->pre_tokenizer() == find_pre_tokenizer(name)->rule);
+      CHECK(vocabulary->merges().size() == 1);
+      CHECK(vocabulary->is_end_of_generation(eos));
+      CHECK(vocabulary->special().bos == kNoToken);
+      CHECK(vocabulary->add_bos() == (name == "llama-bpe"));
+      CHECK_FALSE(vocabulary->add_eos());
+      CHECK_FALSE(vocabulary->add_space_prefix());
+    }
+  }
+
+  TEST_CASE("what merging makes is text, however it looks; what it does not is none") {
+    test::ByteLevelVocabulary parts;
+    parts.merge("<", "s");
+    const TokenId made = parts.merge("<s", ">");
+    const TokenId named = parts.add("<fim_prefix>");  // marked as text by a bad converter
+    const TokenId added = parts.add("</s>", TokenKind::kUserDefined);
+    const TokenId think = parts.add("<think>", TokenKind::kUserDefined);
+    const TokenId filler = parts.add("[PAD261]", TokenKind::kUserDefined);
+    const TokenId bracket = parts.add("[PAD9]", TokenKind::kUserDefined);
+    const auto vocabulary = from_keys(parts, "starcoder");
+    REQUIRE(vocabulary);
+    CHECK(vocabulary->kind(made) == TokenKind::kNormal);
+    CHECK(vocabulary->special().bos == kNoToken);
+    CHECK(vocabulary->special().fim_pre == named);
+    CHECK(vocabulary->kind(named) == TokenKind::kControl);
+    CHECK(vocabulary->kind(added) == TokenKind::kControl);
+    CHECK(vocabulary->special().eos == added);
+    CHECK(vocabulary->kind(think) == TokenKind::kUserDefined);
+    REQUIRE(filler == 261);
+    CHECK(vocabulary->kind(filler) == TokenKind::kUnused);
+    CHECK(vocabulary->kind(bracket) == TokenKind::kUserDefined);  // not its own number
+  }
+
+  TEST_CASE("rules and merges that cannot be used are errors by name") {
+    test::ByteLevelVocabulary parts;
+    parts.merge("i", "n");
+    const auto message = [&](const std::string& rule, const std::vector<std::string>& merges) {
+      const auto vocabulary = from_keys(parts, rule, merges);
+      return vocabulary ? "" : vocabulary.error().message;
+    };
+    CHECK(message("qwen2", {"i n"}).empty());
+    CHECK(message("qwen99\x1b", {"i n"}) ==
+          "m.gguf: key 'tokenizer.ggml.pre' is 'qwen99\\x1b', a rule that is not supported; get a "
+          "model "
+          "with one of: " +
+              pre_tokenizer_names());
+    CHECK(
+        message("", {"i n"}) ==
+        "m.gguf: key 'tokenizer.ggml.pre' is missing, so that nobody knows how the model's text is "
+        "cut; get a file that was converted after May 2024");
+    for (const char* merge : {"in", "i", "", " ", "i x y", "xx n", "i  n"}) {
+      CAPTURE(merge);
+      CHECK(message("qwen2", {"i n", merge}) ==
+            "m.gguf: key 'tokenizer.ggml.merges' has an element 1 that is not two tokens; get "
+            "another "
+            "copy of the model");
+    }
+    CHECK(message("qwen2", {"n i"}) ==
+          "m.gguf: its tokenizer (keys tokenizer.ggml.*) cannot be used: merge 0 joins tokens 110 "
+          "and 105 to a text that is no token");
   }
 
   TEST_CASE("published vocabularies give the tokens of their reference vectors") {
