@@ -74,15 +74,17 @@ std::uint64_t Gguf::n_bytes() const {
 }
 
 Result<void> Gguf::check_finite() const {
-  for (const TensorInfo& tensor : tensors_) {
-    if (!tensor.format().all_finite(tensor.data)) {
-      return fail(ErrorCode::kNumeric,
-                  name_ + ": tensor " + quoted(tensor.name) +
-                      " has numbers that are infinite or none (NaN): the file is damaged; download "
-                      "it again");
-    }
-  }
+  for (const TensorInfo& tensor : tensors_)
+    TRY(check_finite(tensor));
   return {};
+}
+
+Result<void> Gguf::check_finite(const TensorInfo& tensor) const {
+  if (tensor.format().all_finite(tensor.data)) return {};
+  return fail(ErrorCode::kNumeric,
+              name_ + ": tensor " + quoted(tensor.name) +
+                  " has numbers that are infinite or none (NaN): the file is damaged; download it "
+                  "again");
 }
 
 void Gguf::release(std::span<const std::byte> bytes) const {

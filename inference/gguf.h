@@ -108,6 +108,8 @@ class Gguf {
 
   /// kNumeric when a tensor has a number that is Inf or NaN; names it. Reads all tensors.
   Result<void> check_finite() const;
+  /// The same of one tensor.
+  Result<void> check_finite(const TensorInfo& tensor) const;
 
   /// Bytes of a tensor that are read no more, or seldom: see MappedFile::release(). Nothing happens
   /// to bytes that parse() was given.

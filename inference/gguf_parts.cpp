@@ -67,46 +67,43 @@ Result<Gguf> Gguf::open_whole(Gguf part, const std::filesystem::path& path) {
   }
   stem.resize(stem.size() - ending(own).size());
 
-  std::optional<Gguf> whole;
+  std::vector<Gguf> parts(own.count);
+  parts[own.number] = std::move(part);
   for (std::uint32_t number = 0; number < own.count; ++number) {
+    if (number == own.number) continue;
     const Place place = {number, own.count, own.n_tensors};
-    Gguf next;
-    if (number == own.number) {
-      next = std::move(part);
-    } else {
-      auto opened = open_one(path.parent_path() / (stem + ending(place)));
-      if (!opened && opened.error().code == ErrorCode::kNotFound) {
-        return fail(ErrorCode::kNotFound,
-                    opened.error().message + "; it is " + text(place) +
-                        " of the model, and all must lie in one folder: download it, too");
-      }
-      next = TRY(std::move(opened));
-      const auto claimed = TRY(place_of(next));
-      if (!claimed) return mixed(next.name() + " is no part of a model, but is named like one");
-      if (claimed->number != number || claimed->count != own.count) {
-        return mixed(next.name() + " is " + text(*claimed) + ", not " + text(place));
-      }
-      if (claimed->n_tensors != own.n_tensors) {
-        return mixed(next.name() + " is of a model with another number of tensors than " +
-                     path.filename().string());
-      }
+    auto opened = open_one(path.parent_path() / (stem + ending(place)));
+    if (!opened && opened.error().code == ErrorCode::kNotFound) {
+      return fail(ErrorCode::kNotFound,
+                  opened.error().message + "; it is " + text(place) +
+                      " of the model, and all must lie in one folder: download it, too");
     }
-    if (whole) {
-      TRY(whole->add_part(std::move(next)));
-    } else {
-      whole = std::move(next);
+    parts[number] = TRY(std::move(opened));
+    const std::string& name = parts[number].name();
+    const auto claimed = TRY(place_of(parts[number]));
+    if (!claimed) return mixed(name + " is no part of a model, but is named like one");
+    if (claimed->number != number || claimed->count != own.count) {
+      return mixed(name + " is " + text(*claimed) + ", not " + text(place));
+    }
+    if (claimed->n_tensors != own.n_tensors) {
+      return mixed(name + " is of a model with another number of tensors than " +
+                   path.filename().string());
     }
   }
-  if (const auto twin = whole->index_names()) {
+
+  Gguf whole = std::move(parts.front());
+  for (std::size_t i = 1; i < parts.size(); ++i)
+    TRY(whole.add_part(std::move(parts[i])));
+  if (const auto twin = whole.index_names()) {
     return mixed(path.string() + ": tensor " + quoted(*twin) + " is in two of the model's parts");
   }
-  if (own.n_tensors && *own.n_tensors != whole->tensors_.size()) {
+  if (own.n_tensors && *own.n_tensors != whole.tensors_.size()) {
     return mixed(path.string() + ": the model's parts have " +
-                 std::to_string(whole->tensors_.size()) + " tensors, not the " +
+                 std::to_string(whole.tensors_.size()) + " tensors, not the " +
                  std::to_string(*own.n_tensors) + " that key 'split.tensors.count' promises");
   }
-  whole->name_ = path.string();
-  return *std::move(whole);
+  whole.name_ = path.string();
+  return whole;
 }
 
 /// What a later part says of the model, the first must say, too.

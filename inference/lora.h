@@ -36,7 +36,7 @@ class Lora {
  public:
   /// Errors name file and key or tensor: kInvalidArgument for a file that is no adapter, or one of
   /// another model; kUnsupported for a kind of adapter we do not have; kCorrupt for tensors that
-  /// lack their other half or contradict each other.
+  /// lack their other half or contradict each other; load() also kNumeric for Inf and NaN.
   static Result<std::shared_ptr<const Lora>> load(const std::filesystem::path& path,
                                                   const Model& model);
   /// The same of a file already open.

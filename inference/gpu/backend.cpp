@@ -6,7 +6,6 @@
 
 #include <unistd.h>
 
-#include "inference/gguf.h"
 #include "inference/gpu/executor.h"
 #include "vulkan/device.h"
 
@@ -103,7 +102,6 @@ Result<std::unique_ptr<Executor>> create_executor_on(
     std::shared_ptr<const Model> model,
     const ExecutorOptions& options) {
   TRY(check(*model, options));
-  TRY(model->gguf().check_finite());
   const vulkan::DeviceInfo device = TRY(choose(*instance, options.device));
   const bool is_software = device.type == vulkan::DeviceType::kSoftware;
   ExecutorInfo info;

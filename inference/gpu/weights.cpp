@@ -115,6 +115,7 @@ Result<Weights> Weights::place(const vulkan::Device& device,
     const Weight& weight = *use.weight;
     auto [address, is_new] = placed.try_emplace(weight.data.data(), 0);
     if (is_new) {
+      TRY(model.gguf().check_finite(*model.gguf().find_tensor(weight.name)));
       std::span<const std::byte> bytes = weight.data;
       if (use.is_vector) {
         floats.resize(weight.n_columns);

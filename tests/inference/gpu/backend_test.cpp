@@ -6,8 +6,10 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <limits>
 #include <memory>
 #include <stdexcept>
 #include <stop_token>
@@ -298,6 +300,22 @@ TEST_SUITE("inference/gpu/backend") {
     // A folder that is not there costs the cache, not the model.
     std::filesystem::remove_all(folder);
     make_executor(loaded, options);
+  }
+
+  TEST_CASE("weights that are not numbers are refused by the tensor's name") {
+    if (!has_driver()) SKIP("no software Vulkan driver (llvmpipe)");
+    for (const std::string name : {"blk.1.ffn_down.weight", "blk.0.attn_norm.weight"}) {
+      GgufWriter writer = synthetic_gguf({.hidden = 64, .ffn = 96});
+      const float bad = -std::numeric_limits<float>::infinity();
+      std::memcpy(&writer.tensor(name).data[40], &bad, 4);
+      const LoadedModel loaded = load_gguf(writer);
+      const auto executor =
+          inference::gpu::create_executor_on(shared_instance(), loaded.model, {.n_kv_tokens = 64});
+      REQUIRE(!executor.has_value());
+      CHECK(executor.error().code == ErrorCode::kNumeric);
+      CHECK(executor.error().message.find("tensor '" + name + "' has numbers that are infinite") !=
+            std::string::npos);
+    }
   }
 
   TEST_CASE("what has no kernel is refused by name") {
