@@ -41,10 +41,18 @@ struct DeviceInfo {
   std::uint64_t memory_bytes = 0;  ///< usable by Kinglet, as far as is known; 0: not known
 };
 
+/// What weights are multiplied with.
+enum class Activations : std::uint8_t {
+  kF32,   // precision class exact
+  kInt8,  // rounded to 8 bits, in short blocks with scales of their own: faster on the CPU; the
+          // divergence from exact arithmetic is at most 1e-3
+};
+
 struct ExecutorOptions {
   /// Index in the backend's list of devices, or part of a name. Empty: the first usable one.
   std::string device = {};
   KvFormat kv_format = KvFormat::kF16;
+  Activations activations = Activations::kF32;
   /// Positions of all sequences together; rounded up to whole pages.
   std::uint32_t n_kv_tokens = 4096;
   /// The most tokens one run() gets. 0: the backend's choice. A cancelled prefill stops at a
@@ -62,6 +70,7 @@ struct ExecutorInfo {
   std::string backend;
   DeviceInfo device;
   KvFormat kv_format = KvFormat::kF32;
+  Activations activations = Activations::kF32;
   std::uint32_t chunk_tokens = 0;
   std::uint32_t n_threads = 0;     ///< 0 where threads play no part
   std::uint64_t weight_bytes = 0;  ///< on the device; for the CPU, mapped from the file

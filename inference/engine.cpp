@@ -158,6 +158,7 @@ Result<std::unique_ptr<Engine>> Engine::load(const EngineOptions& options) {
             ExecutorOptions{
                 .device = options.device,
                 .kv_format = options.kv_format,
+                .activations = options.activations,
                 .n_kv_tokens = options.n_kv_tokens != 0 ? std::max(options.n_kv_tokens, n_context)
                                                         : 2 * n_context,
                 .chunk_tokens = options.chunk_tokens,

@@ -148,11 +148,12 @@ Result<int> run(const LogitsOptions& options) {
   }
   TRY(file.finish());
   const auto& info = executor->info();
-  std::printf("%u positions x %zu logits, on %s (%s), %s cache\n",
+  std::printf("%u positions x %zu logits, on %s (%s), %s activations, %s cache\n",
               n_wanted,
               n_vocabulary,
               info.device.name.c_str(),
               info.backend.c_str(),
+              info.activations == inference::Activations::kF32 ? "f32" : "8-bit",
               std::string(inference::name_of(info.kv_format)).c_str());
   return 0;
 }

@@ -36,6 +36,7 @@ void ModelFlags::add_to(CLI::App& app, std::string backend, std::string kv_forma
       ->capture_default_str();
   app.add_option("--threads", n_threads_, "Of the CPU backend; 0: one for each core")
       ->capture_default_str();
+  app.add_flag("--fast", fast_, "Multiply weights with activations rounded to 8 bits (CPU only)");
   app.add_option("--lora", loras_, "An adapter, FILE or FILE=SCALE; may be given several times");
 }
 
@@ -73,6 +74,7 @@ Result<inference::Adapters> ModelFlags::load_adapters(const inference::Model& mo
 Result<inference::ExecutorOptions> ModelFlags::executor_options() const {
   return inference::ExecutorOptions{.device = device_,
                                     .kv_format = TRY(kv_format()),
+                                    .activations = activations(),
                                     .n_threads = n_threads_,
                                     .cache_folder = cache_folder()};
 }
@@ -82,6 +84,7 @@ Result<inference::EngineOptions> ModelFlags::engine_options() const {
   options.model_path = model_;
   options.device = device_;
   options.kv_format = TRY(kv_format());
+  options.activations = activations();
   options.n_threads = n_threads_;
   options.cache_folder = cache_folder();
   if (backend_ == "auto") return options;

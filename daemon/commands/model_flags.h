@@ -16,7 +16,8 @@ namespace kinglet::daemon {
 
 class ModelFlags {
  public:
-  /// Adds MODEL, --backend, --device, --kv, --threads and --lora to a verb, with these defaults.
+  /// Adds MODEL, --backend, --device, --kv, --threads, --fast and --lora to a
+  /// verb, with these defaults.
   void add_to(CLI::App& app, std::string backend, std::string kv_format);
 
   const std::string& model() const { return model_; }
@@ -34,12 +35,16 @@ class ModelFlags {
 
  private:
   Result<inference::KvFormat> kv_format() const;
+  inference::Activations activations() const {
+    return fast_ ? inference::Activations::kInt8 : inference::Activations::kF32;
+  }
 
   std::string model_;
   std::string backend_;
   std::string device_;
   std::string kv_format_;
   std::uint32_t n_threads_ = 0;
+  bool fast_ = false;
   std::vector<std::string> loras_;
 };
 

@@ -98,11 +98,12 @@ Result<std::unique_ptr<Executor>> create_executor(std::shared_ptr<const Model> m
       .backend = "cpu",
       .device = device(),
       .kv_format = options.kv_format,
+      .activations = options.activations,
       .chunk_tokens = chunk_tokens,
       .n_threads = n_threads,
       .weight_bytes = model->weight_bytes(),
       .kv_bytes = store.n_bytes(),
-      .activation_bytes = CpuExecutor::activation_bytes(h, chunk_tokens),
+      .activation_bytes = CpuExecutor::activation_bytes(h, chunk_tokens, options.activations),
   };
   auto executor =
       std::make_unique<CpuExecutor>(std::move(model), info, options.n_kv_tokens, std::move(store));

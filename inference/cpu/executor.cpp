@@ -47,13 +47,25 @@ Result<void> check_formats(const Lora& lora) {
   return {};
 }
 
+std::uint32_t widest(const HyperParameters& h) {
+  std::uint32_t most = 0;
+  for (const Slot slot : kAllSlots)
+    most = std::max(most, place_of(slot, h).size);
+  return most;
+}
+
 }  // namespace
 
-std::uint64_t CpuExecutor::activation_bytes(const HyperParameters& h, std::uint32_t chunk_tokens) {
+std::uint64_t CpuExecutor::activation_bytes(const HyperParameters& h,
+                                            std::uint32_t chunk_tokens,
+                                            Activations activations) {
   std::uint64_t n_floats = 0;
   for (const Slot slot : kAllSlots)
     n_floats += padded(place_of(slot, h).size);
-  return n_floats * chunk_tokens * sizeof(float);
+  const std::uint64_t n_bytes = n_floats * chunk_tokens * sizeof(float);
+  return activations == Activations::kF32
+             ? n_bytes
+             : n_bytes + ByteActivations(chunk_tokens, widest(h)).n_bytes();
 }
 
 CpuExecutor::CpuExecutor(std::shared_ptr<const Model> model,
@@ -70,6 +82,8 @@ CpuExecutor::CpuExecutor(std::shared_ptr<const Model> model,
     memory = hwy::AllocateAligned<float>(n + kPadding);
     std::fill_n(memory.get(), n + kPadding, 0.0F);
   }
+  if (info.activations == Activations::kInt8)
+    bytes_ = ByteActivations(info.chunk_tokens, widest(h));
   const auto read_vector = [&](Role role) {
     auto& vectors = vectors_[static_cast<std::size_t>(role)];
     if (!vectors.empty()) return;
@@ -223,18 +237,29 @@ void CpuExecutor::mat_mul(const Op& op, const Batch& batch, std::uint32_t layer,
       .n_tokens = range.size(),
       .bias = op.bias ? vector(*op.bias, layer) : nullptr,
   };
-  multiply(weight, job);
+  multiply(weight, job, info().activations);
   adapt(op, batch, layer, range, job);
 }
 
-void CpuExecutor::multiply(const Weight& weight, MatMul job) {
+void CpuExecutor::multiply(const Weight& weight, MatMul job, Activations activations) {
   job.format = find_format(weight.format->type);
   job.weights = weight.data.data();
   job.row_bytes = weight.row_bytes();
   job.n_columns = weight.n_columns;
   const std::uint32_t rows = rows_per_item(weight, job.n_tokens, threads_.n_threads());
+  const bool in_bytes = activations == Activations::kInt8 && job.format->unpack != nullptr;
+  if (in_bytes) {
+    for_tokens({0, job.n_tokens}, [&](std::uint32_t token) {
+      bytes_.quantize(token, {job.x + token * job.x_stride, job.n_columns});
+    });
+  }
   threads_.for_each((weight.n_rows + rows - 1) / rows, [&](std::uint32_t item, std::uint32_t) {
-    cpu::mat_mul(job, item * rows, std::min(item * rows + rows, weight.n_rows));
+    const std::uint32_t end = std::min(item * rows + rows, weight.n_rows);
+    if (in_bytes) {
+      byte_mat_mul(job, bytes_, item * rows, end);
+    } else {
+      cpu::mat_mul(job, item * rows, end);
+    }
   });
 }
 
@@ -261,7 +286,8 @@ void CpuExecutor::adapt(
                 .x_stride = base.x_stride,
                 .out = narrow_.get(),
                 .out_stride = narrow_stride,
-                .n_tokens = range.size()});
+                .n_tokens = range.size()},
+               Activations::kF32);
     }
     for (std::uint32_t token = range.begin; token < range.end; ++token) {
       scale(narrow(token), pair->rank(), adapter.scale * pair->scale);
@@ -273,7 +299,8 @@ void CpuExecutor::adapt(
               .out = base.out,
               .out_stride = base.out_stride,
               .n_tokens = range.size(),
-              .accumulate = true});
+              .accumulate = true},
+             Activations::kF32);
   }
 }
 

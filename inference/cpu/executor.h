@@ -11,6 +11,7 @@
 #include <hwy/aligned_allocator.h>
 
 #include "inference/backend.h"
+#include "inference/cpu/byte_mat_mul.h"
 #include "inference/cpu/kv_store.h"
 #include "inference/cpu/mat_mul.h"
 #include "inference/cpu/thread_pool.h"
@@ -26,7 +27,9 @@ class CpuExecutor final : public Executor {
               KvStore store);
 
   /// Of all slots, for chunks of this many tokens.
-  static std::uint64_t activation_bytes(const HyperParameters& h, std::uint32_t chunk_tokens);
+  static std::uint64_t activation_bytes(const HyperParameters& h,
+                                        std::uint32_t chunk_tokens,
+                                        Activations activations);
 
  private:
   /// The tokens of a batch an operation works on.
@@ -47,7 +50,7 @@ class CpuExecutor final : public Executor {
   void head_norm(const Op& op, std::uint32_t layer, Range range);
   void mat_mul(const Op& op, const Batch& batch, std::uint32_t layer, Range range);
   /// Multiplies all rows of a weight, on several threads when it is worth waking them.
-  void multiply(const Weight& weight, MatMul job);
+  void multiply(const Weight& weight, MatMul job, Activations activations);
   /// Adds what the adapters change of a product or a lookup: `base` is that product's job.
   void adapt(
       const Op& op, const Batch& batch, std::uint32_t layer, Range range, const MatMul& base);
@@ -71,6 +74,7 @@ class CpuExecutor final : public Executor {
   ThreadPool threads_;
   /// By whole slot: (chunk_tokens, padded(size)), zeroed once, so that padding is finite.
   std::array<hwy::AlignedFreeUniquePtr<float[]>, kSlotCount> slots_;
+  ByteActivations bytes_;  // what is multiplied, with Activations::kInt8
   /// Weights of norms, and biases, as f32: [role][layer]; empty where the model lacks one.
   std::array<std::vector<std::vector<float>>, kRoleCount> vectors_;
   std::array<std::vector<float>, 2> rope_;  // by factor set: (positions so far, n_pairs, 2)

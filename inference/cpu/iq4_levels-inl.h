@@ -16,13 +16,12 @@ HWY_BEFORE_NAMESPACE();
 namespace kinglet::inference::cpu::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-/// out[i] = factor * level of the i-th low nibble, out[i + 16] of the i-th high one; i = 0..15.
-HWY_INLINE void dequantize_iq4_levels(const std::uint8_t* quants, float factor, float* out) {
-  HWY_ALIGN std::int8_t numbers[32];
+/// out[i] = level of the i-th low nibble, out[i + 16] of the i-th high one; i = 0..15.
+HWY_INLINE void unpack_iq4_levels(const std::uint8_t* quants, std::int8_t* out) {
 #if HWY_TARGET == HWY_SCALAR
   for (std::size_t i = 0; i < 16; ++i) {
-    numbers[i] = kIq4Levels[quants[i] & 0xf];
-    numbers[i + 16] = kIq4Levels[quants[i] >> 4];
+    out[i] = kIq4Levels[quants[i] & 0xf];
+    out[i + 16] = kIq4Levels[quants[i] >> 4];
   }
 #else
   const hn::FixedTag<std::uint8_t, 16> bytes;
@@ -31,9 +30,15 @@ HWY_INLINE void dequantize_iq4_levels(const std::uint8_t* quants, float factor, 
   const auto pairs = hn::LoadU(bytes, quants);
   const auto low = hn::BitCast(signed_bytes, hn::And(pairs, hn::Set(bytes, 0xf)));
   const auto high = hn::BitCast(signed_bytes, hn::ShiftRight<4>(pairs));
-  hn::Store(hn::TableLookupBytes(levels, low), signed_bytes, numbers);
-  hn::Store(hn::TableLookupBytes(levels, high), signed_bytes, numbers + 16);
+  hn::StoreU(hn::TableLookupBytes(levels, low), signed_bytes, out);
+  hn::StoreU(hn::TableLookupBytes(levels, high), signed_bytes, out + 16);
 #endif
+}
+
+/// The same levels times a factor.
+HWY_INLINE void dequantize_iq4_levels(const std::uint8_t* quants, float factor, float* out) {
+  HWY_ALIGN std::int8_t numbers[32];
+  unpack_iq4_levels(quants, numbers);
   const hn::CappedTag<float, kPadding> floats;
   const hn::Rebind<std::int32_t, decltype(floats)> ints;
   const hn::Rebind<std::int8_t, decltype(floats)> some_bytes;

@@ -11,6 +11,7 @@
 #include <hwy/highway.h>
 
 #include "inference/cpu/iq4_levels-inl.h"
+#include "inference/cpu/unpack-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace kinglet::inference::cpu::HWY_NAMESPACE {
@@ -24,6 +25,16 @@ void dequantize_iq4_nl(const std::byte* blocks, std::size_t n, float* out) {
   }
 }
 
+void unpack_iq4_nl(const std::byte* blocks, std::size_t n, const Unpacked& out) {
+  for (std::size_t element = 0; element < n; element += 32, blocks += 18) {
+    std::uint16_t half = 0;
+    std::memcpy(&half, blocks, 2);
+    unpack_scale(half_to_float(half), 32, out.scales + element / kScaleElements);
+    const auto* pairs = reinterpret_cast<const std::uint8_t*>(blocks + 2);
+    unpack_iq4_levels(pairs, out.quants + element);
+  }
+}
+
 }  // namespace kinglet::inference::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -31,6 +42,7 @@ HWY_AFTER_NAMESPACE();
 namespace kinglet::inference::cpu {
 
 HWY_EXPORT(dequantize_iq4_nl);
+HWY_EXPORT(unpack_iq4_nl);
 
 extern const Format kIQ4_NL;
 constinit const Format kIQ4_NL = {
@@ -38,6 +50,10 @@ constinit const Format kIQ4_NL = {
     .dequantize =
         [](const std::byte* blocks, std::size_t n, float* out) {
           HWY_DYNAMIC_DISPATCH(dequantize_iq4_nl)(blocks, n, out);
+        },
+    .unpack =
+        [](const std::byte* blocks, std::size_t n, const Unpacked& out) {
+          HWY_DYNAMIC_DISPATCH(unpack_iq4_nl)(blocks, n, out);
         },
 };
 

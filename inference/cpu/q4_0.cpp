@@ -10,6 +10,8 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include "inference/cpu/unpack-inl.h"
+
 HWY_BEFORE_NAMESPACE();
 namespace kinglet::inference::cpu::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
@@ -35,6 +37,16 @@ void dequantize_q4_0(const std::byte* blocks, std::size_t n, float* out) {
   }
 }
 
+void unpack_q4_0(const std::byte* blocks, std::size_t n, const Unpacked& out) {
+  for (std::size_t element = 0; element < n; element += 32, blocks += 18) {
+    std::uint16_t half = 0;
+    std::memcpy(&half, blocks, 2);
+    unpack_scale(half_to_float(half), 32, out.scales + element / kScaleElements);
+    const auto* pairs = reinterpret_cast<const std::uint8_t*>(blocks + 2);
+    unpack_nibbles(pairs, 16, 8, out.quants + element);
+  }
+}
+
 }  // namespace kinglet::inference::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -42,6 +54,7 @@ HWY_AFTER_NAMESPACE();
 namespace kinglet::inference::cpu {
 
 HWY_EXPORT(dequantize_q4_0);
+HWY_EXPORT(unpack_q4_0);
 
 extern const Format kQ4_0;
 constinit const Format kQ4_0 = {
@@ -49,6 +62,10 @@ constinit const Format kQ4_0 = {
     .dequantize =
         [](const std::byte* blocks, std::size_t n, float* out) {
           HWY_DYNAMIC_DISPATCH(dequantize_q4_0)(blocks, n, out);
+        },
+    .unpack =
+        [](const std::byte* blocks, std::size_t n, const Unpacked& out) {
+          HWY_DYNAMIC_DISPATCH(unpack_q4_0)(blocks, n, out);
         },
 };
 

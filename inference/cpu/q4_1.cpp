@@ -10,6 +10,8 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include "inference/cpu/unpack-inl.h"
+
 HWY_BEFORE_NAMESPACE();
 namespace kinglet::inference::cpu::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
@@ -35,6 +37,20 @@ void dequantize_q4_1(const std::byte* blocks, std::size_t n, float* out) {
   }
 }
 
+// Quants are centered: their products with centered activations then have no common part to cancel.
+void unpack_q4_1(const std::byte* blocks, std::size_t n, const Unpacked& out) {
+  for (std::size_t element = 0; element < n; element += 32, blocks += 20) {
+    std::uint16_t halves[2];
+    std::memcpy(halves, blocks, 4);
+    const float scale = half_to_float(halves[0]);
+    unpack_scale(scale, 32, out.scales + element / kScaleElements);
+    unpack_offset(
+        half_to_float(halves[1]) + 8 * scale, 32, out.offsets + element / kOffsetElements);
+    const auto* pairs = reinterpret_cast<const std::uint8_t*>(blocks + 4);
+    unpack_nibbles(pairs, 16, 8, out.quants + element);
+  }
+}
+
 }  // namespace kinglet::inference::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -42,6 +58,7 @@ HWY_AFTER_NAMESPACE();
 namespace kinglet::inference::cpu {
 
 HWY_EXPORT(dequantize_q4_1);
+HWY_EXPORT(unpack_q4_1);
 
 extern const Format kQ4_1;
 constinit const Format kQ4_1 = {
@@ -50,6 +67,11 @@ constinit const Format kQ4_1 = {
         [](const std::byte* blocks, std::size_t n, float* out) {
           HWY_DYNAMIC_DISPATCH(dequantize_q4_1)(blocks, n, out);
         },
+    .unpack =
+        [](const std::byte* blocks, std::size_t n, const Unpacked& out) {
+          HWY_DYNAMIC_DISPATCH(unpack_q4_1)(blocks, n, out);
+        },
+    .has_offsets = true,
 };
 
 }  // namespace kinglet::inference::cpu

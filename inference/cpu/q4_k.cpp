@@ -11,6 +11,8 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include "inference/cpu/unpack-inl.h"
+
 HWY_BEFORE_NAMESPACE();
 namespace kinglet::inference::cpu::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
@@ -43,6 +45,28 @@ void dequantize_q4_k(const std::byte* blocks, std::size_t n, float* out) {
   }
 }
 
+// Quants are centered: their products with centered activations then have no common part to cancel.
+void unpack_q4_k(const std::byte* blocks, std::size_t n, const Unpacked& out) {
+  for (std::size_t element = 0; element < n; element += kSuperBlock, blocks += 144) {
+    std::uint16_t halves[2];
+    std::memcpy(halves, blocks, 4);
+    const float d = half_to_float(halves[0]);
+    const float d_min = half_to_float(halves[1]);
+    const SubBlockScales sub = unpack_scales(blocks + 4);
+    for (std::size_t s = 0; s < kSubBlocks; ++s) {
+      const std::size_t at = element + s * kSubBlock;
+      const float scale = d * static_cast<float>(sub.scales[s]);
+      const float min = d_min * static_cast<float>(sub.mins[s]);
+      unpack_scale(scale, kSubBlock, out.scales + at / kScaleElements);
+      unpack_offset(8 * scale - min, kSubBlock, out.offsets + at / kOffsetElements);
+    }
+    const auto* pairs = reinterpret_cast<const std::uint8_t*>(blocks + 16);
+    for (std::size_t i = 0; i < kSuperBlock; i += 2 * kSubBlock) {
+      unpack_nibbles(pairs + i / 2, kSubBlock, 8, out.quants + element + i);
+    }
+  }
+}
+
 }  // namespace kinglet::inference::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -50,6 +74,7 @@ HWY_AFTER_NAMESPACE();
 namespace kinglet::inference::cpu {
 
 HWY_EXPORT(dequantize_q4_k);
+HWY_EXPORT(unpack_q4_k);
 
 extern const Format kQ4_K;
 constinit const Format kQ4_K = {
@@ -58,6 +83,11 @@ constinit const Format kQ4_K = {
         [](const std::byte* blocks, std::size_t n, float* out) {
           HWY_DYNAMIC_DISPATCH(dequantize_q4_k)(blocks, n, out);
         },
+    .unpack =
+        [](const std::byte* blocks, std::size_t n, const Unpacked& out) {
+          HWY_DYNAMIC_DISPATCH(unpack_q4_k)(blocks, n, out);
+        },
+    .has_offsets = true,
 };
 
 }  // namespace kinglet::inference::cpu

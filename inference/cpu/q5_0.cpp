@@ -10,6 +10,8 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include "inference/cpu/unpack-inl.h"
+
 HWY_BEFORE_NAMESPACE();
 namespace kinglet::inference::cpu::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
@@ -45,6 +47,19 @@ void dequantize_q5_0(const std::byte* blocks, std::size_t n, float* out) {
   }
 }
 
+void unpack_q5_0(const std::byte* blocks, std::size_t n, const Unpacked& out) {
+  for (std::size_t element = 0; element < n; element += 32, blocks += 22) {
+    std::uint16_t half = 0;
+    std::uint32_t fifths = 0;
+    std::memcpy(&half, blocks, 2);
+    std::memcpy(&fifths, blocks + 2, 4);
+    unpack_scale(half_to_float(half), 32, out.scales + element / kScaleElements);
+    const auto* bytes = reinterpret_cast<const std::uint8_t*>(blocks);
+    unpack_nibbles(bytes + 6, 16, 16, out.quants + element);
+    add_fifth_bits(fifths, out.quants + element);
+  }
+}
+
 }  // namespace kinglet::inference::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -52,6 +67,7 @@ HWY_AFTER_NAMESPACE();
 namespace kinglet::inference::cpu {
 
 HWY_EXPORT(dequantize_q5_0);
+HWY_EXPORT(unpack_q5_0);
 
 extern const Format kQ5_0;
 constinit const Format kQ5_0 = {
@@ -59,6 +75,10 @@ constinit const Format kQ5_0 = {
     .dequantize =
         [](const std::byte* blocks, std::size_t n, float* out) {
           HWY_DYNAMIC_DISPATCH(dequantize_q5_0)(blocks, n, out);
+        },
+    .unpack =
+        [](const std::byte* blocks, std::size_t n, const Unpacked& out) {
+          HWY_DYNAMIC_DISPATCH(unpack_q5_0)(blocks, n, out);
         },
 };
 

@@ -10,6 +10,8 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include "inference/cpu/unpack-inl.h"
+
 HWY_BEFORE_NAMESPACE();
 namespace kinglet::inference::cpu::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
@@ -45,6 +47,23 @@ void dequantize_q5_1(const std::byte* blocks, std::size_t n, float* out) {
   }
 }
 
+// Quants are centered: their products with centered activations then have no common part to cancel.
+void unpack_q5_1(const std::byte* blocks, std::size_t n, const Unpacked& out) {
+  for (std::size_t element = 0; element < n; element += 32, blocks += 24) {
+    std::uint16_t halves[2];
+    std::uint32_t fifths = 0;
+    std::memcpy(halves, blocks, 4);
+    std::memcpy(&fifths, blocks + 4, 4);
+    const float scale = half_to_float(halves[0]);
+    unpack_scale(scale, 32, out.scales + element / kScaleElements);
+    unpack_offset(
+        half_to_float(halves[1]) + 16 * scale, 32, out.offsets + element / kOffsetElements);
+    const auto* bytes = reinterpret_cast<const std::uint8_t*>(blocks);
+    unpack_nibbles(bytes + 8, 16, 16, out.quants + element);
+    add_fifth_bits(fifths, out.quants + element);
+  }
+}
+
 }  // namespace kinglet::inference::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -52,6 +71,7 @@ HWY_AFTER_NAMESPACE();
 namespace kinglet::inference::cpu {
 
 HWY_EXPORT(dequantize_q5_1);
+HWY_EXPORT(unpack_q5_1);
 
 extern const Format kQ5_1;
 constinit const Format kQ5_1 = {
@@ -60,6 +80,11 @@ constinit const Format kQ5_1 = {
         [](const std::byte* blocks, std::size_t n, float* out) {
           HWY_DYNAMIC_DISPATCH(dequantize_q5_1)(blocks, n, out);
         },
+    .unpack =
+        [](const std::byte* blocks, std::size_t n, const Unpacked& out) {
+          HWY_DYNAMIC_DISPATCH(unpack_q5_1)(blocks, n, out);
+        },
+    .has_offsets = true,
 };
 
 }  // namespace kinglet::inference::cpu

@@ -11,6 +11,8 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include "inference/cpu/unpack-inl.h"
+
 HWY_BEFORE_NAMESPACE();
 namespace kinglet::inference::cpu::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
@@ -50,6 +52,32 @@ void dequantize_q5_k(const std::byte* blocks, std::size_t n, float* out) {
   }
 }
 
+// Quants are centered: their products with centered activations then have no common part to cancel.
+void unpack_q5_k(const std::byte* blocks, std::size_t n, const Unpacked& out) {
+  for (std::size_t element = 0; element < n; element += kSuperBlock, blocks += 176) {
+    std::uint16_t halves[2];
+    std::memcpy(halves, blocks, 4);
+    const float d = half_to_float(halves[0]);
+    const float d_min = half_to_float(halves[1]);
+    const SubBlockScales sub = unpack_scales(blocks + 4);
+    for (std::size_t s = 0; s < kSubBlocks; ++s) {
+      const std::size_t at = element + s * kSubBlock;
+      const float scale = d * static_cast<float>(sub.scales[s]);
+      const float min = d_min * static_cast<float>(sub.mins[s]);
+      unpack_scale(scale, kSubBlock, out.scales + at / kScaleElements);
+      unpack_offset(16 * scale - min, kSubBlock, out.offsets + at / kOffsetElements);
+    }
+    const auto* bytes = reinterpret_cast<const std::uint8_t*>(blocks);
+    for (std::size_t s = 0; s < kSubBlocks; ++s) {
+      std::int8_t* quants = out.quants + element + s * kSubBlock;
+      if (s % 2 == 0) unpack_nibbles(bytes + 48 + s / 2 * kSubBlock, kSubBlock, 16, quants);
+      for (std::size_t i = 0; i < kSubBlock; ++i) {
+        quants[i] = static_cast<std::int8_t>(quants[i] + ((bytes[16 + i] >> s & 1) << 4));
+      }
+    }
+  }
+}
+
 }  // namespace kinglet::inference::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -57,6 +85,7 @@ HWY_AFTER_NAMESPACE();
 namespace kinglet::inference::cpu {
 
 HWY_EXPORT(dequantize_q5_k);
+HWY_EXPORT(unpack_q5_k);
 
 extern const Format kQ5_K;
 constinit const Format kQ5_K = {
@@ -65,6 +94,11 @@ constinit const Format kQ5_K = {
         [](const std::byte* blocks, std::size_t n, float* out) {
           HWY_DYNAMIC_DISPATCH(dequantize_q5_k)(blocks, n, out);
         },
+    .unpack =
+        [](const std::byte* blocks, std::size_t n, const Unpacked& out) {
+          HWY_DYNAMIC_DISPATCH(unpack_q5_k)(blocks, n, out);
+        },
+    .has_offsets = true,
 };
 
 }  // namespace kinglet::inference::cpu

@@ -10,6 +10,8 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include "inference/cpu/unpack-inl.h"
+
 HWY_BEFORE_NAMESPACE();
 namespace kinglet::inference::cpu::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
@@ -48,6 +50,29 @@ void dequantize_q6_k(const std::byte* blocks, std::size_t n, float* out) {
   }
 }
 
+void unpack_q6_k(const std::byte* blocks, std::size_t n, const Unpacked& out) {
+  for (std::size_t element = 0; element < n; element += 256, blocks += 210) {
+    std::uint16_t half = 0;
+    std::memcpy(&half, blocks + 208, 2);
+    const float d = half_to_float(half);
+    const auto* scales = reinterpret_cast<const std::int8_t*>(blocks + 192);
+    for (std::size_t s = 0; s < 16; ++s) {
+      unpack_scale(
+          d * static_cast<float>(scales[s]), 16, out.scales + (element + 16 * s) / kScaleElements);
+    }
+    const auto* low_bits = reinterpret_cast<const std::uint8_t*>(blocks);
+    const auto* upper_bits = low_bits + 128;
+    std::int8_t* quants = out.quants + element;
+    for (int part = 0; part < 2; ++part, low_bits += 64, upper_bits += 32, quants += 128) {
+      unpack_nibbles(low_bits, 64, 32, quants);
+      for (std::size_t i = 0; i < 128; ++i) {
+        const int upper = upper_bits[i % 32] >> i / 32 * 2 & 3;
+        quants[i] = static_cast<std::int8_t>(quants[i] + (upper << 4));
+      }
+    }
+  }
+}
+
 }  // namespace kinglet::inference::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -55,6 +80,7 @@ HWY_AFTER_NAMESPACE();
 namespace kinglet::inference::cpu {
 
 HWY_EXPORT(dequantize_q6_k);
+HWY_EXPORT(unpack_q6_k);
 
 extern const Format kQ6_K;
 constinit const Format kQ6_K = {
@@ -62,6 +88,10 @@ constinit const Format kQ6_K = {
     .dequantize =
         [](const std::byte* blocks, std::size_t n, float* out) {
           HWY_DYNAMIC_DISPATCH(dequantize_q6_k)(blocks, n, out);
+        },
+    .unpack =
+        [](const std::byte* blocks, std::size_t n, const Unpacked& out) {
+          HWY_DYNAMIC_DISPATCH(unpack_q6_k)(blocks, n, out);
         },
 };
 

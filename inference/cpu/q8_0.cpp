@@ -10,6 +10,8 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include "inference/cpu/unpack-inl.h"
+
 HWY_BEFORE_NAMESPACE();
 namespace kinglet::inference::cpu::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
@@ -30,6 +32,15 @@ void dequantize_q8_0(const std::byte* blocks, std::size_t n, float* out) {
   }
 }
 
+void unpack_q8_0(const std::byte* blocks, std::size_t n, const Unpacked& out) {
+  for (std::size_t element = 0; element < n; element += 32, blocks += 34) {
+    std::uint16_t half = 0;
+    std::memcpy(&half, blocks, 2);
+    unpack_scale(half_to_float(half), 32, out.scales + element / kScaleElements);
+    std::memcpy(out.quants + element, blocks + 2, 32);
+  }
+}
+
 }  // namespace kinglet::inference::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -37,6 +48,7 @@ HWY_AFTER_NAMESPACE();
 namespace kinglet::inference::cpu {
 
 HWY_EXPORT(dequantize_q8_0);
+HWY_EXPORT(unpack_q8_0);
 
 extern const Format kQ8_0;
 constinit const Format kQ8_0 = {
@@ -44,6 +56,10 @@ constinit const Format kQ8_0 = {
     .dequantize =
         [](const std::byte* blocks, std::size_t n, float* out) {
           HWY_DYNAMIC_DISPATCH(dequantize_q8_0)(blocks, n, out);
+        },
+    .unpack =
+        [](const std::byte* blocks, std::size_t n, const Unpacked& out) {
+          HWY_DYNAMIC_DISPATCH(unpack_q8_0)(blocks, n, out);
         },
 };
 

@@ -71,6 +71,12 @@ Result<void> check(const Model& model, const ExecutorOptions& options) {
                     "; the Vulkan backend takes up to " + std::to_string(vulkan::kMaxHeadDim) +
                     ": run with the CPU backend");
   }
+  if (options.activations != Activations::kF32) {
+    return fail(
+        ErrorCode::kUnsupported,
+        "the Vulkan backend computes with f32 activations only; run without --fast, or with "
+        "the CPU backend");
+  }
   if (options.chunk_tokens > vulkan::kMaxTokens) {
     return fail(
         ErrorCode::kInvalidArgument,

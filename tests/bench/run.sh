@@ -1,5 +1,5 @@
 #!/bin/bash
-# usage: run.sh BUILD [engine|tokenizer] [ARGS]: what `./dev bench` runs.
+# usage: run.sh BUILD [engine|peer|tokenizer] [ARGS]: what `./dev bench` runs.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 build=$1
@@ -25,8 +25,23 @@ case $name in
     fi
     exec "$build/bin/tokenizer_bench" "$@"
     ;;
+  peer)
+    # ARGS: FOLDER [PATTERN]; FOLDER as tests/bench/peer/get_peer.sh makes it. Needs the tests'
+    # library, which is part of the build for development.
+    peer=$(realpath "${1:?give the folder that tests/bench/peer/get_peer.sh made}")
+    shift
+    build=build/dev
+    cmake --preset dev >&2
+    cmake --build "$build" --target side_by_side >&2
+    libraries=$(dirname "$(find "$peer/node_modules/@node-llama-cpp/linux-x64" -name 'libllama.*so' | head -1)")
+    c++ -std=c++20 -O2 tests/bench/peer/peer_logits.cpp -o "$build/peer_logits" \
+      -I"$peer/llama.cpp/include" -I"$peer/llama.cpp/ggml/include" \
+      "$libraries"/libllama.*so "$libraries"/libggml.*so "$libraries/libggml-base.so" \
+      -Wl,-rpath,"$libraries"
+    exec "$build/bin/side_by_side" "$(realpath "$build/peer_logits")" "$libraries" "$@"
+    ;;
   *)
-    echo "no such benchmark: $name (there is: engine, tokenizer)" >&2
+    echo "no such benchmark: $name (there is: engine, peer, tokenizer)" >&2
     exit 2
     ;;
 esac

@@ -33,7 +33,7 @@ class RandomFloats {
 template <class Body>
 void for_each_simd_target(const Body& body) {
   constexpr std::int64_t kCompiled =
-      HWY_AVX3 | HWY_AVX2 | HWY_SSE4 | HWY_NEON | HWY_EMU128 | HWY_SCALAR;
+      HWY_AVX3_DL | HWY_AVX3 | HWY_AVX2 | HWY_SSE4 | HWY_NEON | HWY_EMU128 | HWY_SCALAR;
   const std::int64_t targets = hwy::SupportedTargets() & kCompiled;
   int n_run = 0;
   for (std::int64_t left = targets; left != 0; left &= left - 1) {
