@@ -47,6 +47,10 @@ class Lora {
   /// The change of the tensor an Op names; null where it stays. `layer` is ignored for roles that
   /// are not per layer.
   const LoraPair* pair(Role role, std::uint32_t layer) const;
+  /// No layer from this one on has a pair with this role.
+  std::uint32_t n_layers(Role role) const {
+    return static_cast<std::uint32_t>(pairs_[static_cast<std::size_t>(role)].size());
+  }
   std::uint32_t max_rank() const { return max_rank_; }
   /// All a's and b's.
   std::vector<const Weight*> weights() const;

@@ -38,6 +38,11 @@ struct MulMatPush {
   DeviceAddress weights, bias, input, output;
   std::uint32_t n_rows, n_columns, input_stride, output_stride, n_tokens;
 };
+struct LowRankAddPush {
+  DeviceAddress weights, input, output;
+  std::uint32_t n_rows, n_columns, output_stride;
+  float scale;
+};
 struct RopePush {
   DeviceAddress heads, positions, table;
   std::uint32_t n_heads, head_dim, n_rotated, row_stride;
@@ -220,6 +225,7 @@ Result<Operations> Operations::create(Pipelines& pipelines, const Formats& forma
                                     "gelu",
                                     "head_rms_norm",
                                     "layer_norm",
+                                    "low_rank_add",
                                     "rms_norm",
                                     "rope_interleaved",
                                     "rope_neox",
@@ -434,6 +440,20 @@ void Operations::gated_linear(Stream& stream,
                   GatedLinearPush{op.gate_up, op.output, op.n_columns},
                   {divide_up(op.n_columns, kElementwise), op.n_tokens, 1},
                   0);
+}
+
+void Operations::low_rank_add(Stream& stream, const LowRankAdd& op) const {
+  assert(op.n_tokens > 0 && op.n_tokens <= kMaxTokens && op.n_rows > 0 && op.n_columns > 0);
+  stream.dispatch(pipeline("low_rank_add"),
+                  LowRankAddPush{op.weights,
+                                 op.input,
+                                 op.output,
+                                 op.n_rows,
+                                 op.n_columns,
+                                 stride_or(op.output_stride, op.n_rows),
+                                 op.scale},
+                  {divide_up(op.n_rows, kElementwise), op.n_tokens, 1},
+                  op.n_columns);
 }
 
 void Operations::gelu(Stream& stream, const Elementwise& op) const {

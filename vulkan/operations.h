@@ -98,6 +98,18 @@ struct MulMat {
   DeviceAddress bias = 0;           // (n_rows), added to each token's output; 0: none
 };
 
+/// What a low-rank product adds: output += scale · weights^T · input.
+struct LowRankAdd {
+  DeviceAddress weights = 0;  // (n_columns, n_rows) f32: the matrix, transposed
+  DeviceAddress input = 0;    // (n_tokens, n_columns)
+  DeviceAddress output = 0;   // (n_tokens, output_stride): n_rows elements of each row
+  std::uint32_t n_tokens = 0;
+  std::uint32_t n_rows = 0;
+  std::uint32_t n_columns = 0;      // few: one invocation adds them up
+  std::uint32_t output_stride = 0;  // elements; 0: n_rows
+  float scale = 1;
+};
+
 struct Rope {
   DeviceAddress heads = 0;      // (n_tokens, row_stride): n_heads · head_dim elements of each row
   DeviceAddress positions = 0;  // (n_tokens) u32
@@ -188,6 +200,7 @@ class Operations {
   void mul_mat(Stream& stream, const MulMat& op) const;
   void mul_mat_vec(Stream& stream, const MulMat& op) const;
   void mul_mat_tiled(Stream& stream, const MulMat& op) const;
+  void low_rank_add(Stream& stream, const LowRankAdd& op) const;
   /// Dimension i turns with i + n_rotated / 2.
   void rope_neox(Stream& stream, const Rope& op) const;
   /// Dimension 2i turns with 2i + 1.

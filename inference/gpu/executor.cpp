@@ -225,9 +225,34 @@ Result<void> GpuExecutor::run_on_device(const Batch& batch) {
 }
 
 Result<void> GpuExecutor::place_adapters(const Adapters& adapters) {
-  if (adapters.empty()) return {};
-  return fail(ErrorCode::kUnsupported,
-              "the Vulkan backend takes no adapters; run with the CPU backend");
+  const vulkan::Device& device = *placed_.device;
+  std::vector<PlacedAdapter> placed;
+  std::uint64_t most = 0;
+  for (const Adapter& adapter : adapters) {
+    const auto same = std::find_if(
+        workspace_.adapters.begin(), workspace_.adapters.end(), [&](const PlacedAdapter& old) {
+          return &old.lora->lora() == adapter.lora.get();
+        });
+    auto lora = same != workspace_.adapters.end() ? same->lora
+                                                  : TRY(PlacedLora::place(device, adapter.lora));
+    placed.push_back({std::move(lora), adapter.scale});
+    most = std::max<std::uint64_t>(most, adapter.lora->max_rank());
+  }
+  if (!placed.empty() && !adapter_operations_) {
+    adapter_operations_ = std::make_unique<const vulkan::Operations>(TRY(vulkan::Operations::create(
+        *placed_.pipelines, {.weights = {vulkan::WeightType::kF32}, .caches = {}})));
+  }
+  const std::uint64_t bytes = most * info().chunk_tokens * sizeof(float);
+  std::optional<Buffer> narrow;
+  if (bytes > (narrow_ ? narrow_->size() : 0)) {
+    narrow = TRY(Buffer::create(device, bytes, MemoryUse::kDevice, "adapters' activations"));
+  }
+  parts_.clear();  // they refer to what is replaced now
+  if (narrow) narrow_ = std::move(narrow);
+  workspace_.adapters = std::move(placed);
+  workspace_.adapter_operations = adapter_operations_.get();
+  workspace_.narrow = narrow_ ? narrow_->address() : 0;
+  return {};
 }
 
 void GpuExecutor::write_inputs(const Batch& batch) {

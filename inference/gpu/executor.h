@@ -62,6 +62,8 @@ class GpuExecutor final : public Executor {
 
   Placed placed_;
   Workspace workspace_;
+  std::unique_ptr<const vulkan::Operations> adapter_operations_;  // null until wanted
+  std::optional<vulkan::Buffer> narrow_;               // between the halves of an adapter's product
   std::array<std::optional<vulkan::Buffer>, 2> rope_;  // by factor set
   std::array<std::uint32_t, 2> n_rope_positions_ = {};
   // Of the most rows wanted so far; the second is where the host reads.

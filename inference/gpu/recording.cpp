@@ -135,6 +135,7 @@ class Recorder {
       if (begin == begin_ || parts_.size() != n_parts) order(access_of(op));
       n_parts = parts_.size();
       emit(op, layer, begin, n);
+      adapt(op, layer, begin, n);
       begin += n;
     }
     return {};
@@ -259,6 +260,36 @@ class Recorder {
         return operations_.soft_cap(stream(), elementwise(op, begin, n), h_.*op.scalar);
     }
     assert(false);
+  }
+
+  /// Adds what the adapters change of a product or a lookup. The barriers stand between the two
+  /// halves of each change, and between it and what came before; what comes after waits for the
+  /// operation as a whole.
+  void adapt(const Op& op, std::uint32_t layer, std::uint32_t begin, std::uint32_t n) {
+    if (op.kind != OpKind::kMatMul && op.kind != OpKind::kEmbed) return;
+    for (const PlacedAdapter& adapter : workspace_.adapters) {
+      const PlacedPair* pair = adapter.lora->pair(*op.weight, layer);
+      if (pair == nullptr) continue;
+      const vulkan::Operations& operations = *workspace_.adapter_operations;
+      stream().barrier();
+      if (op.kind == OpKind::kEmbed) {
+        const DeviceAddress ids = workspace_.ids + begin * sizeof(std::uint32_t);
+        operations.get_rows(stream(), {pair->a, ids, n, workspace_.narrow});
+      } else {
+        operations.mul_mat(stream(),
+                           {pair->a, at(op.in, begin), workspace_.narrow, n, stride(op.in)});
+      }
+      stream().barrier();
+      operations.low_rank_add(stream(),
+                              {pair->b,
+                               workspace_.narrow,
+                               at(op.out, begin),
+                               n,
+                               pair->n_out,
+                               pair->rank,
+                               stride(op.out),
+                               adapter.scale * pair->scale});
+    }
   }
 
   void rope(const Op& op, std::uint32_t begin, std::uint32_t n) {

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "inference/gpu/adapters.h"
 #include "inference/gpu/weights.h"
 #include "inference/kv_cache.h"
 #include "vulkan/operations.h"
@@ -30,8 +31,11 @@ struct Workspace {
   vulkan::DeviceAddress positions = 0;                       // (chunk_tokens) u32
   vulkan::DeviceAddress pages = 0;                           // u32
   vulkan::DeviceAddress scratch = 0;                         // of attention
-  const vulkan::Buffer* logits = nullptr;                    // (most logits wanted, n_vocabulary)
-  const vulkan::Buffer* host_logits = nullptr;               // the same, where the host reads them
+  std::vector<PlacedAdapter> adapters = {};
+  const vulkan::Operations* adapter_operations = nullptr;  // with f32 matrices; for adapters
+  vulkan::DeviceAddress narrow = 0;                        // (chunk_tokens, highest rank)
+  const vulkan::Buffer* logits = nullptr;                  // (most logits wanted, n_vocabulary)
+  const vulkan::Buffer* host_logits = nullptr;             // the same, where the host reads them
 };
 
 /// Passes of one shape are the same commands.

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <random>
 #include <stdexcept>
+#include <string_view>
 
 #include "tests/inference/conformance.h"
 #include "tests/inference/reference_model.h"
@@ -119,8 +120,31 @@ LoadedLora load_lora(const GgufWriter& lora, const inference::Model& model) {
   return loaded;
 }
 
-double lora_error(std::string_view backend,
-                  const inference::ExecutorOptions& options,
+std::vector<LoraCase> lora_cases() {
+  using inference::TensorType;
+  const SyntheticModel small = {.hidden = 96, .heads = 3, .kv_heads = 1, .ffn = 160};
+  return {
+      {"every matrix and the embedding", small, {{{.rank = 8}}}},
+      {"a negative half of it", small, {{{.rank = 8}, -0.5F}}},
+      {"an odd rank, no alpha", small, {{{.rank = 5, .alpha = 0}}}},
+      {"a rank above a vector's width, f16", small, {{{.rank = 40, .type = TensorType::kF16}}}},
+      {"q8_0 halves", small, {{{.rank = 32, .type = TensorType::kQ8_0}}}},
+      {"some tensors of one layer",
+       small,
+       {{{.targets = {"blk.1.attn_qkv.weight", "blk.1.ffn_down.weight"}}}}},
+      {"three at once",
+       small,
+       {{{.seed = 1}, 0.7F}, {{.seed = 2, .rank = 16}, -0.4F}, {{.seed = 3}}}},
+      {"separate projections and biases",
+       {.architecture = "qwen2", .hidden = 96, .heads = 3, .kv_heads = 1, .ffn = 160},
+       {{{.rank = 8}}}},
+      {"on quantized weights",
+       {.hidden = 128, .ffn = 192, .type = TensorType::kQ4_0},
+       {{{.rank = 16, .type = TensorType::kF16}, 0.8F}}},
+  };
+}
+
+double lora_error(const MakeExecutor& make_executor,
                   const GgufWriter& model,
                   const std::vector<LoraUse>& uses) {
   constexpr std::uint32_t kTokens = 48;
@@ -135,7 +159,7 @@ double lora_error(std::string_view backend,
   }
   const auto tokens = random_tokens(kTokens, base.reference->n_vocabulary(), 77);
   const auto expected = load_gguf(merged).reference->logits(tokens, kTokens);
-  const auto executor = make_executor(backend, base, options);
+  const auto executor = make_executor(base.model);
   if (const auto set = executor->set_adapters(adapters); !set) {
     throw std::runtime_error(set.error().message);
   }

@@ -3,15 +3,17 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "inference/backend.h"
 #include "inference/lora.h"
 #include "inference/quant/block_format.h"
 #include "tests/inference/gguf_writer.h"
+#include "tests/inference/synthetic_gguf.h"
+#include "tests/inference/synthetic_gguf.h"
 
 namespace kinglet::test {
 
@@ -43,10 +45,19 @@ struct LoraUse {
   SyntheticLora shape;
   float scale = 1;
 };
-/// What a backend computes of 48 tokens with these adapters on, against the reference of the model
-/// they are merged into: max |difference| / standard deviation.
-double lora_error(std::string_view backend,
-                  const inference::ExecutorOptions& options,
+/// Models and adapters that every backend must compute right.
+struct LoraCase {
+  std::string name;
+  SyntheticModel model;
+  std::vector<LoraUse> uses;
+};
+std::vector<LoraCase> lora_cases();
+
+/// What an executor computes of 48 tokens with these adapters on, against the reference of the
+/// model they are merged into: max |difference| / standard deviation.
+using MakeExecutor =
+    std::function<std::unique_ptr<inference::Executor>(std::shared_ptr<const inference::Model>)>;
+double lora_error(const MakeExecutor& make_executor,
                   const GgufWriter& model,
                   const std::vector<LoraUse>& uses);
 

@@ -236,6 +236,37 @@ TEST_SUITE("vulkan/operations_elementwise") {
     }
   }
 
+  TEST_CASE("low_rank_add adds a scaled product to the columns it is told to") {
+    LAB();
+    for (const std::uint32_t rank : {1U, 5U, 64U}) {
+      for (const std::uint32_t n_rows : {1U, 63U, 200U}) {
+        CAPTURE(rank);
+        CAPTURE(n_rows);
+        const std::uint32_t stride = n_rows + 7;
+        const auto weights = random_floats(std::size_t{rank} * n_rows, 3);
+        const auto input = random_floats(std::size_t{3} * rank, 5);
+        const auto before = random_floats(std::size_t{3} * stride, 8);
+        const auto w = lab.tensor(weights);
+        const auto x = lab.tensor(input);
+        const auto y = lab.tensor(before);
+        lab.run([&](Stream& stream) {
+          lab.operations().low_rank_add(
+              stream, {w->address(), x->address(), y->address(), 3, n_rows, rank, stride, -0.5F});
+        });
+        auto expected = doubles(before);
+        for (std::size_t t = 0; t < 3; ++t) {
+          for (std::size_t r = 0; r < n_rows; ++r) {
+            double sum = 0;
+            for (std::size_t k = 0; k < rank; ++k)
+              sum += double{weights[k * n_rows + r]} * input[t * rank + k];
+            expected[t * stride + r] -= 0.5 * sum;
+          }
+        }
+        CHECK(worst_error(lab.read<float>(*y), expected) < kClose);
+      }
+    }
+  }
+
   TEST_CASE("add adds, also onto its input") {
     LAB();
     for (const std::size_t n : {std::size_t{1}, std::size_t{64}, std::size_t{1'000}}) {

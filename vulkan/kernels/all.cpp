@@ -34,6 +34,7 @@
   X(get_rows_q8_0)             \
   X(head_rms_norm)             \
   X(layer_norm)                \
+  X(low_rank_add)              \
   X(mul_mat_bf16)              \
   X(mul_mat_f16)               \
   X(mul_mat_f32)               \

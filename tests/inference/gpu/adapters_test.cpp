@@ -1,0 +1,71 @@
+// Adapters on the Vulkan backend, on a software driver: the same logits as the model they are
+// merged into, within the exact class.
+#include <cstdio>
+#include <string>
+
+#include <doctest/doctest.h>
+
+#include "inference/gpu/backend.h"
+#include "tests/inference/conformance.h"
+#include "tests/inference/synthetic_lora.h"
+#include "tests/support/skip.h"
+#include "tests/vulkan/lab.h"
+
+namespace kinglet::test {
+
+namespace {
+
+std::unique_ptr<inference::Executor> software_executor(
+    std::shared_ptr<const inference::Model> model) {
+  auto executor = inference::gpu::create_executor_on(Lab::get()->instance(),
+                                                     std::move(model),
+                                                     {.device = "llvmpipe",
+                                                      .kv_format = inference::KvFormat::kF32,
+                                                      .n_kv_tokens = 128,
+                                                      .chunk_tokens = 29});
+  REQUIRE_MESSAGE(executor.has_value(), executor.error().message);
+  return *std::move(executor);
+}
+
+}  // namespace
+
+TEST_SUITE("inference/gpu/adapters") {
+  TEST_CASE("logits with adapters are those of the model they are merged into") {
+    if (Lab::get() == nullptr) SKIP("no software Vulkan driver (llvmpipe)");
+    for (const LoraCase& c : lora_cases()) {
+      CAPTURE(c.name);
+      const double error = lora_error(software_executor, synthetic_gguf(c.model), c.uses);
+      std::printf("adapters, vulkan, %s: %.1e\n", c.name.c_str(), error);
+      CHECK(error <= 1e-4);
+    }
+    for (const std::string& message : take_messages())
+      FAIL_CHECK(message);
+  }
+
+  TEST_CASE("adapters are put on, exchanged and taken off, and leave nothing behind") {
+    if (Lab::get() == nullptr) SKIP("no software Vulkan driver (llvmpipe)");
+    const GgufWriter model_file = synthetic_gguf({.hidden = 96, .heads = 3, .kv_heads = 1});
+    const LoadedModel model = load_gguf(model_file);
+    const LoadedLora a = load_lora(synthetic_lora(model_file, {.seed = 1}), *model.model);
+    const LoadedLora b =
+        load_lora(synthetic_lora(model_file, {.seed = 2, .rank = 20}), *model.model);
+    const auto executor = software_executor(model.model);
+    const auto tokens = random_tokens(20, model.reference->n_vocabulary(), 5);
+    const auto logits = [&](const inference::Adapters& adapters) {
+      const auto set = executor->set_adapters(adapters);
+      REQUIRE_MESSAGE(set.has_value(), set.error().message);
+      return all_logits(*executor, tokens, 32);
+    };
+    const auto plain = logits({});
+    const auto with_a = logits({{a.lora, 1}});
+    CHECK(with_a != plain);
+    const auto with_both = logits({{b.lora, 0.5F}, {a.lora, 1}});
+    CHECK(with_both != with_a);
+    CHECK(logits({{a.lora, 1}}) == with_a);
+    CHECK(logits({}) == plain);
+    for (const std::string& message : take_messages())
+      FAIL_CHECK(message);
+  }
+}
+
+}  // namespace kinglet::test
