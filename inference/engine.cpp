@@ -115,6 +115,8 @@ std::string_view name_of(StopReason reason) {
       return "stop_token";
     case StopReason::kStopString:
       return "stop_string";
+    case StopReason::kComplete:
+      return "complete";
     case StopReason::kCallback:
       return "callback";
     case StopReason::kCancelled:

@@ -19,6 +19,7 @@
 
 #include "daemon/base/result.h"
 #include "inference/backend.h"
+#include "inference/constraint.h"
 #include "inference/sampler.h"
 #include "inference/tokenizer/token_trie.h"
 
@@ -81,12 +82,16 @@ struct GenerateRequest {
   /// The text continues the prompt with this, which is not given out: what heal() took back. At
   /// most 1024 bytes.
   std::string begins_with = {};
+  /// What follows is a text of this grammar (of constrain()), complete within max_tokens and the
+  /// context. Not together with stop tokens and stop strings.
+  std::shared_ptr<Constraint> constraint = {};
 };
 
 enum class StopReason : std::uint8_t {
   kMaxTokens,
   kStopToken,
   kStopString,
+  kComplete,   // nothing more can follow under the request's constraint
   kCallback,   // on_token returned false
   kCancelled,  // the stop token; what was computed stays remembered
   kContextFull,
@@ -134,9 +139,9 @@ class Engine {
 
   /// Cancellation is no error: the result says kCancelled and holds the tokens so far. Errors:
   /// kInvalidArgument for a request that cannot be served (empty or too long a prompt, a token
-  /// outside the vocabulary, sampler options, stop strings), kNumeric for logits that are not
-  /// numbers, and the device's own. After an error the engine can be used again, unless it was
-  /// kDeviceLost.
+  /// outside the vocabulary, sampler options, stop strings, a constraint that takes more tokens),
+  /// kNumeric for logits that are not numbers, and the device's own. After an error the engine can
+  /// be used again, unless it was kDeviceLost.
   Result<GenerateResult> generate(const GenerateRequest& request,
                                   const OnToken& on_token = {},
                                   const std::stop_token& stop = {});
@@ -155,6 +160,8 @@ class Engine {
   /// that helps, and raises `max_tokens` by as much. Returns how many tokens were taken back. Does
   /// nothing to a request that has a `begins_with` already.
   std::uint32_t heal(GenerateRequest& request);
+  /// A grammar for requests to this engine; used often, it gets faster. Errors: Constraint's.
+  Result<std::shared_ptr<Constraint>> constrain(grammar::Machine machine);
   /// Of the tokenizer's vocabulary; made when it is first asked for.
   const TokenTrie& token_trie();
 
@@ -191,6 +198,8 @@ class Engine {
                        std::span<float> logits,
                        const std::stop_token& stop);
   Remembered fork(const Remembered& origin);
+  /// That may be generated: what is asked for, as far as there is room.
+  std::uint32_t most_tokens(const GenerateRequest& request) const;
   bool ends_generation(TokenId token, const GenerateRequest& request) const;
   void remember(Remembered current);
 

@@ -33,8 +33,16 @@ class Engine::Generation {
       sampler.accept(token);
     OutputText text = TRY(OutputText::create(request.stop_strings, request.begins_with.size()));
     Steering steering;
-    if (!request.begins_with.empty()) {
-      steering = TRY(Steering::create(engine.token_trie(), request.begins_with));
+    if (!request.begins_with.empty() || request.constraint) {
+      if (request.constraint && (!request.stop_tokens.empty() || !request.stop_strings.empty())) {
+        return fail(ErrorCode::kInvalidArgument,
+                    "a constrained output ends where it is complete: stop tokens and stop strings "
+                    "cannot be asked for besides");
+      }
+      steering = TRY(Steering::create(engine.token_trie(),
+                                      request.begins_with,
+                                      request.constraint,
+                                      engine.most_tokens(request)));
     }
     return Generation(engine, request, std::move(sampler), std::move(text), std::move(steering));
   }
@@ -45,11 +53,11 @@ class Engine::Generation {
                              std::span<float> logits,
                              const OnToken& on_token,
                              const std::stop_token& stop) {
-    const auto n_prompt = static_cast<std::uint32_t>(request_.prompt.size());
-    const std::uint32_t room = engine_.info_.n_context - n_prompt;
+    const std::uint32_t most = engine_.most_tokens(request_);
     std::string bytes;
     while (true) {
-      const TokenId token = TRY(sampler_.sample(logits, steering_.allowed()));
+      const TokenMask* allowed = steering_.allowed(most - stats().n_generated);
+      const TokenId token = TRY(sampler_.sample(logits, allowed));
       if (stats().n_generated == 0) first_chosen_ = Clock::now();
       if (engine_.ends_generation(token, request_)) return end(StopReason::kStopToken, on_token);
       ++stats().n_generated;
@@ -58,8 +66,9 @@ class Engine::Generation {
       bytes.clear();
       engine_.tokenizer_->append_piece(token, bytes);
       if (text_.add(token, bytes)) return end(StopReason::kStopString, on_token);
+      if (steering_.must_end()) return end(StopReason::kComplete, on_token);
       if (stats().n_generated == request_.max_tokens) return end(StopReason::kMaxTokens, on_token);
-      if (stats().n_generated == room) return end(StopReason::kContextFull, on_token);
+      if (stats().n_generated == most) return end(StopReason::kContextFull, on_token);
       if (!give_out(on_token)) return end(StopReason::kCallback, {});
       const auto computed = engine_.compute(current, std::span(&token, 1), logits, stop);
       if (!computed) {
@@ -158,8 +167,7 @@ Result<std::vector<GenerateResult>> Engine::generate_candidates(const GenerateRe
     generations.push_back(TRY(Generation::create(*this, request, i)));
 
   const auto n_prompt = static_cast<std::uint32_t>(prompt.size());
-  const std::uint32_t n_total = n_prompt + std::min(request.max_tokens, info_.n_context - n_prompt);
-  Remembered current = TRY(begin(prompt, n_total));
+  Remembered current = TRY(begin(prompt, n_prompt + most_tokens(request)));
   const auto n_reused = static_cast<std::uint32_t>(current.tokens.size());
   std::vector<float> logits(request.max_tokens != 0 ? info_.n_vocabulary : 0);
   const auto computed = compute(current, prompt.subspan(n_reused), logits, stop);
@@ -195,6 +203,15 @@ Result<std::vector<GenerateResult>> Engine::generate_candidates(const GenerateRe
   // The first is what is shown; of the others the prompt is worth keeping, and it holds that.
   remember(first ? std::move(*first) : std::move(current));
   return results;
+}
+
+std::uint32_t Engine::most_tokens(const GenerateRequest& request) const {
+  const auto n_prompt = static_cast<std::uint32_t>(request.prompt.size());
+  return std::min(request.max_tokens, info_.n_context - n_prompt);
+}
+
+Result<std::shared_ptr<Constraint>> Engine::constrain(grammar::Machine machine) {
+  return Constraint::create(std::move(machine), token_trie(), tokenizer_->vocabulary());
 }
 
 Engine::Remembered Engine::fork(const Remembered& origin) {

@@ -3,12 +3,14 @@
 #include <chrono>
 #include <cstring>
 #include <limits>
+#include <regex>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include <doctest/doctest.h>
 
+#include "inference/grammar/gbnf.h"
 #include "inference/tokenizer/tokenizer.h"
 #include "tests/inference/conformance.h"
 #include "tests/support/temporary_folder.h"
@@ -305,6 +307,54 @@ TEST_SUITE("inference/engine") {
       }
     }
     CHECK(n_healed > 0);
+  }
+
+  TEST_CASE("a constrained output is a whole text of its grammar, however few tokens there are") {
+    const auto engine = load({});
+    auto machine =
+        inference::grammar::compile_gbnf("root ::= \"{\" [a-z]{2,30} (\",\" [0-9]+)* \"}\"");
+    REQUIRE(machine.has_value());
+    const auto constraint = engine->constrain(std::move(*machine));
+    REQUIRE(constraint.has_value());
+    GenerateRequest wanted = request(prompt_of(10), 3);
+    wanted.constraint = *constraint;
+    wanted.sampler.temperature = 2;
+    const auto too_few = engine->generate(wanted);
+    REQUIRE(!too_few.has_value());
+    CHECK(too_few.error().message ==
+          "what is asked for takes 4 tokens at least, and only 3 may be generated; allow more");
+    const std::regex whole("\\{[a-z]{2,30}(,[0-9]+)*\\}");
+    for (std::uint32_t most = 4; most < 24; ++most) {
+      wanted.max_tokens = most;
+      wanted.sampler.seed = most;
+      const auto result = generate(*engine, wanted);
+      INFO(result.text);
+      CHECK(std::regex_match(result.text, whole));
+      CHECK(result.reason == StopReason::kComplete);
+      CHECK(result.tokens.size() <= most);
+    }
+    // The context is a limit, too.
+    const auto narrow = load({.n_context = 16});
+    auto again = inference::grammar::compile_gbnf("root ::= [a-z]*");
+    wanted.constraint = *narrow->constrain(std::move(*again));
+    wanted.max_tokens = 100;
+    const auto full = generate(*narrow, wanted);
+    CHECK(full.tokens.size() <= 6);
+    CHECK(std::regex_match(full.text, std::regex("[a-z]*")));
+
+    wanted.stop_strings = {"x"};
+    CHECK(!narrow->generate(wanted).has_value());
+  }
+
+  TEST_CASE("a healed output is constrained behind what was taken back") {
+    const auto engine = load({});
+    auto machine = inference::grammar::compile_gbnf("root ::= [0-9]{3}");
+    REQUIRE(machine.has_value());
+    GenerateRequest wanted = request(prompt_of(10), 8);
+    wanted.constraint = *engine->constrain(std::move(*machine));
+    wanted.begins_with = "ab";
+    const auto result = generate(*engine, wanted);
+    CHECK(std::regex_match(result.text, std::regex("[0-9]{3}")));
   }
 
   TEST_CASE("while someone types, only what changed is computed, and the text is the fresh one") {

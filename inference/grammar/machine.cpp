@@ -1,0 +1,243 @@
+#include "inference/grammar/machine.h"
+
+#include <algorithm>
+#include <map>
+#include <tuple>
+#include <utility>
+
+#include "inference/grammar/distances.h"
+
+namespace kinglet::inference::grammar {
+namespace {
+
+using StateSet = std::vector<StateId>;  // sorted
+
+/// The states that are reached without reading, the given ones included.
+StateSet closure(const Nfa& nfa, StateSet states) {
+  std::vector<StateId> open = states;
+  std::sort(states.begin(), states.end());
+  while (!open.empty()) {
+    const StateId state = open.back();
+    open.pop_back();
+    for (const Edge& edge : nfa.edges(state)) {
+      if (edge.kind != EdgeKind::kEpsilon) continue;
+      const auto place = std::lower_bound(states.begin(), states.end(), edge.to);
+      if (place != states.end() && *place == edge.to) continue;
+      states.insert(place, edge.to);
+      open.push_back(edge.to);
+    }
+  }
+  states.erase(std::unique(states.begin(), states.end()), states.end());
+  return states;
+}
+
+tl::unexpected<Error> too_many_states(const std::string& rule) {
+  return fail(ErrorCode::kInvalidArgument,
+              rule + ": the grammar needs more than " + std::to_string(kMaxStates) +
+                  " states; make it smaller, or its repetitions");
+}
+
+/// Which states can be passed to their rule's end: by what, is the caller's to say.
+/// `passes(state, reached)` looks at `reached` alone; run until nothing changes.
+template <class Passes>
+std::vector<bool> reach_back(const Machine& machine, Passes passes) {
+  std::vector<std::vector<StateId>> behind(machine.states.size());
+  std::vector<std::vector<StateId>> callers(machine.rules.size());
+  for (StateId state = 0; state < machine.states.size(); ++state) {
+    for (const auto& edge : machine.edges_of(state))
+      behind[edge.to].push_back(state);
+    for (const auto& call : machine.calls_of(state)) {
+      behind[call.to].push_back(state);
+      callers[call.rule].push_back(state);
+    }
+  }
+  std::vector<bool> reached(machine.states.size(), false);
+  std::vector<StateId> open(machine.states.size());
+  for (StateId state = 0; state < open.size(); ++state)
+    open[state] = state;
+  while (!open.empty()) {
+    const StateId state = open.back();
+    open.pop_back();
+    if (reached[state] || !passes(state, reached)) continue;
+    reached[state] = true;
+    open.insert(open.end(), behind[state].begin(), behind[state].end());
+    const std::uint32_t rule = machine.states[state].rule;
+    if (machine.rules[rule].start == state) {
+      open.insert(open.end(), callers[rule].begin(), callers[rule].end());
+    }
+  }
+  return reached;
+}
+
+/// A rule that may call itself before it has read anything.
+std::optional<std::uint32_t> find_left_recursion(const Machine& machine) {
+  const std::vector<bool> may_be_empty =
+      reach_back(machine, [&](StateId state, const std::vector<bool>& reached) {
+        if (machine.states[state].is_final) return true;
+        const auto calls = machine.calls_of(state);
+        return std::any_of(calls.begin(), calls.end(), [&](const Machine::Call& call) {
+          return reached[machine.rules[call.rule].start] && reached[call.to];
+        });
+      });
+  // Rules in the order in which all they begin with was seen; what is left over is in a circle.
+  const std::size_t n_rules = machine.rules.size();
+  std::vector<std::vector<std::uint32_t>> begun_by(n_rules);
+  std::vector<std::uint32_t> n_begins(n_rules, 0);
+  for (std::uint32_t rule = 0; rule < n_rules; ++rule) {
+    std::vector<StateId> open = {machine.rules[rule].start};
+    std::vector<StateId> seen = open;
+    while (!open.empty()) {
+      const StateId state = open.back();
+      open.pop_back();
+      for (const Machine::Call& call : machine.calls_of(state)) {
+        begun_by[call.rule].push_back(rule);
+        ++n_begins[rule];
+        if (!may_be_empty[machine.rules[call.rule].start]) continue;
+        if (std::find(seen.begin(), seen.end(), call.to) != seen.end()) continue;
+        seen.push_back(call.to);
+        open.push_back(call.to);
+      }
+    }
+  }
+  std::vector<std::uint32_t> done;
+  for (std::uint32_t rule = 0; rule < n_rules; ++rule) {
+    if (n_begins[rule] == 0) done.push_back(rule);
+  }
+  for (std::size_t i = 0; i < done.size(); ++i) {
+    for (const std::uint32_t rule : begun_by[done[i]]) {
+      if (--n_begins[rule] == 0) done.push_back(rule);
+    }
+  }
+  if (done.size() == n_rules) return std::nullopt;
+  // Of those left over, one that is in a circle and does not only lead to one.
+  std::uint32_t rule = 0;
+  while (n_begins[rule] == 0)
+    ++rule;
+  std::vector<bool> visited(n_rules, false);
+  while (!visited[rule]) {
+    visited[rule] = true;
+    for (std::uint32_t next = 0; next < n_rules; ++next) {
+      const auto& by = begun_by[next];
+      if (n_begins[next] > 0 && std::find(by.begin(), by.end(), rule) != by.end()) {
+        rule = next;
+        break;
+      }
+    }
+  }
+  return rule;
+}
+
+/// Of the rules that have no text, one that is so by itself, as far as can be told.
+std::uint32_t find_unsatisfiable(const Machine& machine, const Distances& distances) {
+  std::vector<bool> visited(machine.rules.size(), false);
+  std::uint32_t rule = machine.root;
+  while (true) {
+    visited[rule] = true;
+    std::uint32_t next = rule;
+    for (StateId state = 0; state < machine.states.size() && next == rule; ++state) {
+      if (machine.states[state].rule != rule) continue;
+      for (const Machine::Call& call : machine.calls_of(state)) {
+        if (!visited[call.rule] && distances.of_rule(call.rule) == kUnreachable) next = call.rule;
+      }
+    }
+    if (next == rule) return rule;
+    rule = next;
+  }
+}
+
+}  // namespace
+
+std::uint32_t MachineBuilder::declare(std::string name) {
+  machine_.rules.push_back({.name = std::move(name)});
+  return static_cast<std::uint32_t>(machine_.rules.size() - 1);
+}
+
+void MachineBuilder::set_counter(std::uint32_t rule, std::uint32_t least, std::uint32_t most) {
+  machine_.rules[rule].least = least;
+  machine_.rules[rule].most = most;
+}
+
+Result<void> MachineBuilder::define(std::uint32_t rule, const Nfa& nfa, const Fragment& fragment) {
+  std::map<StateSet, StateId> numbers;
+  std::vector<const StateSet*> sets;
+  const StateId first = static_cast<StateId>(machine_.states.size());
+  const auto number_of = [&](StateSet set) {
+    const auto [entry, is_new] = numbers.try_emplace(closure(nfa, std::move(set)),
+                                                     first + static_cast<StateId>(sets.size()));
+    if (is_new) sets.push_back(&entry->first);
+    return entry->second;
+  };
+  machine_.rules[rule].start = number_of({fragment.start});
+  for (std::size_t i = 0; i < sets.size(); ++i) {
+    const StateSet& set = *sets[i];
+    Machine::State state;
+    state.rule = rule;
+    state.is_final = std::binary_search(set.begin(), set.end(), fragment.end);
+    state.first_edge = static_cast<std::uint32_t>(machine_.edges.size());
+    state.first_call = static_cast<std::uint32_t>(machine_.calls.size());
+    // Between two neighboring borders all bytes lead to the same states.
+    std::vector<std::uint32_t> borders;
+    std::map<std::pair<std::uint32_t, Effect>, StateSet> calls;
+    std::vector<const Edge*> edges;
+    for (const StateId member : set) {
+      for (const Edge& edge : nfa.edges(member)) {
+        if (edge.kind == EdgeKind::kCall) calls[{edge.rule, edge.effect}].push_back(edge.to);
+        if (edge.kind != EdgeKind::kRange) continue;
+        edges.push_back(&edge);
+        borders.push_back(edge.range.first);
+        borders.push_back(edge.range.last + 1);
+      }
+    }
+    std::sort(borders.begin(), borders.end());
+    borders.erase(std::unique(borders.begin(), borders.end()), borders.end());
+    for (std::size_t b = 0; b + 1 < borders.size(); ++b) {
+      StateSet targets;
+      Effect effect = Effect::kNone;
+      for (const Edge* edge : edges) {
+        if (edge->range.first > borders[b] || edge->range.last < borders[b]) continue;
+        targets.push_back(edge->to);
+        effect = edge->effect;  // the makers of rules with counters see to it that all agree
+      }
+      if (targets.empty()) continue;
+      std::sort(targets.begin(), targets.end());
+      targets.erase(std::unique(targets.begin(), targets.end()), targets.end());
+      const StateId to = number_of(std::move(targets));
+      const auto from_byte = static_cast<std::uint8_t>(borders[b]);
+      const auto to_byte = static_cast<std::uint8_t>(borders[b + 1] - 1);
+      const bool has_last = machine_.edges.size() > state.first_edge;
+      if (has_last && machine_.edges.back().to == to && machine_.edges.back().effect == effect &&
+          machine_.edges.back().last + 1 == from_byte) {
+        machine_.edges.back().last = to_byte;
+      } else {
+        machine_.edges.push_back({from_byte, to_byte, effect, to});
+      }
+    }
+    for (auto& [call, targets] : calls) {
+      machine_.calls.push_back({call.first, call.second, number_of(std::move(targets))});
+    }
+    state.n_edges = static_cast<std::uint32_t>(machine_.edges.size()) - state.first_edge;
+    state.n_calls = static_cast<std::uint32_t>(machine_.calls.size()) - state.first_call;
+    machine_.states.push_back(state);
+    if (first + sets.size() > kMaxStates) return too_many_states(machine_.rules[rule].name);
+  }
+  return {};
+}
+
+Result<Machine> MachineBuilder::finish(std::uint32_t root) && {
+  machine_.root = root;
+  if (const auto rule = find_left_recursion(machine_)) {
+    return fail(ErrorCode::kInvalidArgument,
+                machine_.rules[*rule].name +
+                    " may call itself before it has read anything (left recursion); put what is "
+                    "read first in front of the call");
+  }
+  const Distances distances(machine_);
+  if (distances.of_rule(root) == kUnreachable) {
+    return fail(ErrorCode::kInvalidArgument,
+                machine_.rules[find_unsatisfiable(machine_, distances)].name +
+                    " cannot be satisfied: there is no such text");
+  }
+  return std::move(machine_);
+}
+
+}  // namespace kinglet::inference::grammar
