@@ -156,6 +156,32 @@ TEST_SUITE("inference/tokenizer/sentencepiece_bpe") {
     CHECK(tokenizer.decode(tokenizer.encode(broken)) == broken);
   }
 
+  TEST_CASE("user-defined tokens of spaces are matched, however a file writes the spaces") {
+    // Gemma's: converters once wrote U+2581 in them, and write spaces now.
+    TestVocabulary vocabulary = code_vocabulary();
+    const TokenId old = vocabulary.add("\u2581\u2581\u2581", -1, TokenKind::kUserDefined);
+    const TokenId fresh = vocabulary.add("     ", -1, TokenKind::kUserDefined);
+    const Tokenizer tokenizer = vocabulary.tokenizer();
+    CHECK(tokenizer.encode("   ") == std::vector<TokenId>{old});
+    CHECK(tokenizer.encode("     ") == std::vector<TokenId>{fresh});
+    CHECK(shown(tokenizer, "in        t") == "in|     |\u2581\u2581\u2581|t");
+    CHECK(tokenizer.decode(tokenizer.encode("in        t")) == "in        t");
+  }
+
+  TEST_CASE("the space before a text comes once, and again after control tokens") {
+    TestVocabulary vocabulary = code_vocabulary();
+    vocabulary.options.add_space_prefix = true;
+    vocabulary.add("<t>", -1, TokenKind::kUserDefined);
+    const Tokenizer tokenizer = vocabulary.tokenizer();
+    constexpr EncodeOptions kControl = {.control_names = ControlNames::kTokens};
+    CHECK(shown(tokenizer, "int<t>int") == "\u2581int|<t>|int");
+    CHECK(shown(tokenizer, "<t>int") == "\u2581|<t>|int");
+    CHECK(tokenizer.decode(tokenizer.encode("<t>int")) == "<t>int");
+    CHECK(shown(tokenizer, "<s>int</s>int", kControl) == "<s>|\u2581int|</s>|\u2581int");
+    CHECK(tokenizer.decode(tokenizer.encode("<s>int</s> int", kControl), ControlNames::kTokens) ==
+          "<s>int</s> int");
+  }
+
   TEST_CASE("the heap finds what looking at all pairs finds") {
     TestVocabulary plain = code_vocabulary();
     // Spaces inside a token forbid cutting the text into words.
