@@ -130,7 +130,7 @@ std::uint64_t attention_iterations(const PagedCache& cache, std::uint32_t split_
 void check([[maybe_unused]] const Matrix& matrix) {
   assert(matrix.n_rows > 0 && matrix.n_columns > 0 && matrix.n_columns <= kMaxColumns);
   assert(matrix.n_columns % block_elements(matrix.type) == 0);
-  assert(block_elements(matrix.type) == 1 || matrix.address % 16 == 0);
+  assert(block_elements(matrix.type) == 1 || matrix.address % kMatrixAlignment == 0);
 }
 
 std::uint32_t stride_or(std::uint32_t stride, std::uint32_t n_elements) {
@@ -211,6 +211,10 @@ std::uint32_t block_elements(WeightType type) {
 
 std::uint32_t block_bytes(WeightType type) {
   return format_of(type).block_bytes;
+}
+
+std::uint64_t row_bytes(const Matrix& matrix) {
+  return std::uint64_t{matrix.n_columns} / block_elements(matrix.type) * block_bytes(matrix.type);
 }
 
 std::uint32_t cache_row_bytes(CacheType type, std::uint32_t head_dim) {
@@ -299,6 +303,12 @@ void Operations::head_rms_norm(Stream& stream, const HeadRmsNorm& op) const {
                   HeadRmsNormPush{op.heads, op.weight, op.head_dim, op.row_stride, op.epsilon},
                   {op.n_heads, op.n_tokens, 1},
                   2 * passes + kHeadWorkgroup);
+}
+
+std::uint64_t mul_mat_work(const MulMat& op) {
+  const std::uint64_t n_tokens =
+      op.n_tokens <= kMaxVecTokens ? op.n_tokens : divide_up(op.n_tokens, kTile) * kTile;
+  return n_tokens * op.weights.n_rows * op.weights.n_columns;
 }
 
 void Operations::mul_mat(Stream& stream, const MulMat& op) const {

@@ -52,6 +52,10 @@ struct Matrix {
   std::uint32_t n_columns = 0;
 };
 
+std::uint64_t row_bytes(const Matrix& matrix);
+/// Of a matrix's address where its type has blocks.
+inline constexpr std::uint64_t kMatrixAlignment = 16;
+
 struct GetRows {
   Matrix table;
   DeviceAddress ids = 0;  // (n_tokens) u32, each below table.n_rows
@@ -109,6 +113,9 @@ struct LowRankAdd {
   std::uint32_t output_stride = 0;  // elements; 0: n_rows
   float scale = 1;
 };
+
+/// Multiplications that mul_mat() does: tiles are computed whole, however few tokens they hold.
+std::uint64_t mul_mat_work(const MulMat& op);
 
 struct Rope {
   DeviceAddress heads = 0;      // (n_tokens, row_stride): n_heads · head_dim elements of each row

@@ -127,17 +127,58 @@ class Recorder {
     constexpr std::uint64_t kTile = 32;
     const auto most = static_cast<std::uint32_t>(
         std::max(work_limit_ / std::max<std::uint64_t>(work, 1) / kTile * kTile, kTile));
-    std::size_t n_parts = 0;
+    in_order_ = 0;
     for (std::uint32_t begin = begin_; begin < end_;) {
       const std::uint32_t n = std::min(most, end_ - begin);
-      TRY(make_room(work * n));
-      // Slices of one operation touch different tokens: no barrier between them.
-      if (begin == begin_ || parts_.size() != n_parts) order(access_of(op));
-      n_parts = parts_.size();
-      emit(op, layer, begin, n);
+      if (op.kind == OpKind::kMatMul) {
+        TRY(multiply(op, layer, begin, n));
+      } else {
+        TRY(begin_slice(op, work * n));
+        emit(op, layer, begin, n);
+      }
       adapt(op, layer, begin, n);
       begin += n;
     }
+    return {};
+  }
+
+  /// A product in slices of its rows, where so much at once takes long on a slow device.
+  Result<void> multiply(const Op& op, std::uint32_t layer, std::uint32_t begin, std::uint32_t n) {
+    // Fewer rows would be lost in the cost of the submits.
+    constexpr std::uint64_t kLeastWork = 256'000'000;
+    constexpr std::uint64_t kRows = 32;  // of a tile
+    vulkan::MulMat product = {workspace_.weights->matrix(*op.weight, layer),
+                              at(op.in, begin),
+                              at(op.out, begin),
+                              n,
+                              stride(op.in),
+                              stride(op.out),
+                              bias(op, layer)};
+    const std::uint64_t n_rows = product.weights.n_rows;
+    const std::uint64_t row_bytes = vulkan::row_bytes(product.weights);
+    const std::uint64_t row_work = vulkan::mul_mat_work(product) / n_rows;
+    const std::uint64_t most =
+        std::max(std::max(work_limit_, kLeastWork) / row_work / kRows * kRows, kRows);
+    static_assert(kRows % vulkan::kMatrixAlignment == 0);  // of each slice's address, too
+    for (std::uint64_t row = 0; row < n_rows;) {
+      const std::uint64_t rows = std::min(most, n_rows - row);
+      product.weights.n_rows = static_cast<std::uint32_t>(rows);
+      TRY(begin_slice(op, rows * row_work));
+      operations_.mul_mat(stream(), product);
+      product.weights.address += rows * row_bytes;
+      product.output += rows * sizeof(float);
+      if (product.bias != 0) product.bias += rows * sizeof(float);
+      row += rows;
+    }
+    return {};
+  }
+
+  /// Makes room for a slice of an operation. Slices write different parts of the output: a barrier
+  /// stands before the first alone.
+  Result<void> begin_slice(const Op& op, std::uint64_t work) {
+    TRY(make_room(work));
+    if (parts_.size() != in_order_) order(access_of(op));
+    in_order_ = parts_.size();
     return {};
   }
 
@@ -212,14 +253,7 @@ class Recorder {
                                           stride(op.in),
                                           h_.norm_epsilon});
       case OpKind::kMatMul:
-        return operations_.mul_mat(stream(),
-                                   {workspace_.weights->matrix(*op.weight, layer),
-                                    at(op.in, begin),
-                                    at(op.out, begin),
-                                    n,
-                                    stride(op.in),
-                                    stride(op.out),
-                                    bias(op, layer)});
+        break;  // multiply() does
       case OpKind::kRope:
         return rope(op, begin, n);
       case OpKind::kStoreKv:
@@ -365,7 +399,8 @@ class Recorder {
   const std::uint64_t work_limit_;
   std::uint32_t begin_ = 0;  // tokens that still matter
   std::uint32_t end_ = 0;
-  Access unordered_ = {};  // since the last barrier
+  Access unordered_ = {};     // since the last barrier
+  std::size_t in_order_ = 0;  // number of parts when the operation under way was put in order
   std::vector<Part> parts_;
 };
 

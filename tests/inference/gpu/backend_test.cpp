@@ -228,6 +228,26 @@ TEST_SUITE("inference/gpu/backend") {
     check_messages();
   }
 
+  TEST_CASE("a product too large for one submit is cut along its rows") {
+    if (!has_driver()) SKIP("no software Vulkan driver (llvmpipe)");
+    // A tile of 32 tokens times this vocabulary is more than the 256 M multiplications of a slice,
+    // and no whole number of them.
+    const LoadedModel loaded = load_synthetic({.seed = 33,
+                                               .hidden = 128,
+                                               .layers = 1,
+                                               .heads = 2,
+                                               .kv_heads = 1,
+                                               .ffn = 64,
+                                               .vocab = 65'701,
+                                               .tied = true,
+                                               .type = TensorType::kQ4_0});
+    const auto executor = make_executor(loaded, {.kv_format = KvFormat::kF32, .n_kv_tokens = 32});
+    const auto tokens = random_tokens(5, loaded.reference->n_vocabulary(), 12);
+    const auto expected = loaded.reference->logits(tokens, 5);
+    CHECK(logits_error(all_logits(*executor, tokens, 5), expected) <= kExact);
+    check_messages();
+  }
+
   TEST_CASE("a cancelled prefill ends at the next submit and leaves a usable sequence") {
     if (!has_driver()) SKIP("no software Vulkan driver (llvmpipe)");
     const LoadedModel loaded = load_synthetic({.seed = 32});
