@@ -98,8 +98,8 @@ HWY_INLINE hn::Vec<IntTag> multiply_fours(hn::Vec<ByteTag> w, hn::Vec<ByteTag> x
 
 struct Panel {
   HWY_ALIGN std::int8_t quants[kRowTile * kBytePanel];
-  HWY_ALIGN float scales[kRowTile * kBytePanel / kScaleElements];
-  HWY_ALIGN float offsets[kRowTile * kBytePanel / kOffsetElements];
+  HWY_ALIGN float scales[std::size_t{kRowTile} * kBytePanel / kScaleElements];
+  HWY_ALIGN float offsets[std::size_t{kRowTile} * kBytePanel / kOffsetElements];
 
   std::int8_t* row_quants(std::size_t r) { return quants + r * kBytePanel; }
   float* row_scales(std::size_t r) { return scales + r * (kBytePanel / kScaleElements); }
@@ -205,7 +205,7 @@ void byte_mat_mul_rows(const MatMul& job,
     for (std::uint32_t column = 0; column < job.n_columns; column += kBytePanel) {
       const std::size_t n = std::min(kBytePanel, job.n_columns - column);
       const std::size_t n_padded = (n + kRowAlignment - 1) / kRowAlignment * kRowAlignment;
-      const std::size_t offset = column / blocks.block_elements * blocks.block_bytes;
+      const std::size_t offset = std::size_t{column / blocks.block_elements} * blocks.block_bytes;
       for (std::uint32_t r = 0; r < kRowTile; ++r) {
         const std::byte* at =
             r < n_rows ? job.weights + (row + r) * job.row_bytes + offset : nullptr;
