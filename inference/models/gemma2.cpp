@@ -91,7 +91,8 @@ void derive(HyperParameters& h) {
   // its number of layers is what tells it.
   constexpr std::uint32_t kLayersOf27B = 46;
   if (h.n_layers == kLayersOf27B && h.n_embedding >= h.n_heads && h.n_heads != 0) {
-    h.attention_scale = 1.0F / std::sqrt(static_cast<float>(h.n_embedding / h.n_heads));
+    const std::uint32_t share = h.n_embedding / h.n_heads;
+    h.attention_scale = 1.0F / std::sqrt(static_cast<float>(share));
   }
 }
 
