@@ -74,6 +74,13 @@ std::span<const Command> all_commands() {
        "kinglet tokenize model.gguf --control --bos < prompt.txt",
        Audience::kPeople,
        tokenize_command},
+      {"models",
+       "List, show and test model files",
+       "kinglet models list          which files there are, and which is used\n"
+       "kinglet models show FILE     what is in a file, what it costs, what is not supported\n"
+       "kinglet models test FILE     does it compute what it should? A red line says what is wrong",
+       Audience::kPeople,
+       models_command},
       {"engine", "The process that runs the model", "", Audience::kOurselves, engine_command},
       {"parse-worker",
        "The process that reads a repository's files",

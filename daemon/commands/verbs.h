@@ -12,6 +12,7 @@ Action generate_command(CLI::App& app);
 Action logits_command(CLI::App& app);
 Action logs_command(CLI::App& app);
 Action lsp_command(CLI::App& app);
+Action models_command(CLI::App& app);
 Action parse_worker_command(CLI::App& app);
 Action purge_command(CLI::App& app);
 Action status_command(CLI::App& app);

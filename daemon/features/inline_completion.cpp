@@ -151,6 +151,8 @@ void InlineCompletions::generate(const std::shared_ptr<Run>& run,
       .max_tokens = run->config.max_new_tokens,
       .sampling = {.temperature = run->config.temperature, .top_p = run->config.top_p},
       .stop_tokens = writer.stop_tokens(),
+      // What was typed may end inside a token.
+      .healing = packed.pack->typed.empty() ? wire::Healing::kNo : wire::Healing::kYes,
   };
   services_.engine.generate(
       {.generate = std::move(request), .vocabulary_hash = writer.tokenizer().vocabulary().hash()},

@@ -92,10 +92,7 @@ class EngineClient {
   /// Errors: kCancelled; kInvalidArgument when it does not suit the model that is there by now, its
   /// tokens being of another one: write it anew; kUnavailable when the engine died twice; the
   /// engine's own.
-  void generate(EngineRequest request,
-                std::stop_token stop,
-                OnToken on_token,
-                OnGenerated on_done);
+  void generate(EngineRequest request, std::stop_token stop, OnToken on_token, OnGenerated on_done);
 
   EngineStatus status() const;
 
