@@ -1,6 +1,8 @@
 // `kinglet generate`: one text, continued, on standard output as it comes.
 #include <algorithm>
 #include <cstdio>
+#include <fstream>
+#include <iterator>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -9,6 +11,8 @@
 
 #include "daemon/commands/model_flags.h"
 #include "daemon/commands/verbs.h"
+#include "inference/grammar/gbnf.h"
+#include "inference/grammar/json_schema.h"
 #include "inference/tokenizer/tokenizer.h"
 
 namespace kinglet::daemon {
@@ -19,11 +23,33 @@ struct GenerateOptions {
   ModelFlags model;
   std::string prompt;
   std::uint32_t n = 128;
-  float temperature = 0;
-  float top_p = 1;
-  std::uint64_t seed = 0;
+  inference::SamplerOptions sampler;
+  std::vector<std::string> stops;
+  bool heal = false;
+  std::string json_schema;
+  std::string grammar;
   bool stats = false;
 };
+
+Result<std::string> read_file(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  if (!file) return fail(ErrorCode::kIo, "cannot read " + path);
+  return text;
+}
+
+/// The grammar that the output is to follow, if one is asked for.
+Result<std::shared_ptr<inference::Constraint>> constraint_of(const GenerateOptions& options,
+                                                             inference::Engine& engine) {
+  const bool is_schema = !options.json_schema.empty();
+  const std::string& path = is_schema ? options.json_schema : options.grammar;
+  if (path.empty()) return nullptr;
+  const std::string text = TRY(read_file(path));
+  auto machine = is_schema ? inference::grammar::compile_json_schema(text)
+                           : inference::grammar::compile_gbnf(text);
+  if (!machine) return fail(machine.error().code, path + ": " + machine.error().message);
+  return engine.constrain(std::move(*machine));
+}
 
 /// The prompt as the model wants a text to begin. It is text: no part of it becomes a control
 /// token.
@@ -69,8 +95,10 @@ Result<int> run(const GenerateOptions& options) {
   auto adapters = TRY(options.model.load_adapters(engine->model()));
   TRY(engine->set_adapters(std::move(adapters)));
   request.max_tokens = options.n;
-  request.sampler = {
-      .temperature = options.temperature, .top_p = options.top_p, .seed = options.seed};
+  request.sampler = options.sampler;
+  request.stop_strings = options.stops;
+  request.constraint = TRY(constraint_of(options, *engine));
+  if (options.heal) engine->heal(request);
   const auto print = [](inference::TokenId, std::string_view bytes) {
     return std::fwrite(bytes.data(), 1, bytes.size(), stdout) == bytes.size() &&
            std::fflush(stdout) == 0;
@@ -90,12 +118,30 @@ Action generate_command(CLI::App& app) {
   options->model.add_to(app, "auto", "f16");
   app.add_option("-p,--prompt", options->prompt, "The text to continue")->required();
   app.add_option("-n", options->n, "The most tokens to generate")->capture_default_str();
-  app.add_option("--temperature", options->temperature, "0: always the likeliest token")
+  app.add_option("--temperature", options->sampler.temperature, "0: always the likeliest token")
       ->capture_default_str();
-  app.add_option("--top-p", options->top_p, "Draw among the likeliest that reach this probability")
+  app.add_option(
+         "--top-p", options->sampler.top_p, "Draw among the likeliest that reach this probability")
       ->capture_default_str();
-  app.add_option("--seed", options->seed, "Of the draws: same seed, same text")
+  app.add_option("--seed", options->sampler.seed, "Of the draws: same seed, same text")
       ->capture_default_str();
+  app.add_option("--top-k", options->sampler.top_k, "Draw among so many; 0: all")
+      ->capture_default_str();
+  app.add_option("--min-p",
+                 options->sampler.min_p,
+                 "Draw among those this times as likely as the likeliest")
+      ->capture_default_str();
+  app.add_option("--repetition-penalty",
+                 options->sampler.repetition_penalty,
+                 "Above 1: tokens among the last 64 get less likely")
+      ->capture_default_str();
+  app.add_option("--stop", options->stops, "End before this text; may be given several times")
+      ->allow_extra_args(false);
+  app.add_flag("--heal", options->heal, "Let the model write the prompt's last piece anew");
+  auto* schema = app.add_option(
+      "--json-schema", options->json_schema, "A file: print a JSON value that this schema accepts");
+  app.add_option("--grammar", options->grammar, "A file: print a text of this grammar (GBNF)")
+      ->excludes(schema);
   app.add_flag("--stats", options->stats, "Afterwards, speeds on standard error");
   return [options] { return run(*options); };
 }

@@ -1,5 +1,5 @@
 #!/bin/bash
-# usage: run.sh BUILD [engine|peer|tokenizer] [ARGS]: what `./dev bench` runs.
+# usage: run.sh BUILD [engine|peer|tokenizer|mask] [ARGS]: what `./dev bench` runs.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 build=$1
@@ -40,8 +40,13 @@ case $name in
       -Wl,-rpath,"$libraries"
     exec "$build/bin/side_by_side" "$(realpath "$build/peer_logits")" "$libraries" "$@"
     ;;
+  mask)
+    # ARGS: MODEL.gguf, of which only the vocabulary is read.
+    cmake --build "$build" --target mask_bench >&2
+    exec "$build/bin/mask_bench" "$@"
+    ;;
   *)
-    echo "no such benchmark: $name (there is: engine, peer, tokenizer)" >&2
+    echo "no such benchmark: $name (there is: engine, peer, tokenizer, mask)" >&2
     exit 2
     ;;
 esac

@@ -6,6 +6,7 @@
 #include <iterator>
 #include <limits>
 #include <memory>
+#include <regex>
 #include <string>
 #include <vector>
 
@@ -169,6 +170,19 @@ TEST_SUITE("daemon/commands/model_verbs") {
     CHECK(generate({"--temperature", "0.9", "--seed", "7"}) == drawn);
     CHECK(drawn != greedy);
     CHECK(generate({}, "0").empty());
+    const std::string schema = home.model + ".schema.json";
+    std::ofstream(schema)
+        << R"({"type":"object","properties":{"a":{"type":"integer"}},"required":["a"]})";
+    CHECK(std::regex_match(generate({"--json-schema", schema}),
+                           std::regex(R"(\{\s*"a":\s*-?\d+\s*\})")));
+    const auto too_few =
+        home.run({"generate", home.model, "-p", "x", "-n", "2", "--json-schema", schema});
+    CHECK(too_few.exit_code == 1);
+    CHECK(too_few.output.find("tokens at least") != std::string::npos);
+    const std::string stop = greedy.substr(2, 3);
+    if (stop.find('\0') == std::string::npos) {
+      CHECK(generate({"--stop", stop}) == greedy.substr(0, greedy.find(stop)));
+    }
     CHECK(generate({"--stats"}).find("prompt of") != std::string::npos);
   }
 
