@@ -50,6 +50,15 @@ void dequantize_q6_k(const std::byte* blocks, std::size_t n, float* out) {
   }
 }
 
+/// Adds two bits of each of 32 bytes, those from `shift` on, as 16 times their number.
+HWY_INLINE void add_upper_bits(const std::uint8_t* HWY_RESTRICT upper,
+                               int shift,
+                               std::int8_t* HWY_RESTRICT quants) {
+  for (std::size_t i = 0; i < 32; ++i) {
+    quants[i] = static_cast<std::int8_t>(quants[i] + ((upper[i] >> shift & 3) << 4));
+  }
+}
+
 void unpack_q6_k(const std::byte* blocks, std::size_t n, const Unpacked& out) {
   for (std::size_t element = 0; element < n; element += 256, blocks += 210) {
     std::uint16_t half = 0;
@@ -65,9 +74,8 @@ void unpack_q6_k(const std::byte* blocks, std::size_t n, const Unpacked& out) {
     std::int8_t* quants = out.quants + element;
     for (int part = 0; part < 2; ++part, low_bits += 64, upper_bits += 32, quants += 128) {
       unpack_nibbles(low_bits, 64, 32, quants);
-      for (std::size_t i = 0; i < 128; ++i) {
-        const int upper = upper_bits[i % 32] >> i / 32 * 2 & 3;
-        quants[i] = static_cast<std::int8_t>(quants[i] + (upper << 4));
+      for (std::size_t row = 0; row < 4; ++row) {
+        add_upper_bits(upper_bits, static_cast<int>(2 * row), quants + 32 * row);
       }
     }
   }
