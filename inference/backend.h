@@ -44,8 +44,8 @@ struct DeviceInfo {
 /// What weights are multiplied with.
 enum class Activations : std::uint8_t {
   kF32,   // precision class exact
-  kInt8,  // rounded to 8 bits, in short blocks with scales of their own: faster on the CPU; the
-          // divergence from exact arithmetic is at most 1e-3
+  kInt8,  // on the CPU: rounded to 8 bits, in short blocks with scales of their own, so that
+          // products are integers; the divergence from exact arithmetic is at most 1e-3
 };
 
 struct ExecutorOptions {
