@@ -25,7 +25,7 @@ using inference::KvFormat;
 using inference::TokenId;
 
 constexpr std::uint64_t kSeed = 1;
-constexpr std::uint32_t kTokens = 5;
+constexpr std::uint32_t kTokens = 3;  // more are computed in tiles: a quarter of an hour here
 constexpr std::uint64_t kHostLimit = 300'000'000;
 
 std::string text_of(const char* format, double number) {
@@ -69,9 +69,8 @@ TEST_SUITE("inference/gpu/memory_long") {
                                                               .chunk_tokens = kTokens});
     REQUIRE_MESSAGE(executor.has_value(), executor.error().message);
     const double loading = seconds_since(start);
-    const std::vector<TokenId> tokens = {1, 61, 6100, 32'000, 777};
+    const std::vector<TokenId> tokens = {1, 6100, 32'000};
     start = std::chrono::steady_clock::now();
-    // Tiles, then a decode step.
     std::vector<float> logits(32'064);
     auto sequence = (*executor)->new_sequence({.max_tokens = kTokens + 1});
     REQUIRE(sequence.has_value());
@@ -114,7 +113,7 @@ TEST_SUITE("inference/gpu/memory_long") {
         {{"weights, cache and activations on the device", text_of("%.1f MB", on_device / 1e6)},
          {"host memory beside them", text_of("%.1f MB", host / 1e6)},
          {"placed in", text_of("%.1f s", loading)},
-         {"5 tokens of prompt", text_of("%.1f s", prefill_seconds)},
+         {"3 tokens of prompt", text_of("%.1f s", prefill_seconds)},
          {"a decode step", text_of("%.1f s", decode_seconds)},
          {"largest difference of logits to the CPU's, in their deviations",
           text_of("%.1e", error)}});
