@@ -7,7 +7,6 @@
 namespace kinglet::inference {
 
 using grammar::Effect;
-using grammar::kNoLimit;
 using grammar::kUnreachable;
 using grammar::Machine;
 using grammar::StateId;

@@ -65,7 +65,7 @@ class Constraint {
   const LocalMask& local_mask(grammar::StateId state,
                               std::uint32_t n_missing,
                               std::uint32_t n_room);
-  LocalMask make_local_mask(grammar::StateId state,
+  LocalMask make_local_mask(grammar::StateId start,
                             std::uint32_t n_missing,
                             std::uint32_t n_room) const;
 
@@ -129,7 +129,7 @@ class ConstraintState {
             std::uint8_t byte,
             std::vector<Reading>& to,
             bool& may_end);
-  void allow_beyond(TokenTrie::NodeIndex node,
+  void allow_beyond(TokenTrie::NodeIndex first,
                     const std::vector<Reading>& readings,
                     std::uint32_t n_left,
                     TokenMask& mask);

@@ -188,10 +188,12 @@ Result<std::vector<GenerateResult>> Engine::generate_candidates(const GenerateRe
           return on_token(i, token, bytes);
         };
       }
-      Remembered own = n == 1 ? std::move(current) : fork(current);
+      std::optional<Remembered> forked;
+      if (n > 1) forked = fork(current);
+      Remembered& own = forked ? *forked : current;
       std::vector<float> own_logits = logits;
       result = TRY(generations[i].run(own, own_logits, on_own_token, stop));
-      if (i == 0) first = std::move(own);
+      if (i == 0 && forked) first = std::move(forked);
     }
     result.stats.n_prompt = n_prompt;
     result.stats.n_reused = i == 0 ? n_reused : n_prompt;
