@@ -13,7 +13,6 @@
 #include "inference/quant/block_format.h"
 #include "tests/inference/gguf_writer.h"
 #include "tests/inference/synthetic_gguf.h"
-#include "tests/inference/synthetic_gguf.h"
 
 namespace kinglet::test {
 

@@ -148,14 +148,20 @@ TEST_SUITE("daemon/processes/workers") {
     CHECK(home.status()["engine"]["pid"] == before["engine"]["pid"]);
     CHECK(home.status()["model"] == before["model"]);
     CHECK(third.quit() == 0);
-    // Who takes the word back gets the daemon's own model again.
+    const auto wait_for_model = [&](const char* what, const Json& model) {
+      wait_until(what, [&] {
+        const Json status = home.status();
+        return status.contains("model") && status["model"] == model;
+      });
+    };
+    // Who spoke last and is still there decides; without such a session, the daemon's own
+    // configuration.
     first.notify("workspace/didChangeConfiguration", {{"settings", {{"threads", 2}}}});
+    wait_for_model("the configured model", configured["model"]);
     first.notify("workspace/didChangeConfiguration", {{"settings", Json::object()}});
-    wait_until("the configured model", [&] {
-      const Json status = home.status();
-      return status.contains("model") && status["model"] == configured["model"];
-    });
+    wait_for_model("the second session's model", before["model"]);
     CHECK(second.quit() == 0);
+    wait_for_model("the configured model, again", configured["model"]);
     CHECK(first.quit() == 0);
   }
 
