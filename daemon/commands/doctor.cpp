@@ -132,7 +132,7 @@ bool is_there(const std::string& wish, const json& backends) {
     return std::tolower(a) == std::tolower(b);
   };
   const auto is_in = [&](const std::string& name) {
-    return std::ranges::search(name, wish, is_same).begin() != name.end();
+    return std::search(name.begin(), name.end(), wish.begin(), wish.end(), is_same) != name.end();
   };
   for (const auto& backend : backends) {
     if (backend["backend"] != "vulkan") continue;

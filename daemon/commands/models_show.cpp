@@ -53,6 +53,7 @@ std::string formats_of(const Gguf& gguf) {
     total += static_cast<double>(tensor.data.size());
   }
   std::vector<std::pair<double, std::string_view>> sorted;
+  sorted.reserve(shares.size());
   for (const auto& [name, share] : shares)
     sorted.emplace_back(share, name);
   std::sort(sorted.rbegin(), sorted.rend());

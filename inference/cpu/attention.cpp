@@ -118,7 +118,7 @@ HWY_INLINE void score_rows(const Query* queries,
       weights[i * kPageTokens + slot] = hn::GetLane(hn::SumOfLanes(floats, sums[i]));
     }
   }
-  for (std::size_t at = 0; at < n * kPageTokens; at += kLanes) {
+  for (std::size_t at = 0; at < std::size_t{n} * kPageTokens; at += kLanes) {
     hn::Store(
         scaled_and_capped(hn::Load(floats, weights + at), scale, soft_cap), floats, weights + at);
   }

@@ -37,7 +37,8 @@ void dequantize_q6_k(const std::byte* blocks, std::size_t n, float* out) {
         const auto low_1_3 = hn::PromoteTo(ints, hn::LoadU(bytes, low_bits + i + 32));
         const auto upper = hn::PromoteTo(ints, hn::LoadU(bytes, upper_bits + i));
         const auto store = [&](std::size_t row, auto low, auto two_bits) {
-          const auto scale = hn::Set(floats, d * static_cast<float>(scales[2 * row + i / 16]));
+          const std::size_t sub_block = 2 * row + i / 16;
+          const auto scale = hn::Set(floats, d * static_cast<float>(scales[sub_block]));
           const auto quant = hn::Sub(hn::Or(low, hn::And(two_bits, bits_4_5)), middle);
           hn::StoreU(hn::Mul(scale, hn::ConvertTo(floats, quant)), floats, out + row * 32 + i);
         };

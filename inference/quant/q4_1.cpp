@@ -48,6 +48,8 @@ void quantize(std::span<const float> floats, std::span<std::byte> blocks) {
     const std::uint16_t halves[2] = {float_to_half(d), float_to_half(*least)};
     std::memcpy(out, halves, 4);
     const auto quant = [inverse, m = *least](float x) {
+      // Never negative; rounded as the field's tools do.
+      // NOLINTNEXTLINE(bugprone-incorrect-roundings)
       return std::min(15, static_cast<int>((x - m) * inverse + 0.5F));
     };
     for (std::size_t i = 0; i < kHalf; ++i) {

@@ -53,6 +53,8 @@ void quantize(std::span<const float> floats, std::span<std::byte> blocks) {
     const float inverse = d != 0 ? 1 / d : 0;
     const std::uint16_t halves[2] = {float_to_half(d), float_to_half(*least)};
     const auto quant = [inverse, m = *least](float x) {
+      // Never negative; rounded as the field's tools do.
+      // NOLINTNEXTLINE(bugprone-incorrect-roundings)
       return std::min(31U, static_cast<std::uint32_t>((x - m) * inverse + 0.5F));
     };
     std::uint32_t fifths = 0;

@@ -161,6 +161,8 @@ TEST_SUITE("daemon/processes/workers") {
     first.notify("workspace/didChangeConfiguration", {{"settings", Json::object()}});
     wait_for_model("the second session's model", before["model"]);
     CHECK(second.quit() == 0);
+    // It is loaded when somebody needs it.
+    first.notify("workspace/didChangeConfiguration", {{"settings", {{"maxNewTokens", 3}}}});
     wait_for_model("the configured model, again", configured["model"]);
     CHECK(first.quit() == 0);
   }
