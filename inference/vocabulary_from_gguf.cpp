@@ -87,12 +87,22 @@ bool is_filler(std::string_view text, std::size_t id) {
   return text == "[PAD" + std::to_string(id) + "]";
 }
 
+// Those with bars, "<|end|>", are known by their shape.
+constexpr std::string_view kControlNames[] = {
+    "<s>",           "</s>",         "<unk>",        "<pad>",           "<bos>",
+    "<eos>",         "<mask>",       "<cls>",        "<sep>",           "<start_of_turn>",
+    "<end_of_turn>", "[INST]",       "[/INST]",      "[SYSTEM_PROMPT]", "[/SYSTEM_PROMPT]",
+    "<fim_prefix>",  "<fim_suffix>", "<fim_middle>", "<fim_pad>",       "<reponame>",
+    "<repo_name>",   "<filename>",   "<file_sep>",   "[PREFIX]",        "[SUFFIX]",
+    "[MIDDLE]",
+};
+
 /// Texts that are control tokens whatever their kind in the file says: files are known that mark
 /// "</s>" or "<|end|>" as text, which would let a source file end the model's turn.
 bool looks_like_control(std::string_view text) {
-  for (const std::string_view name :
-       {"<s>", "</s>", "<unk>", "<pad>", "<bos>", "<eos>", "<mask>", "<cls>", "<sep>"}) {
-    if (text == name) return true;
+  if (std::find(std::begin(kControlNames), std::end(kControlNames), text) !=
+      std::end(kControlNames)) {
+    return true;
   }
   const auto is_name = [](std::string_view inside) {
     return !inside.empty() && std::all_of(inside.begin(), inside.end(), [](char c) {

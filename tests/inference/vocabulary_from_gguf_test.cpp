@@ -272,8 +272,10 @@ TEST_SUITE("inference/vocabulary_from_gguf") {
     const TokenId think = parts.add("<think>", TokenKind::kUserDefined);
     const TokenId filler = parts.add("[PAD261]", TokenKind::kUserDefined);
     const TokenId bracket = parts.add("[PAD9]", TokenKind::kUserDefined);
+    const TokenId turn = parts.add("<start_of_turn>", TokenKind::kUserDefined);
     const auto vocabulary = from_keys(parts, "starcoder");
     REQUIRE(vocabulary);
+    CHECK(vocabulary->kind(turn) == TokenKind::kControl);
     CHECK(vocabulary->kind(made) == TokenKind::kNormal);
     CHECK(vocabulary->special().bos == kNoToken);
     CHECK(vocabulary->special().fim_pre == named);
