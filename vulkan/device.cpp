@@ -33,6 +33,8 @@ Result<std::unique_ptr<const Device>> Device::create(std::shared_ptr<const Insta
   v12.timelineSemaphore = VK_TRUE;
   v12.scalarBlockLayout = VK_TRUE;
   v12.storageBuffer8BitAccess = VK_TRUE;
+  v12.shaderFloat16 = info.optional.float16_arithmetic ? VK_TRUE : VK_FALSE;
+  v12.shaderInt8 = info.optional.int8_arithmetic ? VK_TRUE : VK_FALSE;
   VkPhysicalDeviceVulkan11Features v11 = {};
   v11.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_1_FEATURES;
   v11.storageBuffer16BitAccess = VK_TRUE;
@@ -40,14 +42,32 @@ Result<std::unique_ptr<const Device>> Device::create(std::shared_ptr<const Insta
   VkPhysicalDeviceFeatures2 features = {};
   features.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2;
   features.features.shaderInt64 = VK_TRUE;
+  features.features.shaderInt16 = info.optional.int16_arithmetic ? VK_TRUE : VK_FALSE;
   features.pNext = &v11;
+  void** next = &v12.pNext;
+  const auto enable = [&](bool wanted, auto& structure, const char* extension) {
+    if (!wanted) return;
+    *next = &structure;
+    next = &structure.pNext;
+    extensions.push_back(extension);
+  };
+  VkPhysicalDeviceShaderIntegerDotProductFeatures dot = {};
+  dot.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_INTEGER_DOT_PRODUCT_FEATURES;
+  dot.shaderIntegerDotProduct = VK_TRUE;
+  enable(info.optional.integer_dot_product, dot, VK_KHR_SHADER_INTEGER_DOT_PRODUCT_EXTENSION_NAME);
+  VkPhysicalDeviceSubgroupSizeControlFeatures subgroup_size = {};
+  subgroup_size.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_FEATURES;
+  subgroup_size.subgroupSizeControl = VK_TRUE;
+  subgroup_size.computeFullSubgroups = VK_TRUE;
+  enable(info.optional.subgroup_size_control,
+         subgroup_size,
+         VK_EXT_SUBGROUP_SIZE_CONTROL_EXTENSION_NAME);
   VkPhysicalDevicePipelineExecutablePropertiesFeaturesKHR executable = {};
   executable.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PIPELINE_EXECUTABLE_PROPERTIES_FEATURES_KHR;
-  if (options.capture_statistics && info.optional.executable_statistics) {
-    executable.pipelineExecutableInfo = VK_TRUE;
-    v12.pNext = &executable;
-    extensions.push_back(VK_KHR_PIPELINE_EXECUTABLE_PROPERTIES_EXTENSION_NAME);
-  }
+  executable.pipelineExecutableInfo = VK_TRUE;
+  enable(options.capture_statistics && info.optional.executable_statistics,
+         executable,
+         VK_KHR_PIPELINE_EXECUTABLE_PROPERTIES_EXTENSION_NAME);
 
   const float priority = 1.0F;
   VkDeviceQueueCreateInfo queue = {};

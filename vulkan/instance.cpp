@@ -141,9 +141,9 @@ void read_features(const DeviceTable& table,
     *next = &structure;
     next = &structure.pNext;
   };
-  const bool vulkan13 = info.api_version >= VK_API_VERSION_1_3;
-  ask(vulkan13 || has(VK_KHR_SHADER_INTEGER_DOT_PRODUCT_EXTENSION_NAME), dot);
-  ask(vulkan13 || has(VK_EXT_SUBGROUP_SIZE_CONTROL_EXTENSION_NAME), subgroup_size);
+  // Part of Vulkan 1.3, too; but we speak 1.2, and drivers of 1.3 still name the extensions.
+  ask(has(VK_KHR_SHADER_INTEGER_DOT_PRODUCT_EXTENSION_NAME), dot);
+  ask(has(VK_EXT_SUBGROUP_SIZE_CONTROL_EXTENSION_NAME), subgroup_size);
   ask(has(VK_NV_COOPERATIVE_MATRIX_EXTENSION_NAME), matrix);
   ask(has(VK_KHR_PIPELINE_EXECUTABLE_PROPERTIES_EXTENSION_NAME), executable);
   table.vkGetPhysicalDeviceFeatures2(info.handle, &features);
@@ -155,11 +155,26 @@ void read_features(const DeviceTable& table,
   add_missing(info, v11.storageBuffer16BitAccess == VK_TRUE, "16-bit storage");
   add_missing(info, features.features.shaderInt64 == VK_TRUE, "64-bit integers in shaders");
   info.optional.float16_arithmetic = v12.shaderFloat16 == VK_TRUE;
+  info.optional.int8_arithmetic = v12.shaderInt8 == VK_TRUE;
+  info.optional.int16_arithmetic = features.features.shaderInt16 == VK_TRUE;
   info.optional.integer_dot_product = dot.shaderIntegerDotProduct == VK_TRUE;
-  info.optional.subgroup_size_control = subgroup_size.subgroupSizeControl == VK_TRUE;
+  info.optional.subgroup_size_control =
+      subgroup_size.subgroupSizeControl == VK_TRUE && subgroup_size.computeFullSubgroups == VK_TRUE;
   info.optional.cooperative_matrix_nv = matrix.cooperativeMatrix == VK_TRUE;
   info.optional.executable_statistics = executable.pipelineExecutableInfo == VK_TRUE;
   info.optional.memory_budget = has(VK_EXT_MEMORY_BUDGET_EXTENSION_NAME);
+}
+
+void read_subgroup_sizes(const DeviceTable& table, DeviceInfo& info) {
+  VkPhysicalDeviceSubgroupSizeControlProperties sizes = {};
+  sizes.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_PROPERTIES;
+  VkPhysicalDeviceProperties2 properties = {};
+  properties.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2;
+  properties.pNext = &sizes;
+  table.vkGetPhysicalDeviceProperties2(info.handle, &properties);
+  if ((sizes.requiredSubgroupSizeStages & VK_SHADER_STAGE_COMPUTE_BIT) == 0) return;
+  info.min_subgroup_size = sizes.minSubgroupSize;
+  info.max_subgroup_size = sizes.maxSubgroupSize;
 }
 
 Result<DeviceInfo> read_device(const DeviceTable& table, VkPhysicalDevice handle) {
@@ -190,6 +205,8 @@ Result<DeviceInfo> read_device(const DeviceTable& table, VkPhysicalDevice handle
                                    core.limits.maxComputeWorkGroupCount[2]});
   info.max_allocation_bytes = std::min(kMaxAllocationBytes, v11.maxMemoryAllocationSize);
   info.subgroup_size = v11.subgroupSize;
+  info.min_subgroup_size = v11.subgroupSize;
+  info.max_subgroup_size = v11.subgroupSize;
   read_memory(table, info);
   if (core.apiVersion < kApiVersion) {
     add_missing(info, false, "Vulkan 1.2");
@@ -198,6 +215,7 @@ Result<DeviceInfo> read_device(const DeviceTable& table, VkPhysicalDevice handle
   const auto extensions = TRY(device_extensions(table, handle));
   read_queues(table, info, core.limits.timestampPeriod);
   read_features(table, info, extensions);
+  if (info.optional.subgroup_size_control) read_subgroup_sizes(table, info);
   constexpr VkSubgroupFeatureFlags kSubgroup =
       VK_SUBGROUP_FEATURE_BASIC_BIT | VK_SUBGROUP_FEATURE_ARITHMETIC_BIT;
   add_missing(info,

@@ -24,6 +24,8 @@ struct MemoryHeap {
 /// Features that make things faster or visible, not possible: probed, enabled where present.
 struct OptionalFeatures {
   bool float16_arithmetic = false;
+  bool int8_arithmetic = false;
+  bool int16_arithmetic = false;
   bool integer_dot_product = false;
   bool cooperative_matrix_nv = false;
   bool subgroup_size_control = false;
@@ -44,9 +46,11 @@ struct DeviceInfo {
   std::vector<MemoryHeap> heaps;
   std::uint64_t max_allocation_bytes = 0;  // of one buffer; our own limit of 1 GiB included
   std::uint32_t max_group_count = 0;       // workgroups along one axis
-  std::uint32_t subgroup_size = 0;
-  std::uint32_t queue_family = 0;  // the one that computes
-  double timestamp_period_ns = 0;  // 0: the queue has no timestamps
+  std::uint32_t subgroup_size = 0;         // what a pipeline gets that asks for none
+  std::uint32_t min_subgroup_size = 0;  // what it may ask for, with optional.subgroup_size_control:
+  std::uint32_t max_subgroup_size = 0;  // powers of two in between; else both are subgroup_size
+  std::uint32_t queue_family = 0;       // the one that computes
+  double timestamp_period_ns = 0;       // 0: the queue has no timestamps
   OptionalFeatures optional;
   std::string missing;  // what Kinglet needs and this device lacks; empty: usable
   VkPhysicalDevice handle = VK_NULL_HANDLE;

@@ -9,7 +9,10 @@ namespace kinglet::vulkan {
 
 namespace {
 
-Result<Pipeline> compile(const Device& device, const Kernel& kernel, VkPipelineCache cache) {
+Result<Pipeline> compile(const Device& device,
+                         const Kernel& kernel,
+                         const Specialization& specialization,
+                         VkPipelineCache cache) {
   const DeviceTable& table = device.table();
   const std::string doing = "compiling the kernel " + std::string(kernel.name);
   const ShaderInfo shader = TRY(reflect(kernel.spirv));
@@ -34,12 +37,32 @@ Result<Pipeline> compile(const Device& device, const Kernel& kernel, VkPipelineC
   TRY_VK(table.vkCreateShaderModule(device.handle(), &module_info, nullptr, &module_handle), doing);
   const Unique<VkShaderModule> module(table, device.handle(), module_handle);
 
+  std::vector<VkSpecializationMapEntry> entries;
+  for (std::uint32_t i = 0; i < specialization.constants.size(); ++i) {
+    constexpr std::uint32_t kBytes = sizeof(std::uint32_t);
+    entries.push_back({i, i * kBytes, kBytes});
+  }
+  VkSpecializationInfo constants = {};
+  constants.mapEntryCount = static_cast<std::uint32_t>(entries.size());
+  constants.pMapEntries = entries.data();
+  constants.dataSize = specialization.constants.size() * sizeof(std::uint32_t);
+  constants.pData = specialization.constants.data();
+  VkPipelineShaderStageRequiredSubgroupSizeCreateInfo subgroup = {};
+  subgroup.sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_REQUIRED_SUBGROUP_SIZE_CREATE_INFO;
+  subgroup.requiredSubgroupSize = specialization.subgroup_size;
+
   VkComputePipelineCreateInfo info = {};
   info.sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO;
   info.stage.sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO;
   info.stage.stage = VK_SHADER_STAGE_COMPUTE_BIT;
   info.stage.module = module_handle;
   info.stage.pName = "main";
+  info.stage.pSpecializationInfo = entries.empty() ? nullptr : &constants;
+  if (specialization.subgroup_size != 0) {
+    assert(device.info().optional.subgroup_size_control);
+    info.stage.pNext = &subgroup;
+    info.stage.flags = VK_PIPELINE_SHADER_STAGE_CREATE_REQUIRE_FULL_SUBGROUPS_BIT;
+  }
   info.layout = layout_handle;
   if (device.options().capture_statistics && device.info().optional.executable_statistics) {
     info.flags = VK_PIPELINE_CREATE_CAPTURE_STATISTICS_BIT_KHR;
@@ -108,12 +131,13 @@ Result<std::unique_ptr<Pipelines>> Pipelines::create(const Device& device,
   return pipelines;
 }
 
-Result<const Pipeline*> Pipelines::get(const Kernel& kernel) {
-  const auto found = pipelines_.find(&kernel);
+Result<const Pipeline*> Pipelines::get(const Kernel& kernel, const Specialization& specialization) {
+  std::pair<const Kernel*, Specialization> key(&kernel, specialization);
+  const auto found = pipelines_.find(key);
   if (found != pipelines_.end()) return &found->second;
-  auto pipeline = TRY(compile(*device_, kernel, cache_.get()));
+  auto pipeline = TRY(compile(*device_, kernel, specialization, cache_.get()));
   compiled_ = true;
-  return &pipelines_.emplace(&kernel, std::move(pipeline)).first->second;
+  return &pipelines_.emplace(std::move(key), std::move(pipeline)).first->second;
 }
 
 Result<void> Pipelines::save() {

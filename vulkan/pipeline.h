@@ -5,6 +5,8 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 #include "vulkan/device.h"
@@ -13,6 +15,20 @@
 #include "vulkan/unique.h"
 
 namespace kinglet::vulkan {
+
+/// What a kernel leaves open until it is compiled for a device.
+struct Specialization {
+  /// Of `constant_id` 0, 1, …; those after the last keep the kernel's defaults.
+  std::vector<std::uint32_t> constants = {};
+  /// Invocations of a subgroup, all of them there: between the device's minimum and maximum, and a
+  /// divisor of the workgroup's width. 0: whatever the driver takes. REQUIRES
+  /// optional.subgroup_size_control.
+  std::uint32_t subgroup_size = 0;
+
+  friend bool operator<(const Specialization& a, const Specialization& b) {
+    return std::tie(a.constants, a.subgroup_size) < std::tie(b.constants, b.subgroup_size);
+  }
+};
 
 struct PipelineStatistic {
   std::string name;  // the driver's: "VGPRs", "Spilled VGPRs"
@@ -56,7 +72,7 @@ class Pipelines {
                                                    std::filesystem::path cache_file = {});
 
   const Device& device() const { return *device_; }
-  Result<const Pipeline*> get(const Kernel& kernel);
+  Result<const Pipeline*> get(const Kernel& kernel, const Specialization& specialization = {});
   /// Writes the cache file if something was compiled since it was read.
   Result<void> save();
 
@@ -67,7 +83,7 @@ class Pipelines {
   std::filesystem::path cache_file_;
   Unique<VkPipelineCache> cache_;
   bool compiled_ = false;
-  std::map<const Kernel*, Pipeline> pipelines_;
+  std::map<std::pair<const Kernel*, Specialization>, Pipeline> pipelines_;
 };
 
 }  // namespace kinglet::vulkan
