@@ -86,7 +86,7 @@ Result<void> Stream::begin() {
   VkCommandBufferBeginInfo info = {};
   info.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO;
   TRY_VK(table.vkBeginCommandBuffer(commands_, &info), "recording a command buffer");
-  n_dispatches_ = 0;
+  dispatches_.clear();
   n_barriers_ = 0;
   if (timestamps_) {
     table.vkCmdResetQueryPool(commands_, timestamps_.get(), 0, 2);
@@ -98,7 +98,8 @@ Result<void> Stream::begin() {
 void Stream::dispatch(const Pipeline& pipeline,
                       std::span<const std::byte> push,
                       Groups groups,
-                      std::uint64_t loop_iterations) {
+                      std::uint64_t loop_iterations,
+                      const Traffic& traffic) {
   [[maybe_unused]] const std::uint32_t limit = device_->info().max_group_count;
   assert(push.size() == pipeline.shader().push_bytes);
   assert(loop_iterations < kMaxLoopIterations);
@@ -114,7 +115,7 @@ void Stream::dispatch(const Pipeline& pipeline,
                            static_cast<std::uint32_t>(push.size()),
                            push.data());
   table.vkCmdDispatch(commands_, groups.x, groups.y, groups.z);
-  ++n_dispatches_;
+  dispatches_.push_back({&pipeline.kernel(), n_barriers_, traffic});
 }
 
 void Stream::copy(const Buffer& from,

@@ -6,9 +6,11 @@
 #include <cstddef>
 #include <span>
 #include <type_traits>
+#include <vector>
 
 #include "vulkan/buffer.h"
 #include "vulkan/pipeline.h"
+#include "vulkan/traffic.h"
 
 namespace kinglet::vulkan {
 
@@ -21,6 +23,13 @@ struct Groups {
 /// Lavapipe's loops end silently after 65,535 iterations of one invocation, all its loops together,
 /// and leave wrong numbers behind. No dispatch may come near.
 inline constexpr std::uint64_t kMaxLoopIterations = 60'000;
+
+/// A dispatch as it was recorded.
+struct Dispatch {
+  const Kernel* kernel = nullptr;
+  std::uint32_t stage = 0;  // barriers recorded before it: dispatches of one stage run side by side
+  Traffic traffic;
+};
 
 /// Owns a command buffer, its timeline semaphore and its timestamps. At most one run is in flight.
 /// Thread safety: one thread at a time.
@@ -35,18 +44,21 @@ class Stream {
   /// Forgets what was recorded and starts anew; kDeviceLost while a run is in flight.
   Result<void> begin();
   /// `loop_iterations`: an upper bound of what one invocation's loops take together, below
-  /// kMaxLoopIterations. `push` must have the size of the kernel's push constant block.
+  /// kMaxLoopIterations. `push` must have the size of the kernel's push constant block. `traffic`
+  /// is kept for who asks what the recording costs.
   void dispatch(const Pipeline& pipeline,
                 std::span<const std::byte> push,
                 Groups groups,
-                std::uint64_t loop_iterations);
+                std::uint64_t loop_iterations,
+                const Traffic& traffic = {});
   template <class Push>
   void dispatch(const Pipeline& pipeline,
                 const Push& push,
                 Groups groups,
-                std::uint64_t loop_iterations) {
+                std::uint64_t loop_iterations,
+                const Traffic& traffic = {}) {
     static_assert(std::is_trivially_copyable_v<Push>);
-    dispatch(pipeline, std::as_bytes(std::span(&push, 1)), groups, loop_iterations);
+    dispatch(pipeline, std::as_bytes(std::span(&push, 1)), groups, loop_iterations, traffic);
   }
   void copy(const Buffer& from,
             std::uint64_t from_offset,
@@ -68,7 +80,8 @@ class Stream {
     return wait();
   }
 
-  std::uint32_t n_dispatches() const { return n_dispatches_; }
+  /// In the order they were recorded.
+  std::span<const Dispatch> dispatches() const { return dispatches_; }
   std::uint32_t n_barriers() const { return n_barriers_; }
 
  private:
@@ -83,7 +96,7 @@ class Stream {
   std::uint64_t submitted_ = 0;                // semaphore value of the last submit
   std::uint64_t completed_ = 0;
   std::chrono::steady_clock::time_point submit_time_;
-  std::uint32_t n_dispatches_ = 0;
+  std::vector<Dispatch> dispatches_;
   std::uint32_t n_barriers_ = 0;
 };
 

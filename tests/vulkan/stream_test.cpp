@@ -23,7 +23,11 @@ TEST_SUITE("vulkan/stream") {
       lab->operations().add(*stream, {sum->address(), step->address(), sum->address(), 1});
     }
     REQUIRE(stream->end().has_value());
-    CHECK(stream->n_dispatches() == 3);
+    REQUIRE(stream->dispatches().size() == 3);
+    for (std::uint32_t i = 0; i < 3; ++i) {
+      CHECK(stream->dispatches()[i].kernel == &kernel("add"));
+      CHECK(stream->dispatches()[i].stage == i);
+    }
     CHECK(stream->n_barriers() == 2);
     REQUIRE(stream->run().has_value());
     CHECK(lab->read<float>(*sum)[0] == 3);
