@@ -1,0 +1,66 @@
+// Heads: their norms, their rotation by position, the paged cache of keys and values, attention.
+// Shapes are row-major, the last dimension contiguous; f32 unless said otherwise.
+#pragma once
+
+#include "vulkan/operations/formats.h"
+
+namespace kinglet::vulkan {
+
+struct HeadRmsNorm {
+  DeviceAddress heads = 0;   // (n_tokens, row_stride): n_heads · head_dim elements of each row
+  DeviceAddress weight = 0;  // (head_dim)
+  std::uint32_t n_tokens = 0;
+  std::uint32_t n_heads = 0;
+  std::uint32_t head_dim = 0;
+  std::uint32_t row_stride = 0;  // elements
+  float epsilon = 0;
+};
+
+struct Rope {
+  DeviceAddress heads = 0;      // (n_tokens, row_stride): n_heads · head_dim elements of each row
+  DeviceAddress positions = 0;  // (n_tokens) u32
+  DeviceAddress table = 0;      // (n_positions, n_rotated / 2, 2): cos, sin
+  std::uint32_t n_tokens = 0;
+  std::uint32_t n_heads = 0;
+  std::uint32_t head_dim = 0;
+  std::uint32_t n_rotated = 0;   // even, at most head_dim
+  std::uint32_t row_stride = 0;  // elements
+};
+
+/// One layer's keys and values: each (n_pages, n_kv_heads, page_tokens) rows of cache_row_bytes().
+struct PagedCache {
+  CacheType type = CacheType::kF32;
+  DeviceAddress keys = 0;
+  DeviceAddress values = 0;
+  DeviceAddress pages = 0;  // u32: the sequence's n-th page → page in the cache
+  std::uint32_t page_tokens = 0;
+  std::uint32_t n_kv_heads = 0;
+  std::uint32_t head_dim = 0;
+};
+
+struct CacheWrite {
+  PagedCache cache;
+  DeviceAddress keys = 0;       // (n_tokens, row_stride): n_kv_heads · head_dim of each row
+  DeviceAddress values = 0;     // likewise
+  DeviceAddress positions = 0;  // (n_tokens) u32, different ones
+  std::uint32_t n_tokens = 0;
+  std::uint32_t row_stride = 0;
+};
+
+struct Attention {
+  PagedCache cache;
+  DeviceAddress queries = 0;    // (n_tokens, row_stride): n_heads · head_dim elements of each row
+  DeviceAddress positions = 0;  // (n_tokens) u32; a token sees its own position and those before
+  DeviceAddress scratch = 0;    // attention_scratch_bytes()
+  DeviceAddress output = 0;     // (n_tokens, n_heads, head_dim)
+  std::uint32_t n_tokens = 0;
+  std::uint32_t n_heads = 0;  // a multiple of cache.n_kv_heads
+  std::uint32_t row_stride = 0;
+  std::uint32_t max_context = 0;  // no position is this high or higher
+  std::uint32_t window = 0;       // a token sees this many positions, its own included; 0: all
+  float scale = 0;                // usually 1 / sqrt(head_dim)
+  float soft_cap = 0;             // scaled scores s become soft_cap · tanh(s / soft_cap); 0: not
+};
+std::uint64_t attention_scratch_bytes(const Attention& op);
+
+}  // namespace kinglet::vulkan

@@ -1,0 +1,39 @@
+// What the families of operations share; for their own files alone.
+#pragma once
+
+#include <cassert>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "vulkan/operations/formats.h"
+
+namespace kinglet::vulkan {
+
+/// Invocations of a workgroup of the kernels that treat single elements.
+inline constexpr std::uint32_t kElementwise = 64;
+
+constexpr std::uint32_t divide_up(std::uint32_t value, std::uint32_t by) {
+  return value / by + (value % by != 0 ? 1 : 0);
+}
+
+inline std::uint32_t stride_or(std::uint32_t stride, std::uint32_t n_elements) {
+  assert(stride == 0 || stride >= n_elements);
+  return stride != 0 ? stride : n_elements;
+}
+
+/// Asserts what every kernel demands of a matrix.
+void check(const Matrix& matrix);
+
+/// Blocks of a cache are those of weights.
+WeightType block_type(CacheType type);
+
+/// "mul_mat_q4_k": the kernel of an operation for a block format.
+std::string kernel_name(std::string_view operation, WeightType type);
+
+/// The kernels that each family needs for these formats.
+void add_elementwise_kernels(const Formats& formats, std::vector<std::string>& names);
+void add_product_kernels(const Formats& formats, std::vector<std::string>& names);
+void add_attention_kernels(const Formats& formats, std::vector<std::string>& names);
+
+}  // namespace kinglet::vulkan
