@@ -7,20 +7,22 @@
 namespace kinglet::vulkan {
 
 Result<Operations> Operations::create(Pipelines& pipelines, const Formats& formats) {
-  std::vector<std::string> names;
-  add_attention_kernels(formats, names);
-  add_elementwise_kernels(formats, names);
-  add_product_kernels(formats, names);
+  std::vector<KernelUse> uses;
+  add_attention_kernels(formats, uses);
+  add_elementwise_kernels(formats, uses);
+  add_product_kernels(formats, uses);
   Operations operations(pipelines.device());
-  for (const std::string& wanted : names) {
-    const Kernel& row = kernel(wanted);
-    operations.pipelines_[row.name] = TRY(pipelines.get(row));
+  for (const KernelUse& use : uses) {
+    const Kernel& row = kernel(use.name);
+    operations.pipelines_[{row.name, use.specialization}] =
+        TRY(pipelines.get(row, use.specialization));
   }
   return operations;
 }
 
-const Pipeline& Operations::pipeline(std::string_view name) const {
-  const auto found = pipelines_.find(name);
+const Pipeline& Operations::pipeline(std::string_view name,
+                                     const Specialization& specialization) const {
+  const auto found = pipelines_.find({name, specialization});
   assert(found != pipelines_.end());
   return *found->second;
 }

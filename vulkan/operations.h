@@ -52,10 +52,11 @@ class Operations {
   Groups folded(std::uint32_t n_groups, std::uint32_t z = 1) const;
   void rope(Stream& stream, std::string_view kernel, const Rope& op) const;
   void gated_linear(Stream& stream, std::string_view kernel, const GatedLinear& op) const;
-  const Pipeline& pipeline(std::string_view name) const;
+  /// As the family's add_…_kernels() (operations/support.h) asked for it.
+  const Pipeline& pipeline(std::string_view name, const Specialization& specialization = {}) const;
 
   const Device* device_;
-  std::map<std::string_view, const Pipeline*> pipelines_;
+  std::map<std::pair<std::string_view, Specialization>, const Pipeline*> pipelines_;
 };
 
 }  // namespace kinglet::vulkan

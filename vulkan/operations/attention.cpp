@@ -77,14 +77,14 @@ bool is_rotated(CacheType type) {
 
 }  // namespace
 
-void add_attention_kernels(const Formats& formats, std::vector<std::string>& names) {
+void add_attention_kernels(const Formats& formats, std::vector<KernelUse>& uses) {
   for (const char* name : {"attention_combine", "head_rms_norm", "rope_interleaved", "rope_neox"}) {
-    names.emplace_back(name);
+    uses.push_back({name});
   }
   for (const CacheType type : formats.caches) {
-    names.push_back(kernel_name("attention", block_type(type)));
-    names.push_back(kernel_name("cache_write", block_type(type)));
-    if (is_rotated(type)) names.emplace_back("attention_combine_rotated");
+    uses.push_back({kernel_name("attention", block_type(type))});
+    uses.push_back({kernel_name("cache_write", block_type(type))});
+    if (is_rotated(type)) uses.push_back({"attention_combine_rotated"});
   }
 }
 

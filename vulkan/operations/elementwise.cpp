@@ -55,13 +55,13 @@ Groups elementwise_groups(const Elementwise& op) {
 
 }  // namespace
 
-void add_elementwise_kernels(const Formats& formats, std::vector<std::string>& names) {
+void add_elementwise_kernels(const Formats& formats, std::vector<KernelUse>& uses) {
   for (const char* name :
        {"add", "geglu", "gelu", "layer_norm", "rms_norm", "scale", "soft_cap", "swiglu"}) {
-    names.emplace_back(name);
+    uses.push_back({name});
   }
   for (const WeightType type : formats.weights)
-    names.push_back(kernel_name("get_rows", type));
+    uses.push_back({kernel_name("get_rows", type)});
 }
 
 void Operations::get_rows(Stream& stream, const GetRows& op) const {

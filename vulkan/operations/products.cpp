@@ -38,11 +38,11 @@ constexpr std::uint32_t kMaxVecTokens = 4;
 
 }  // namespace
 
-void add_product_kernels(const Formats& formats, std::vector<std::string>& names) {
-  names.emplace_back("low_rank_add");
+void add_product_kernels(const Formats& formats, std::vector<KernelUse>& uses) {
+  uses.push_back({"low_rank_add"});
   for (const WeightType type : formats.weights) {
-    names.push_back(kernel_name("mul_mat", type));
-    names.push_back(kernel_name("mul_mat_vec", type));
+    uses.push_back({kernel_name("mul_mat", type)});
+    uses.push_back({kernel_name("mul_mat_vec", type)});
   }
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "vulkan/operations/formats.h"
+#include "vulkan/pipeline.h"
 
 namespace kinglet::vulkan {
 
@@ -31,9 +32,16 @@ WeightType block_type(CacheType type);
 /// "mul_mat_q4_k": the kernel of an operation for a block format.
 std::string kernel_name(std::string_view operation, WeightType type);
 
+/// A kernel as an operation will ask for it: Operations::create() compiles, so that recording does
+/// not.
+struct KernelUse {
+  std::string name;
+  Specialization specialization = {};
+};
+
 /// The kernels that each family needs for these formats.
-void add_elementwise_kernels(const Formats& formats, std::vector<std::string>& names);
-void add_product_kernels(const Formats& formats, std::vector<std::string>& names);
-void add_attention_kernels(const Formats& formats, std::vector<std::string>& names);
+void add_elementwise_kernels(const Formats& formats, std::vector<KernelUse>& uses);
+void add_product_kernels(const Formats& formats, std::vector<KernelUse>& uses);
+void add_attention_kernels(const Formats& formats, std::vector<KernelUse>& uses);
 
 }  // namespace kinglet::vulkan
