@@ -25,6 +25,8 @@ class Operations {
   void rms_norm(Stream& stream, const RmsNorm& op) const;
   void layer_norm(Stream& stream, const LayerNorm& op) const;
   void head_rms_norm(Stream& stream, const HeadRmsNorm& op) const;
+  /// One dispatch for the parts of each block format, without barriers between.
+  void products(Stream& stream, const Products& op) const;
   /// mul_mat_vec for few tokens, mul_mat_tiled for many.
   void mul_mat(Stream& stream, const MulMat& op) const;
   void mul_mat_vec(Stream& stream, const MulMat& op) const;

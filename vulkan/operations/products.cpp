@@ -34,7 +34,7 @@ constexpr std::uint32_t kTile = 32;
 constexpr std::uint32_t kDepth = 32;
 constexpr std::uint32_t kTileLoads = 4;
 // Up to here one matvec per token reads the weights less often than tiles waste lanes.
-constexpr std::uint32_t kMaxVecTokens = 4;
+constexpr std::uint32_t kFewTokens = 4;
 
 }  // namespace
 
@@ -48,12 +48,28 @@ void add_product_kernels(const Formats& formats, std::vector<KernelUse>& uses) {
 
 std::uint64_t mul_mat_work(const MulMat& op) {
   const std::uint64_t n_tokens =
-      op.n_tokens <= kMaxVecTokens ? op.n_tokens : divide_up(op.n_tokens, kTile) * kTile;
+      op.n_tokens <= kFewTokens ? op.n_tokens : divide_up(op.n_tokens, kTile) * kTile;
   return n_tokens * op.weights.n_rows * op.weights.n_columns;
 }
 
+void Operations::products(Stream& stream, const Products& op) const {
+  assert(op.n_parts > 0 && op.n_parts <= Products::kMaxParts);
+  assert(op.store == Store::kPlain && op.scale == 1 && op.norm_weight == 0);
+  for (std::uint32_t i = 0; i < op.n_parts; ++i) {
+    const Products::Part& part = op.parts.at(i);
+    mul_mat(stream,
+            {part.weights,
+             op.input,
+             part.output,
+             op.n_tokens,
+             op.input_stride,
+             part.output_stride,
+             part.bias});
+  }
+}
+
 void Operations::mul_mat(Stream& stream, const MulMat& op) const {
-  if (op.n_tokens <= kMaxVecTokens) {
+  if (op.n_tokens <= kFewTokens) {
     mul_mat_vec(stream, op);
   } else {
     mul_mat_tiled(stream, op);

@@ -2,9 +2,63 @@
 // unless said otherwise.
 #pragma once
 
+#include <array>
+#include <cstdint>
+
 #include "vulkan/operations/formats.h"
 
 namespace kinglet::vulkan {
+
+/// How products are computed. Exact sums are f32 throughout; the others round what they multiply.
+enum class ProductPath : std::uint8_t {
+  kAuto,        // what suits the device, of any class
+  kFloat,       // f32 activations: class "exact"
+  kHalf,        // f16 activations and weights in tiles: class "f16 matrices"
+  kIntegerDot,  // activations as bytes with a scale for every 16 or 32: class "8-bit activations"
+  kMatrix,      // cooperative matrices of f16: class "f16 matrices"
+};
+
+/// What becomes of a product's results.
+enum class Store : std::uint8_t {
+  kPlain,   // output = scale · result
+  kAdd,     // output += scale · result
+  kSwiGlu,  // output = silu(gate) · up
+  kGeGlu,   // output = gelu(gate) · up
+};
+
+/// Several matrices times the same vectors: result[t][r] = Σ_c weights[r][c] · input[t][c] +
+/// bias[r].
+struct Products {
+  struct Part {
+    Matrix weights;
+    DeviceAddress bias = 0;           // (n_rows); 0: none
+    DeviceAddress output = 0;         // (n_tokens, output_stride): n_rows elements of each row
+    std::uint32_t output_stride = 0;  // elements; 0: n_rows
+  };
+  static constexpr std::uint32_t kMaxParts = 3;
+
+  /// Of one n_columns; their types may differ. A gated store has gates and ups of equal shape and
+  /// type in parts 0 and 1, or both in one matrix, gates first; part 0 says where the output goes.
+  std::array<Part, kMaxParts> parts = {};
+  std::uint32_t n_parts = 1;
+  /// (n_tokens, input_stride): n_columns elements of each row. Where a matrix's type has blocks,
+  /// the address and the stride are multiples of 16 bytes. No output overlaps it.
+  DeviceAddress input = 0;
+  std::uint32_t n_tokens = 0;
+  std::uint32_t input_stride = 0;  // elements; 0: n_columns
+  /// (n_columns): the rows of the input are RMS normed with it as they are loaded; 0: not.
+  /// REQUIRES can_norm(n_tokens).
+  DeviceAddress norm_weight = 0;
+  float norm_epsilon = 0;
+  Store store = Store::kPlain;
+  float scale = 1;
+};
+/// Up to here one pass over the weights serves all tokens.
+inline constexpr std::uint32_t kMaxVecTokens = 16;
+/// Whether products of so many tokens can norm their input; else the caller does before.
+constexpr bool can_norm(std::uint32_t n_tokens) {
+  return n_tokens <= kMaxVecTokens;
+}
 
 struct MulMat {
   Matrix weights;
