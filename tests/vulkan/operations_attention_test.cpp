@@ -208,6 +208,100 @@ TEST_SUITE("vulkan/operations_attention") {
     }
   }
 
+  TEST_CASE("tokens of several sequences each see their own pages") {
+    LAB();
+    // Three sequences of different lengths in one pass, a token each, against a pass for each
+    // alone.
+    constexpr std::uint32_t kHeads = 4;
+    constexpr std::uint32_t kKvHeads = 2;
+    constexpr std::uint32_t kHeadDim = 24;
+    constexpr std::uint32_t kPage = 4;
+    constexpr std::uint32_t kStride = 9;  // pages of a table
+    constexpr std::uint32_t kRow = (kHeads + 2 * kKvHeads) * kHeadDim;
+    const std::vector<std::uint32_t> lengths = {35, 1, 18};
+    for (const CacheType type :
+         {CacheType::kF32, CacheType::kF16, CacheType::kQ8_0, CacheType::kQ4_0}) {
+      CAPTURE(static_cast<int>(type));
+      std::vector<std::uint32_t> tables(lengths.size() * kStride);
+      std::iota(tables.begin(), tables.end(), 0U);
+      std::shuffle(tables.begin(), tables.end(), std::mt19937(3));
+      const auto pages = lab.tensor(tables);
+      const std::size_t cache_bytes =
+          tables.size() * kPage * kKvHeads * cache_row_bytes(type, kHeadDim);
+      const auto keys = lab.empty(cache_bytes);
+      const auto values = lab.empty(cache_bytes);
+      PagedCache cache = {
+          type, keys->address(), values->address(), pages->address(), kPage, kKvHeads, kHeadDim};
+      const auto table = [&](std::size_t sequence) {
+        PagedCache own = cache;
+        own.pages += sequence * kStride * sizeof(std::uint32_t);
+        return own;
+      };
+      const auto rows_of = [&](std::uint32_t position, std::uint32_t sequence) {
+        return random_floats(kRow, 1'000 * sequence + position);
+      };
+      std::vector<float> last_rows;
+      std::vector<std::uint32_t> last_positions;
+      for (std::uint32_t sequence = 0; sequence < lengths.size(); ++sequence) {
+        std::vector<float> rows;
+        std::vector<std::uint32_t> positions(lengths[sequence] - 1);
+        std::iota(positions.begin(), positions.end(), 0U);
+        for (const std::uint32_t position : positions) {
+          const auto row = rows_of(position, sequence);
+          rows.insert(rows.end(), row.begin(), row.end());
+        }
+        last_positions.push_back(lengths[sequence] - 1);
+        const auto row = rows_of(last_positions.back(), sequence);
+        last_rows.insert(last_rows.end(), row.begin(), row.end());
+        if (positions.empty()) continue;
+        const auto rows_tensor = lab.tensor(rows);
+        const auto positions_tensor = lab.tensor(positions);
+        lab.run([&](Stream& stream) {
+          lab.operations().cache_write(stream,
+                                       {table(sequence),
+                                        rows_tensor->address() + kHeads * kHeadDim * 4,
+                                        rows_tensor->address() + (kHeads + kKvHeads) * kHeadDim * 4,
+                                        positions_tensor->address(),
+                                        u32(positions.size()),
+                                        kRow});
+        });
+      }
+      const auto rows = lab.tensor(last_rows);
+      const auto positions = lab.tensor(last_positions);
+      const auto attend = [&](const PagedCache& own, std::uint32_t first, std::uint32_t n) {
+        const DeviceAddress row = rows->address() + std::uint64_t{first} * kRow * 4;
+        const DeviceAddress position = positions->address() + first * 4;
+        Attention op = {own, row, position, 0, 0, n, kHeads, kRow, 36, 0, 0.2F, 0};
+        const auto scratch = lab.empty(attention_scratch_bytes(op));
+        const auto output = lab.empty(std::size_t{n} * kHeads * kHeadDim * 4);
+        op.scratch = scratch->address();
+        op.output = output->address();
+        lab.run([&](Stream& stream) {
+          lab.operations().cache_write(stream,
+                                       {own,
+                                        row + kHeads * kHeadDim * 4,
+                                        row + (kHeads + kKvHeads) * kHeadDim * 4,
+                                        position,
+                                        n,
+                                        kRow});
+          stream.barrier();
+          lab.operations().attention(stream, op);
+        });
+        return lab.read<float>(*output);
+      };
+      cache.page_stride = kStride;
+      const auto together = attend(cache, 0, u32(lengths.size()));
+      std::vector<double> alone;
+      for (std::uint32_t sequence = 0; sequence < lengths.size(); ++sequence) {
+        PagedCache own = table(sequence);
+        own.page_stride = 0;
+        const auto one = attend(own, sequence, 1);
+        alone.insert(alone.end(), one.begin(), one.end());
+      }
+      CHECK(worst_error(together, alone) < kTolerance);
+    }
+  }
+
   TEST_CASE("attention's longest split stays below the driver's loop limit") {
     LAB();
     if (under_validation()) return;  // the layers' own loops count too

@@ -35,6 +35,7 @@ layout(push_constant, scalar) uniform Push {
   uint head_dim;
   uint row_stride;
   uint page_tokens;
+  uint page_stride;
   uint split_tokens;
   uint window;  // 0: all
   float scale;
@@ -52,6 +53,7 @@ void main() {
   const uint split = gl_WorkGroupID.y;
   const uint token = gl_WorkGroupID.z;
   const uint kv_head = head / (n_heads / n_kv_heads);
+  const uint64_t table = page_table(pages, page_stride, token);
   const uint n_seen = ConstUints(positions).at[token] + 1;
   const uint first_seen = window > 0 && n_seen > window ? n_seen - window : 0;
   const uint begin = max(split * split_tokens, first_seen);
@@ -72,9 +74,9 @@ void main() {
     float score = kLowest;
     if (position < end) {
       const uint64_t key =
-          cache_row(key_cache, pages, page_tokens, n_kv_heads, head_dim, position, kv_head);
+          cache_row(key_cache, table, page_tokens, n_kv_heads, head_dim, position, kv_head);
       block_values[lane] =
-          cache_row(value_cache, pages, page_tokens, n_kv_heads, head_dim, position, kv_head);
+          cache_row(value_cache, table, page_tokens, n_kv_heads, head_dim, position, kv_head);
       score = 0.0;
       const uint n_whole = head_dim & ~3u;
       [[dont_unroll]] for (uint i = 0; i < n_whole; i += 4) {

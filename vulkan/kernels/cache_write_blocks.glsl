@@ -20,6 +20,7 @@ layout(push_constant, scalar) uniform Push {
   uint head_dim;
   uint row_stride;
   uint page_tokens;
+  uint page_stride;
 };
 
 void main() {
@@ -28,6 +29,7 @@ void main() {
   const uint token = gl_WorkGroupID.y;
   const bool is_key = gl_WorkGroupID.z == 0;
   const uint position = ConstUints(positions).at[token];
+  const uint64_t table = page_table(pages, page_stride, token);
   const uint n_blocks = blocks_of(head_dim);
   ConstFloats head =
       ConstFloats(float_row(is_key ? keys : values, token, row_stride) + kv_head * head_dim * 4);
@@ -36,7 +38,7 @@ void main() {
   }
   barrier();
   if (kRotated) rotate_head(head_dim);
-  const uint64_t row = cache_row(is_key ? key_cache : value_cache, pages, page_tokens, n_kv_heads,
+  const uint64_t row = cache_row(is_key ? key_cache : value_cache, table, page_tokens, n_kv_heads,
                                  head_dim, position, kv_head);
   if (lane < n_blocks) store_block(row, lane);
 }

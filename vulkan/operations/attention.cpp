@@ -24,11 +24,12 @@ struct RopePush {
 };
 struct CacheWritePush {
   DeviceAddress keys, values, positions, pages, key_cache, value_cache;
-  std::uint32_t n_kv_heads, head_dim, row_stride, page_tokens;
+  std::uint32_t n_kv_heads, head_dim, row_stride, page_tokens, page_stride;
 };
 struct AttentionPush {
   DeviceAddress queries, positions, pages, key_cache, value_cache, partials;
-  std::uint32_t n_heads, n_kv_heads, head_dim, row_stride, page_tokens, split_tokens, window;
+  std::uint32_t n_heads, n_kv_heads, head_dim, row_stride, page_tokens, page_stride, split_tokens,
+      window;
   float scale, soft_cap;
 };
 struct CombinePush {
@@ -134,7 +135,8 @@ void Operations::cache_write(Stream& stream, const CacheWrite& op) const {
                                  op.cache.n_kv_heads,
                                  op.cache.head_dim,
                                  op.row_stride,
-                                 op.cache.page_tokens},
+                                 op.cache.page_tokens,
+                                 op.cache.page_stride},
                   is_in_blocks ? Groups{op.cache.n_kv_heads, op.n_tokens, 2}
                                : Groups{divide_up(n_elements, kElementwise), op.n_tokens, 1},
                   is_in_blocks ? kWriteBlockIterations : 0);
@@ -162,6 +164,7 @@ void Operations::attention(Stream& stream, const Attention& op) const {
                                 op.cache.head_dim,
                                 op.row_stride,
                                 op.cache.page_tokens,
+                                op.cache.page_stride,
                                 splits.tokens,
                                 op.window,
                                 op.scale,

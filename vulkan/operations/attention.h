@@ -36,6 +36,9 @@ struct PagedCache {
   std::uint32_t page_tokens = 0;
   std::uint32_t n_kv_heads = 0;
   std::uint32_t head_dim = 0;
+  // From one token's table in `pages` to the next one's, in entries, where the tokens are of
+  // several sequences; 0: all are of one.
+  std::uint32_t page_stride = 0;
 };
 
 struct CacheWrite {
