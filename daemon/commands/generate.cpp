@@ -1,8 +1,6 @@
 // `kinglet generate`: one text, continued, on standard output as it comes.
 #include <algorithm>
 #include <cstdio>
-#include <fstream>
-#include <iterator>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -10,6 +8,7 @@
 #include <vector>
 
 #include "daemon/commands/model_flags.h"
+#include "daemon/commands/text_file.h"
 #include "daemon/commands/verbs.h"
 #include "inference/grammar/gbnf.h"
 #include "inference/grammar/json_schema.h"
@@ -31,20 +30,13 @@ struct GenerateOptions {
   bool stats = false;
 };
 
-Result<std::string> read_file(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-  if (!file) return fail(ErrorCode::kIo, "cannot read " + path);
-  return text;
-}
-
 /// The grammar that the output is to follow, if one is asked for.
 Result<std::shared_ptr<inference::Constraint>> constraint_of(const GenerateOptions& options,
                                                              inference::Engine& engine) {
   const bool is_schema = !options.json_schema.empty();
   const std::string& path = is_schema ? options.json_schema : options.grammar;
   if (path.empty()) return nullptr;
-  const std::string text = TRY(read_file(path));
+  const std::string text = TRY(read_text_file(path));
   auto machine = is_schema ? inference::grammar::compile_json_schema(text)
                            : inference::grammar::compile_gbnf(text);
   if (!machine) return fail(machine.error().code, path + ": " + machine.error().message);

@@ -4,8 +4,6 @@
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <memory>
 #include <optional>
 #include <span>
@@ -14,6 +12,7 @@
 #include <vector>
 
 #include "daemon/commands/model_flags.h"
+#include "daemon/commands/text_file.h"
 #include "daemon/commands/token_ids.h"
 #include "daemon/commands/verbs.h"
 
@@ -33,11 +32,7 @@ struct LogitsOptions {
 };
 
 Result<std::vector<TokenId>> read_tokens(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  const std::string text{std::istreambuf_iterator<char>(file), {}};
-  if (!file.is_open() || file.bad()) {
-    return fail(ErrorCode::kNotFound, "cannot read the tokens in " + path);
-  }
+  const std::string text = TRY(read_text_file(path));
   auto tokens = TRY(parse_token_ids(text, path));
   if (tokens.empty()) return fail(ErrorCode::kInvalidArgument, path + " holds no tokens");
   return tokens;

@@ -109,7 +109,10 @@ TEST_SUITE("daemon/commands/model_verbs") {
     refuse({"--tokens", home.file("empty.txt", " \n")},
            (home / "empty.txt").string() + " holds no tokens");
     refuse({"--tokens", home / "none.txt"},
-           "cannot read the tokens in " + (home / "none.txt").string());
+           "cannot read " + (home / "none.txt").string() + ": No such file or directory");
+    fs::create_directory(home / "folder");
+    refuse({"--tokens", home / "folder"},
+           "cannot read " + (home / "folder").string() + ": Is a directory");
     refuse({"--tokens", home.file("big.txt", "1 384")},
            "token 384 is not in the model's vocabulary of 384");
     refuse({"--tokens", ids, "--last", "13"}, "--last 13: there are 12 tokens");
@@ -179,6 +182,12 @@ TEST_SUITE("daemon/commands/model_verbs") {
         home.run({"generate", home.model, "-p", "x", "-n", "2", "--json-schema", schema});
     CHECK(too_few.exit_code == 1);
     CHECK(too_few.output.find("tokens at least") != std::string::npos);
+    for (const char* option : {"--json-schema", "--grammar"}) {
+      const auto folder = home.run({"generate", home.model, "-p", "x", option, home / "."});
+      CHECK(folder.exit_code == 1);
+      CHECK(folder.output ==
+            "kinglet: cannot read " + (home / ".").string() + ": Is a directory\n");
+    }
     const std::string stop = greedy.substr(2, 3);
     if (stop.find('\0') == std::string::npos) {
       CHECK(generate({"--stop", stop}) == greedy.substr(0, greedy.find(stop)));
