@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "inference/gguf.h"
+#include "inference/gguf_format.h"
 #include "inference/quant/block_format.h"
 #include "inference/vocabulary_from_gguf.h"
 
@@ -122,7 +123,8 @@ class ModelReader {
     }
     if (model_->architecture_ == nullptr) {
       return refuse(ErrorCode::kUnsupported,
-                    "general.architecture is '" + std::string(name) + "'; Kinglet runs " + known);
+                    "general.architecture is " + quoted(name) + "; Kinglet runs " + known +
+                        ": get a model of one of them");
     }
     return {};
   }
@@ -140,7 +142,8 @@ class ModelReader {
       const auto value = TRY(gguf_.get<std::uint32_t>(key));
       if (value && *value != refused.harmless) {
         return refuse(ErrorCode::kUnsupported,
-                      key + " is " + std::to_string(*value) + ", which Kinglet cannot compute");
+                      key + " is " + std::to_string(*value) +
+                          ", which Kinglet cannot compute; get a model without experts");
       }
     }
     return {};
@@ -185,8 +188,9 @@ class ModelReader {
       }
       known += (known.empty() ? "'" : ", '") + std::string(kind.name) + "'";
     }
-    return refuse(ErrorCode::kUnsupported,
-                  key + " is '" + std::string(*name) + "'; Kinglet has " + known);
+    return refuse(
+        ErrorCode::kUnsupported,
+        key + " is " + quoted(*name) + "; Kinglet has " + known + ": get a model with one of them");
   }
 
   /// No key holds it in every file: the token embedding's rows do.
@@ -208,9 +212,9 @@ class ModelReader {
     if (h.n_kv_heads == 0) h.n_kv_heads = h.n_heads;
     if (h.head_dim == 0 && h.n_heads != 0) {
       if (h.n_embedding % h.n_heads != 0) {
-        return refuse(ErrorCode::kCorrupt,
-                      "an embedding of " + std::to_string(h.n_embedding) +
-                          " cannot be divided among " + std::to_string(h.n_heads) + " heads");
+        return contradictory("an embedding of " + std::to_string(h.n_embedding) +
+                                 " cannot be divided among " + std::to_string(h.n_heads) + " heads",
+                             &HyperParameters::n_heads);
       }
       h.head_dim = h.n_embedding / h.n_heads;
     }
@@ -230,20 +234,21 @@ class ModelReader {
     for (const Bound& bound : kBounds) {
       const std::uint32_t value = h.*bound.member;
       if (value < bound.least || value > bound.most) {
-        return refuse(ErrorCode::kCorrupt,
-                      std::string(bound.what) + ": " + std::to_string(value) + " is not within " +
-                          std::to_string(bound.least) + " to " + std::to_string(bound.most));
+        return contradictory(std::string(bound.what) + ": " + std::to_string(value) +
+                                 " is not within " + std::to_string(bound.least) + " to " +
+                                 std::to_string(bound.most),
+                             bound.member);
       }
     }
     if (h.n_heads % h.n_kv_heads != 0) {
-      return refuse(ErrorCode::kCorrupt,
-                    std::to_string(h.n_heads) + " attention heads cannot share " +
-                        std::to_string(h.n_kv_heads) + " KV heads");
+      return contradictory(std::to_string(h.n_heads) + " attention heads cannot share " +
+                               std::to_string(h.n_kv_heads) + " KV heads",
+                           &HyperParameters::n_kv_heads);
     }
     if (h.rope_dims % 2 != 0 || h.rope_dims > h.head_dim) {
-      return refuse(ErrorCode::kCorrupt,
-                    std::to_string(h.rope_dims) + " rope dimensions in heads of " +
-                        std::to_string(h.head_dim));
+      return contradictory(std::to_string(h.rope_dims) + " rope dimensions in heads of " +
+                               std::to_string(h.head_dim),
+                           &HyperParameters::rope_dims);
     }
     const std::string key = full_key("attention.value_length");
     const auto value_length = TRY(gguf_.get<std::uint32_t>(key));
@@ -253,15 +258,33 @@ class ModelReader {
                         std::to_string(h.head_dim) + ": Kinglet needs them equal");
     }
     for (const FloatBound& bound : kFloatBounds) {
-      TRY(check_float(bound.what, h.*bound.member, bound.least, bound.most));
+      if (is_within(h.*bound.member, bound.least, bound.most)) continue;
+      return contradictory(std::string(bound.what) + ": " + std::to_string(h.*bound.member) +
+                               " is not a usable value",
+                           bound.member);
     }
     return {};
   }
 
-  Result<void> check_float(std::string_view what, float value, float least, float most) const {
-    if (value >= least && value <= most) return {};
-    return refuse(ErrorCode::kCorrupt,
-                  std::string(what) + ": " + std::to_string(value) + " is not a usable value");
+  /// False for NaN.
+  static bool is_within(float value, float least, float most) {
+    return value >= least && value <= most;
+  }
+
+  /// `what`, with the key that `member` was read from. One without a key was derived from others.
+  template <class T>
+  tl::unexpected<Error> contradictory(const std::string& what, T HyperParameters::*member) const {
+    std::string place;
+    for (const std::span<const KeySpec> keys : {common_keys(), architecture().keys}) {
+      for (const KeySpec& spec : keys) {
+        const auto* read = std::get_if<T HyperParameters::*>(&spec.member);
+        if (read == nullptr || *read != member) continue;
+        if (gguf_.has(full_key(spec.key))) place = full_key(spec.key);
+      }
+    }
+    return refuse(
+        ErrorCode::kCorrupt,
+        what + (place.empty() ? "" : " (key '" + place + "')") + "; get another copy of the model");
   }
 
   Result<void> find_tensors() {
@@ -316,8 +339,9 @@ class ModelReader {
     for (const TensorInfo& tensor : gguf_.tensors()) {
       if (known_.count(tensor.name) == 0) {
         return refuse(ErrorCode::kUnsupported,
-                      "tensor " + std::string(tensor.name) + " is not part of the architecture " +
-                          std::string(architecture().name) + " as Kinglet knows it");
+                      "tensor " + quoted(tensor.name) + " is not part of the architecture " +
+                          std::string(architecture().name) +
+                          " as Kinglet knows it; get another conversion of the model");
       }
     }
     return {};
@@ -343,7 +367,10 @@ class ModelReader {
     std::vector<float> factors(weight.n_columns);
     weight.format->dequantize(weight.data, factors);
     for (const float factor : factors) {
-      TRY(check_float(weight.name, factor, 1e-6F, 1e6F));
+      if (is_within(factor, 1e-6F, 1e6F)) continue;
+      return refuse(ErrorCode::kCorrupt,
+                    "tensor " + std::string(weight.name) + " holds " + std::to_string(factor) +
+                        ", which is no usable factor; get another copy of the model");
     }
     return factors;
   }

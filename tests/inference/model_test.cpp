@@ -125,7 +125,7 @@ TEST_SUITE("inference/model") {
     writer.add_floats(
         "blk.0.attn_qkv.bias", TensorType::kF32, {256}, std::vector<float>(256, 0.0F));
     CHECK(contains(error_of(writer, ErrorCode::kUnsupported),
-                   "tensor blk.0.attn_qkv.bias is not part of the architecture phi3"));
+                   "tensor 'blk.0.attn_qkv.bias' is not part of the architecture phi3"));
   }
 
   TEST_CASE("each architecture refuses the tensors that only others have") {
@@ -147,7 +147,7 @@ TEST_SUITE("inference/model") {
       GgufWriter writer = synthetic_gguf({.architecture = c.architecture});
       writer.add_floats(c.tensor, TensorType::kF32, {c.n}, std::vector<float>(c.n, 1.0F));
       CHECK(contains(error_of(writer, ErrorCode::kUnsupported),
-                     "tensor " + std::string(c.tensor) + " is not part of the architecture " +
+                     "tensor '" + std::string(c.tensor) + "' is not part of the architecture " +
                          c.architecture));
     }
   }
@@ -260,17 +260,17 @@ TEST_SUITE("inference/model") {
         {"phi3.embedding_length", 256, "tensor token_embd.weight is 128 x 384"},
         {"phi3.feed_forward_length", 128, "tensor blk.0.ffn_up.weight is 128 x 512"},
         {"phi3.attention.head_count_kv", 4, "tensor blk.0.attn_qkv.weight"},
-        {"phi3.attention.head_count_kv", 3, "4 attention heads cannot share 3 KV heads"},
-        {"phi3.attention.head_count", 3, "cannot be divided among 3 heads"},
-        {"phi3.attention.head_count", 0, "attention heads: 0"},
+        {"phi3.attention.head_count_kv", 3, "4 attention heads cannot share 3 KV heads (key "},
+        {"phi3.attention.head_count", 3, "cannot be divided among 3 heads (key "},
+        {"phi3.attention.head_count", 0, "attention heads: 0 is not within 1 to 1024 (key "},
         {"phi3.block_count", 3, "tensor blk.2.attn_norm.weight is missing"},
-        {"phi3.block_count", 1, "tensor blk.1.attn_norm.weight is not part of"},
-        {"phi3.block_count", 0, "layers: 0"},
+        {"phi3.block_count", 1, "tensor 'blk.1.attn_norm.weight' is not part of"},
+        {"phi3.block_count", 0, "layers: 0 is not within 1 to 1024 (key "},
         {"phi3.block_count", 4'000'000'000U, "layers: 4000000000"},
-        {"phi3.context_length", 0, "context length: 0"},
+        {"phi3.context_length", 0, "context length: 0 is not within 1 to 16777216 (key "},
         {"phi3.attention.head_count", 4'294'967'295U, "heads"},
         {"phi3.rope.dimension_count", 31, "31 rope dimensions"},
-        {"phi3.rope.dimension_count", 34, "34 rope dimensions in heads of 32"},
+        {"phi3.rope.dimension_count", 34, "34 rope dimensions in heads of 32 (key "},
         {"phi3.attention.key_length", 4096, "tensor blk.0.attn_qkv.weight"},
     };
     for (const auto& c : cases) {
@@ -282,7 +282,24 @@ TEST_SUITE("inference/model") {
           error_of(with(c.key, c.value), unknown ? ErrorCode::kUnsupported : ErrorCode::kCorrupt);
       CAPTURE(message);
       CHECK(contains(message, c.message));
+      if (contains(c.message, "(key ")) CHECK(contains(message, "(key '" + key + "')"));
     }
+  }
+
+  TEST_CASE("what a refusal quotes from the file is short and fit for a terminal") {
+    const std::string hostile = "\x1b]0;title\a\nkinglet: all is well" + std::string(1 << 20, 'x');
+    for (const char* key : {"general.architecture", "phi3.rope.scaling.type"}) {
+      GgufWriter writer = synthetic_gguf({});
+      std::erase_if(writer.values, [&](const auto& other) { return other.key == key; });
+      writer.put_string(key, hostile);
+      const std::string message = error_of(writer, ErrorCode::kUnsupported);
+      CHECK(contains(message, key));
+      CHECK(message.size() < 400);
+      CHECK(message.find_first_of("\x1b\a\n") == std::string::npos);
+    }
+    GgufWriter writer = synthetic_gguf({});
+    writer.add_floats("blk.0\x1b[31m", TensorType::kF32, {1}, std::vector<float>(1, 0.0F));
+    CHECK(contains(error_of(writer, ErrorCode::kUnsupported), "tensor 'blk.0\\x1b[31m'"));
   }
 
   TEST_CASE("numbers that would make every logit NaN are refused") {
@@ -316,9 +333,10 @@ TEST_SUITE("inference/model") {
         CAPTURE(c.key);
         CAPTURE(value);
         if (value > 0 && std::string_view(c.key) == "granite.logit_scale") continue;
-        CHECK(contains(
-            error_of(with(c.key, value, {.architecture = c.architecture}), ErrorCode::kCorrupt),
-            c.message));
+        const auto message =
+            error_of(with(c.key, value, {.architecture = c.architecture}), ErrorCode::kCorrupt);
+        CHECK(contains(message, c.message));
+        CHECK(contains(message, std::string("(key '") + c.key + "')"));
       }
     }
     CHECK(contains(error_of(with("granite.logit_scale", 0.0F, {.architecture = "granite"}),
