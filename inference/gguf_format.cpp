@@ -77,19 +77,37 @@ std::string tensor_type_name(std::uint32_t type) {
   return "number " + std::to_string(type);
 }
 
-std::string quoted(std::string_view name) {
-  constexpr std::size_t kMaxShown = 80;
+namespace {
+
+constexpr std::size_t kMaxShown = 80;
+
+std::string escaped(unsigned char byte) {
   static constexpr char kHex[] = "0123456789abcdef";
+  return {'\\', 'x', kHex[byte >> 4], kHex[byte & 15]};
+}
+
+}  // namespace
+
+std::string quoted(std::string_view name) {
   std::string out = "'";
   for (const char c : name.substr(0, kMaxShown)) {
     const auto byte = static_cast<unsigned char>(c);
-    if (byte >= 0x20 && byte < 0x7f) {
-      out += c;
-    } else {
-      out += {'\\', 'x', kHex[byte >> 4], kHex[byte & 15]};
-    }
+    out += byte >= 0x20 && byte < 0x7f ? std::string(1, c) : escaped(byte);
   }
   return out + (name.size() > kMaxShown ? "...'" : "'");
+}
+
+std::string printable(std::string_view text) {
+  std::string out;
+  unsigned char before = 0;
+  for (const char c : text.substr(0, kMaxShown)) {
+    const auto byte = static_cast<unsigned char>(c);
+    // Terminals obey U+0080 to U+009F, too: in UTF-8, 0xc2 and one of these bytes.
+    const bool is_control = byte < 0x20 || byte == 0x7f || (before == 0xc2 && byte < 0xa0);
+    out += is_control ? escaped(byte) : std::string(1, c);
+    before = byte;
+  }
+  return out + (text.size() > kMaxShown ? "..." : "");
 }
 
 }  // namespace kinglet::inference

@@ -28,6 +28,9 @@ std::string tensor_type_name(std::uint32_t type);
 /// A name from the file in quotes, fit for a terminal: nothing but printable ASCII, not long.
 std::string quoted(std::string_view name);
 
+/// A text from the file for people to read: no control characters, not long, other languages kept.
+std::string printable(std::string_view text);
+
 /// REQUIRES sizeof(T) bytes at `from`; they need no alignment.
 template <class T>
 T load(const std::byte* from) {

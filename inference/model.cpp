@@ -104,7 +104,7 @@ class ModelReader {
     TRY(read_rope_factors());
     TRY(read_vocabulary());
     const auto name = TRY(gguf_.get<std::string_view>("general.name"));
-    model_->name_ = name && !name->empty() ? std::string(*name)
+    model_->name_ = name && !name->empty() ? printable(*name)
                                            : std::filesystem::path(gguf_.name()).stem().string();
     return std::shared_ptr<const Model>(std::move(model_));
   }

@@ -10,6 +10,7 @@
 #include "daemon/config.h"
 #include "daemon/paths.h"
 #include "inference/gguf.h"
+#include "inference/gguf_format.h"
 
 namespace kinglet::daemon {
 
@@ -23,7 +24,7 @@ std::string describe(const fs::path& file) {
   if (!gguf) return "cannot be read: `kinglet models show` says why";
   const auto text = [&](std::string_view key) {
     const auto value = gguf->get<std::string_view>(key);
-    return value ? std::string(value->value_or("?")) : std::string("?");
+    return value ? inference::printable(value->value_or("?")) : std::string("?");
   };
   char size[32];
   std::snprintf(size, sizeof size, "%.2f GB", static_cast<double>(gguf->n_bytes()) * 1e-9);

@@ -11,6 +11,7 @@
 #include "daemon/commands/models.h"
 #include "daemon/features/prompt.h"
 #include "inference/gguf.h"
+#include "inference/gguf_format.h"
 #include "inference/kv_cache.h"
 #include "inference/model.h"
 #include "inference/quant/block_format.h"
@@ -42,6 +43,11 @@ std::string bytes(double n) {
 std::string text_of(const Gguf& gguf, std::string_view key) {
   const auto value = gguf.get<std::string_view>(key);
   return value ? std::string(value->value_or("")) : std::string();
+}
+
+/// The same, for the table.
+std::string shown(const Gguf& gguf, std::string_view key) {
+  return inference::printable(text_of(gguf, key));
 }
 
 /// "Q4_K 81 %, Q6_K 18 %, F32 1 %", of all tensors' bytes.
@@ -131,16 +137,16 @@ std::string rope_of(const HyperParameters& h) {
 
 std::string tokenizer_of(const Model& model) {
   const auto& vocabulary = *model.vocabulary();
-  const std::string rule = text_of(model.gguf(), "tokenizer.ggml.pre");
-  std::string text = text_of(model.gguf(), "tokenizer.ggml.model") +
+  const std::string rule = shown(model.gguf(), "tokenizer.ggml.pre");
+  std::string text = shown(model.gguf(), "tokenizer.ggml.model") +
                      (rule.empty() ? "" : " (" + rule + ")") + ", " +
                      std::to_string(vocabulary.size()) + " tokens";
   if (vocabulary.add_bos() && vocabulary.special().bos != inference::kNoToken)
-    text += ", begins with " + std::string(vocabulary.text(vocabulary.special().bos));
+    text += ", begins with " + inference::printable(vocabulary.text(vocabulary.special().bos));
   std::string ends;
   for (const inference::TokenId id : vocabulary.end_of_generation()) {
     if (vocabulary.text(id).starts_with("<") && ends.size() < 60)
-      ends += (ends.empty() ? "" : " ") + std::string(vocabulary.text(id));
+      ends += (ends.empty() ? "" : " ") + inference::printable(vocabulary.text(id));
   }
   return text + ", ends with " + (ends.empty() ? "nothing" : ends);
 }
@@ -178,10 +184,10 @@ void show_model(const Model& model) {
 
 /// Of a file that is a model, but none that we run.
 void show_header(const Gguf& gguf) {
-  row("model", text_of(gguf, "general.name"));
-  row("architecture", text_of(gguf, "general.architecture"));
-  const std::string rule = text_of(gguf, "tokenizer.ggml.pre");
-  row("tokenizer", text_of(gguf, "tokenizer.ggml.model") + (rule.empty() ? "" : " (" + rule + ")"));
+  row("model", shown(gguf, "general.name"));
+  row("architecture", shown(gguf, "general.architecture"));
+  const std::string rule = shown(gguf, "tokenizer.ggml.pre");
+  row("tokenizer", shown(gguf, "tokenizer.ggml.model") + (rule.empty() ? "" : " (" + rule + ")"));
   row("formats", formats_of(gguf));
 }
 

@@ -71,6 +71,22 @@ TEST_SUITE("daemon/commands/models") {
     CHECK(contains(shown.output, "not supported  "));
     CHECK(contains(shown.output, "formats        F32 100 %"));
 
+    // What a file says of itself cannot speak to the terminal.
+    gguf.remove_value("general.architecture");
+    gguf.put_string("general.architecture", "phi3");
+    gguf.remove_value("general.name");
+    gguf.put_string("general.name", "\x1b[31mred\nall is well\xc2\x9b" + std::string(1 << 20, 'x'));
+    test::write_file(home / "mamba.gguf", gguf.bytes());
+    const auto hostile = home.run({"models", "show", home / "mamba.gguf"});
+    CHECK(contains(hostile.output, "model          \\x1b[31mred\\x0aall is well\xc2\\x9bxxx"));
+    home.write_config({{"model", home / "mamba.gguf"}});
+    const auto listed = home.run({"models", "list"});
+    CHECK(contains(listed.output, "\n  \\x1b[31mred\\x0aall is well"));
+    for (const std::string& output : {hostile.output, listed.output}) {
+      CHECK(output.size() < 4000);
+      CHECK(!contains(output, "\x1b"));
+    }
+
     const auto none = home.run({"models", "show", home / "none.gguf"});
     CHECK(none.exit_code == 1);
     CHECK(contains(none.output, (home / "none.gguf").string()));
