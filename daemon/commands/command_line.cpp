@@ -6,6 +6,9 @@
 #include <string_view>
 #include <vector>
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 
 #include "daemon/commands/command.h"
@@ -58,10 +61,23 @@ int report(const Error& error) {
   return 1;
 }
 
+/// A descriptor of these that the caller closed would become that of the next file: the model would
+/// be read as the text, or printed lines would end in what is written. Reading and writing fail, as
+/// they should.
+void keep_standard_descriptors() {
+  for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (::fcntl(fd, F_GETFD) != -1) continue;
+    (void)::open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+  }
+}
+
 int run(const Action& action) {
   try {
     const auto exit_code = action();
-    return exit_code ? *exit_code : report(exit_code.error());
+    const bool is_written = std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
+    if (!exit_code) return report(exit_code.error());
+    if (is_written) return *exit_code;
+    return report({ErrorCode::kIo, "cannot write all of standard output; is the disk full?"});
   } catch (const std::exception& exception) {
     return report(
         {ErrorCode::kInternal, std::string("This is a bug in Kinglet: ") + exception.what()});
@@ -71,6 +87,7 @@ int run(const Action& action) {
 }  // namespace
 
 int run_command_line(int argc, char** argv) {
+  keep_standard_descriptors();
   if (const auto problem = unknown_verb(std::span(argv, argc).subspan(argc > 0 ? 1 : 0))) {
     report({ErrorCode::kInvalidArgument, *problem});
     return 2;

@@ -44,6 +44,27 @@ TEST_SUITE("daemon/commands") {
     }
   }
 
+  TEST_CASE("standard streams that are closed or full are errors, not other files") {
+    const Home home;
+    const std::string model = KINGLET_SOURCE_DIR "/inference/starter_model/kinglet-starter.gguf";
+    std::ofstream(home / "ids.txt") << "5 6 7";
+    const auto run = [&](const std::string& words) {
+      const std::string shell =
+          "env HOME=" + home.folder().string() + " " KINGLET_PROGRAM " " + words;
+      return WEXITSTATUS(std::system(shell.c_str()));
+    };
+    const std::string out = home / "out";
+    CHECK(run("tokenize " + model + " <&- >" + out) == 1);
+    CHECK(std::filesystem::file_size(out) == 0);
+    CHECK(run("models show " + model + " >/dev/full") == 1);
+    CHECK(run("models show " + model + " >&-") == 1);
+    CHECK(run("models show " + model + " >" + out) == 0);
+    // Nothing of what is printed gets into the file that is written.
+    CHECK(run("logits " + model + " --tokens " + (home / "ids.txt").string() + " --out " + out +
+              " >&-") == 1);
+    CHECK(std::filesystem::file_size(out) == 3 * 4096 * sizeof(float));
+  }
+
   TEST_CASE("every file of a verb has its row") {
     const std::regex definition("\nAction (\\w+)_command\\(");
     std::set<std::string> in_files;
