@@ -57,7 +57,9 @@ class Engine::Generation {
     std::string bytes;
     while (true) {
       const TokenMask* allowed = steering_.allowed(most - stats().n_generated);
-      const TokenId token = TRY(sampler_.sample(logits, allowed));
+      // Rows of the model's matrices beyond its vocabulary are padding: no token is theirs.
+      const auto of_tokens = logits.first(engine_.tokenizer_->vocabulary().size());
+      const TokenId token = TRY(sampler_.sample(of_tokens, allowed));
       if (stats().n_generated == 0) first_chosen_ = Clock::now();
       if (engine_.ends_generation(token, request_)) return end(StopReason::kStopToken, on_token);
       ++stats().n_generated;

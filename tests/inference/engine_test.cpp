@@ -130,6 +130,39 @@ TEST_SUITE("inference/engine") {
     CHECK(generate(*engine, request(prompt_of(30), 40)).tokens == expected);
   }
 
+  TEST_CASE("rows of padding behind the vocabulary never become a token") {
+    GgufWriter writer = synthetic_gguf({});
+    for (const char* name : {"token_embd.weight", "output.weight"}) {
+      auto& tensor = writer.tensor(name);
+      const std::size_t n_columns = tensor.shape[0];
+      std::vector<float> loud(2 * n_columns);
+      std::memcpy(loud.data(), tensor.data.data(), n_columns * sizeof(float));
+      // One of the two is far above every token, whatever came before.
+      for (std::size_t i = 0; i < n_columns; ++i) {
+        loud[i] *= 1000;
+        loud[n_columns + i] = -loud[i];
+      }
+      const auto bytes = std::as_bytes(std::span(loud));
+      tensor.data.insert(tensor.data.end(), bytes.begin(), bytes.end());
+      tensor.shape[1] += 2;
+    }
+    const TemporaryFolder folder;
+    write_file(folder / "padded.gguf", writer.bytes());
+    const auto engine = Engine::load({.model_path = folder / "padded.gguf",
+                                      .backend = inference::BackendChoice::kCpu,
+                                      .n_context = 64});
+    REQUIRE(engine.has_value());
+    CHECK((*engine)->info().n_vocabulary == 386);
+    for (const float temperature : {0.0F, 1.0F}) {
+      GenerateRequest wanted = request(prompt_of(10), 20);
+      wanted.sampler.temperature = temperature;
+      const auto result = generate(**engine, wanted);
+      CHECK(!result.tokens.empty());
+      for (const TokenId token : result.tokens)
+        CHECK(token < 384);
+    }
+  }
+
   TEST_CASE("generation stops before a stop token, at the callback's word, at the context's end") {
     const auto engine = load({.n_context = 64});
     const auto free_run = generate(*engine, request(prompt_of(10), 20));
