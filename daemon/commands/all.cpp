@@ -58,7 +58,7 @@ std::span<const Command> all_commands() {
        "Continue a text with a model, for scripts and people who try one",
        "kinglet generate model.gguf -p 'int main() {' -n 64\n"
        "kinglet generate model.gguf -p 'Once' --temperature 0.8 --seed 3 --backend vulkan\n"
-       "kinglet generate model.gguf -p '// TODO' --lora style.gguf=0.8",
+       "kinglet generate model.gguf -p 'def main():' --lora style.gguf=0.8",
        Audience::kPeople,
        generate_command},
       {"logits",

@@ -43,7 +43,7 @@ constexpr std::string_view kSecretWords[] = {"password",
                                              "signingkey",
                                              "encryptionkey"};
 // Values that are written to be read.
-constexpr std::string_view kPlaceholders[] = {
+constexpr std::string_view kSampleValues[] = {
     "example", "placeholder", "changeme", "your", "xxxx", "dummy", "sample", "****"};
 
 bool is_key_byte(char c) {
@@ -89,8 +89,8 @@ bool looks_random(std::string_view value) {
     has_sign |= !is_identifier_byte(c);
   }
   const std::string words = lower_letters(value);
-  for (const std::string_view placeholder : kPlaceholders) {
-    if (words.find(placeholder) != std::string::npos) return false;
+  for (const std::string_view sample : kSampleValues) {
+    if (words.find(sample) != std::string::npos) return false;
   }
   return has_letter && (has_digit || has_sign) && entropy(value) >= 2.75;
 }

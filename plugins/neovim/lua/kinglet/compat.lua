@@ -68,15 +68,15 @@ end
 
 --- The id of a client that belongs to no process and is never initialized: see M.attach.
 ---@type integer?
-local placeholder
+local stand_in
 
-local function placeholder_client()
+local function stand_in_client()
   if not M.has_inline_virtual_text then
     return -1 -- up to 0.9 an id that belongs to nobody will do
   end
-  if not (placeholder and vim.lsp.get_client_by_id(placeholder)) then
-    placeholder = start_detached({
-      name = 'kinglet-placeholder',
+  if not (stand_in and vim.lsp.get_client_by_id(stand_in)) then
+    stand_in = start_detached({
+      name = 'kinglet-stand-in',
       cmd = function(dispatchers)
         return {
           request = function()
@@ -95,18 +95,18 @@ local function placeholder_client()
       end,
     })
   end
-  return placeholder
+  return stand_in
 end
 
 --- Attaches a client to a buffer.
 ---
 --- Neovim stops listening to a buffer at the first change after its last client is gone, and takes
 --- it for listened to ever after: a server that was started again would not see another keystroke
---- (0.7 to 0.12). So a placeholder stays attached. Neovim counts it, and asks it nothing.
+--- (0.7 to 0.12). So a stand-in stays attached. Neovim counts it, and asks it nothing.
 ---@param bufnr integer
 ---@param client_id integer
 function M.attach(bufnr, client_id)
-  local idle = placeholder_client()
+  local idle = stand_in_client()
   if idle then
     vim.lsp.buf_attach_client(bufnr, idle)
   end
