@@ -3,13 +3,14 @@
 // permuted so that rope turns neighbours.
 //
 // Converters leave Mistral's sliding window out of the file; it counts where a file says it.
-#include "inference/models/architecture.h"
+#include "inference/models/operations.h"
 #include "inference/models/tensors.h"
 
 namespace kinglet::inference {
 
 namespace {
 
+using namespace operations;
 using H = HyperParameters;
 
 constexpr KeySpec kKeys[] = {
@@ -17,78 +18,30 @@ constexpr KeySpec kKeys[] = {
     {"attention.sliding_window", &H::sliding_window, Presence::kOptional},
 };
 
-constexpr TensorSpec kTensors[] = {
-    tensors::kTokenEmbedding,
-    tensors::kOutputNorm,
-    tensors::kOutput,
-    tensors::kRopeFactors,
-    tensors::kAttentionNorm,
-    tensors::kAttentionQuery,
-    tensors::optional(tensors::kAttentionQueryBias),
-    tensors::kAttentionKey,
-    tensors::optional(tensors::kAttentionKeyBias),
-    tensors::kAttentionValue,
-    tensors::optional(tensors::kAttentionValueBias),
-    tensors::kAttentionOutput,
-    tensors::optional(tensors::kAttentionOutputBias),
-    tensors::kFeedForwardNorm,
-    tensors::kFeedForwardGate,
-    tensors::optional(tensors::kFeedForwardGateBias),
-    tensors::kFeedForwardUp,
-    tensors::optional(tensors::kFeedForwardUpBias),
-    tensors::kFeedForwardDown,
-    tensors::optional(tensors::kFeedForwardDownBias),
-};
+constexpr auto kTensors = join<TensorSpec>(tensors::kEnds,
+                                           tensors::kRopeFactors,
+                                           tensors::kNorms,
+                                           tensors::kSeparateQkv,
+                                           tensors::optional(tensors::kQkvBiases),
+                                           tensors::kAttentionOutput,
+                                           tensors::optional(tensors::kAttentionOutputBias),
+                                           tensors::kGatedFeedForward,
+                                           tensors::optional(tensors::kGatedFeedForwardBiases));
 
-constexpr auto kNoWeight = std::nullopt;
+constexpr auto kEmbed = join<Op>(kEmbedToken);
 
-constexpr Op kEmbed[] = {
-    {OpKind::kEmbed, Role::kTokenEmbedding, Slot::kResidual, Slot::kResidual},
-};
+constexpr auto kLayer = join<Op>(rms_norm(Role::kAttentionNorm),
+                                 separate_qkv(Biases::kHas),
+                                 kRopeAndAttend,
+                                 attention_output(Biases::kHas),
+                                 kAddToResidual,
+                                 rms_norm(Role::kFeedForwardNorm),
+                                 separate_gate_up(Biases::kHas),
+                                 gate(OpKind::kSwiGlu),
+                                 feed_forward_down(Biases::kHas),
+                                 kAddToResidual);
 
-constexpr Op kLayer[] = {
-    {OpKind::kRmsNorm, Role::kAttentionNorm, Slot::kResidual, Slot::kNormed},
-    {OpKind::kMatMul,
-     Role::kAttentionQuery,
-     Slot::kNormed,
-     Slot::kQueries,
-     Role::kAttentionQueryBias},
-    {OpKind::kMatMul, Role::kAttentionKey, Slot::kNormed, Slot::kKeys, Role::kAttentionKeyBias},
-    {OpKind::kMatMul,
-     Role::kAttentionValue,
-     Slot::kNormed,
-     Slot::kValues,
-     Role::kAttentionValueBias},
-    {OpKind::kRope, kNoWeight, Slot::kQueries, Slot::kQueries},
-    {OpKind::kRope, kNoWeight, Slot::kKeys, Slot::kKeys},
-    {OpKind::kStoreKv, kNoWeight, Slot::kQkv, Slot::kQkv},
-    {OpKind::kAttention, kNoWeight, Slot::kQueries, Slot::kAttended},
-    {OpKind::kMatMul,
-     Role::kAttentionOutput,
-     Slot::kAttended,
-     Slot::kProjected,
-     Role::kAttentionOutputBias},
-    {OpKind::kAdd, kNoWeight, Slot::kProjected, Slot::kResidual},
-    {OpKind::kRmsNorm, Role::kFeedForwardNorm, Slot::kResidual, Slot::kNormed},
-    {OpKind::kMatMul,
-     Role::kFeedForwardGate,
-     Slot::kNormed,
-     Slot::kGate,
-     Role::kFeedForwardGateBias},
-    {OpKind::kMatMul, Role::kFeedForwardUp, Slot::kNormed, Slot::kUp, Role::kFeedForwardUpBias},
-    {OpKind::kSwiGlu, kNoWeight, Slot::kGateUp, Slot::kGated},
-    {OpKind::kMatMul,
-     Role::kFeedForwardDown,
-     Slot::kGated,
-     Slot::kProjected,
-     Role::kFeedForwardDownBias},
-    {OpKind::kAdd, kNoWeight, Slot::kProjected, Slot::kResidual},
-};
-
-constexpr Op kOutput[] = {
-    {OpKind::kRmsNorm, Role::kOutputNorm, Slot::kResidual, Slot::kNormed},
-    {OpKind::kMatMul, Role::kOutput, Slot::kNormed, Slot::kLogits},
-};
+constexpr auto kOutput = join<Op>(rms_norm(Role::kOutputNorm), kToLogits);
 
 }  // namespace
 

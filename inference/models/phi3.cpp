@@ -1,12 +1,13 @@
 // Phi-3, Phi-3.5 and Phi-4-mini: pre-norm decoder with fused QKV and gate/up projections,
 // grouped-query attention, partial NEOX rope with long and short factors (LongRoPE), SwiGLU.
-#include "inference/models/architecture.h"
+#include "inference/models/operations.h"
 #include "inference/models/tensors.h"
 
 namespace kinglet::inference {
 
 namespace {
 
+using namespace operations;
 using H = HyperParameters;
 
 constexpr KeySpec kKeys[] = {
@@ -14,46 +15,29 @@ constexpr KeySpec kKeys[] = {
     {"attention.sliding_window", &H::sliding_window, Presence::kOptional},
 };
 
-constexpr TensorSpec kTensors[] = {
-    tensors::kTokenEmbedding,
-    tensors::kOutputNorm,
-    tensors::kOutput,
-    tensors::kRopeFactorsLong,
-    tensors::kRopeFactorsShort,
-    tensors::kAttentionNorm,
-    tensors::kAttentionQkv,
-    tensors::kAttentionOutput,
-    tensors::kFeedForwardNorm,
-    tensors::kFeedForwardGateUp,
-    tensors::kFeedForwardDown,
-};
+constexpr auto kTensors = join<TensorSpec>(tensors::kEnds,
+                                           tensors::kRopeFactorsLong,
+                                           tensors::kRopeFactorsShort,
+                                           tensors::kNorms,
+                                           tensors::kAttentionQkv,
+                                           tensors::kAttentionOutput,
+                                           tensors::kFeedForwardGateUp,
+                                           tensors::kFeedForwardDown);
 
-constexpr auto kNoWeight = std::nullopt;
+constexpr auto kEmbed = join<Op>(kEmbedToken);
 
-constexpr Op kEmbed[] = {
-    {OpKind::kEmbed, Role::kTokenEmbedding, Slot::kResidual, Slot::kResidual},
-};
+constexpr auto kLayer = join<Op>(rms_norm(Role::kAttentionNorm),
+                                 mat_mul(Role::kAttentionQkv, Slot::kNormed, Slot::kQkv),
+                                 kRopeAndAttend,
+                                 attention_output(Biases::kNone),
+                                 kAddToResidual,
+                                 rms_norm(Role::kFeedForwardNorm),
+                                 mat_mul(Role::kFeedForwardGateUp, Slot::kNormed, Slot::kGateUp),
+                                 gate(OpKind::kSwiGlu),
+                                 feed_forward_down(Biases::kNone),
+                                 kAddToResidual);
 
-constexpr Op kLayer[] = {
-    {OpKind::kRmsNorm, Role::kAttentionNorm, Slot::kResidual, Slot::kNormed},
-    {OpKind::kMatMul, Role::kAttentionQkv, Slot::kNormed, Slot::kQkv},
-    {OpKind::kRope, kNoWeight, Slot::kQueries, Slot::kQueries},
-    {OpKind::kRope, kNoWeight, Slot::kKeys, Slot::kKeys},
-    {OpKind::kStoreKv, kNoWeight, Slot::kQkv, Slot::kQkv},
-    {OpKind::kAttention, kNoWeight, Slot::kQueries, Slot::kAttended},
-    {OpKind::kMatMul, Role::kAttentionOutput, Slot::kAttended, Slot::kProjected},
-    {OpKind::kAdd, kNoWeight, Slot::kProjected, Slot::kResidual},
-    {OpKind::kRmsNorm, Role::kFeedForwardNorm, Slot::kResidual, Slot::kNormed},
-    {OpKind::kMatMul, Role::kFeedForwardGateUp, Slot::kNormed, Slot::kGateUp},
-    {OpKind::kSwiGlu, kNoWeight, Slot::kGateUp, Slot::kGated},
-    {OpKind::kMatMul, Role::kFeedForwardDown, Slot::kGated, Slot::kProjected},
-    {OpKind::kAdd, kNoWeight, Slot::kProjected, Slot::kResidual},
-};
-
-constexpr Op kOutput[] = {
-    {OpKind::kRmsNorm, Role::kOutputNorm, Slot::kResidual, Slot::kNormed},
-    {OpKind::kMatMul, Role::kOutput, Slot::kNormed, Slot::kLogits},
-};
+constexpr auto kOutput = join<Op>(rms_norm(Role::kOutputNorm), kToLogits);
 
 }  // namespace
 

@@ -2,13 +2,14 @@
 //
 // Converters leave the sliding window out of the file; all three models were trained with one of
 // 4096, so that is what a file without the key means. A key of 0 switches it off.
-#include "inference/models/architecture.h"
+#include "inference/models/operations.h"
 #include "inference/models/tensors.h"
 
 namespace kinglet::inference {
 
 namespace {
 
+using namespace operations;
 using H = HyperParameters;
 
 constexpr KeySpec kKeys[] = {
@@ -16,71 +17,35 @@ constexpr KeySpec kKeys[] = {
     {"attention.sliding_window", &H::sliding_window, Presence::kOptional},
 };
 
-constexpr TensorSpec kTensors[] = {
-    tensors::kTokenEmbedding,  tensors::kOutputNorm,
-    tensors::kOutputNormBias,  tensors::kOutput,
-    tensors::kAttentionNorm,   tensors::kAttentionNormBias,
-    tensors::kAttentionQuery,  tensors::optional(tensors::kAttentionQueryBias),
-    tensors::kAttentionKey,    tensors::optional(tensors::kAttentionKeyBias),
-    tensors::kAttentionValue,  tensors::optional(tensors::kAttentionValueBias),
-    tensors::kAttentionOutput, tensors::optional(tensors::kAttentionOutputBias),
-    tensors::kFeedForwardNorm, tensors::kFeedForwardNormBias,
-    tensors::kFeedForwardUp,   tensors::optional(tensors::kFeedForwardUpBias),
-    tensors::kFeedForwardDown, tensors::optional(tensors::kFeedForwardDownBias),
-};
+constexpr auto kTensors = join<TensorSpec>(tensors::kEnds,
+                                           tensors::kOutputNormBias,
+                                           tensors::kNorms,
+                                           tensors::kNormBiases,
+                                           tensors::kSeparateQkv,
+                                           tensors::optional(tensors::kQkvBiases),
+                                           tensors::kAttentionOutput,
+                                           tensors::optional(tensors::kAttentionOutputBias),
+                                           tensors::kFeedForwardUp,
+                                           tensors::optional(tensors::kFeedForwardUpBias),
+                                           tensors::kFeedForwardDown,
+                                           tensors::optional(tensors::kFeedForwardDownBias));
 
-constexpr auto kNoWeight = std::nullopt;
+constexpr auto kEmbed = join<Op>(kEmbedToken);
 
-constexpr Op kEmbed[] = {
-    {OpKind::kEmbed, Role::kTokenEmbedding, Slot::kResidual, Slot::kResidual},
-};
+constexpr auto kLayer = join<Op>(
+    layer_norm(Role::kAttentionNorm, Role::kAttentionNormBias),
+    separate_qkv(Biases::kHas),
+    kRopeAndAttend,
+    attention_output(Biases::kHas),
+    kAddToResidual,
+    layer_norm(Role::kFeedForwardNorm, Role::kFeedForwardNormBias),
+    mat_mul(
+        Role::kFeedForwardUp, Slot::kNormed, Slot::kGated, Role::kFeedForwardUpBias, Biases::kHas),
+    in_place(OpKind::kGelu, Slot::kGated),
+    feed_forward_down(Biases::kHas),
+    kAddToResidual);
 
-constexpr Op kLayer[] = {
-    {OpKind::kLayerNorm,
-     Role::kAttentionNorm,
-     Slot::kResidual,
-     Slot::kNormed,
-     Role::kAttentionNormBias},
-    {OpKind::kMatMul,
-     Role::kAttentionQuery,
-     Slot::kNormed,
-     Slot::kQueries,
-     Role::kAttentionQueryBias},
-    {OpKind::kMatMul, Role::kAttentionKey, Slot::kNormed, Slot::kKeys, Role::kAttentionKeyBias},
-    {OpKind::kMatMul,
-     Role::kAttentionValue,
-     Slot::kNormed,
-     Slot::kValues,
-     Role::kAttentionValueBias},
-    {OpKind::kRope, kNoWeight, Slot::kQueries, Slot::kQueries},
-    {OpKind::kRope, kNoWeight, Slot::kKeys, Slot::kKeys},
-    {OpKind::kStoreKv, kNoWeight, Slot::kQkv, Slot::kQkv},
-    {OpKind::kAttention, kNoWeight, Slot::kQueries, Slot::kAttended},
-    {OpKind::kMatMul,
-     Role::kAttentionOutput,
-     Slot::kAttended,
-     Slot::kProjected,
-     Role::kAttentionOutputBias},
-    {OpKind::kAdd, kNoWeight, Slot::kProjected, Slot::kResidual},
-    {OpKind::kLayerNorm,
-     Role::kFeedForwardNorm,
-     Slot::kResidual,
-     Slot::kNormed,
-     Role::kFeedForwardNormBias},
-    {OpKind::kMatMul, Role::kFeedForwardUp, Slot::kNormed, Slot::kGated, Role::kFeedForwardUpBias},
-    {OpKind::kGelu, kNoWeight, Slot::kGated, Slot::kGated},
-    {OpKind::kMatMul,
-     Role::kFeedForwardDown,
-     Slot::kGated,
-     Slot::kProjected,
-     Role::kFeedForwardDownBias},
-    {OpKind::kAdd, kNoWeight, Slot::kProjected, Slot::kResidual},
-};
-
-constexpr Op kOutput[] = {
-    {OpKind::kLayerNorm, Role::kOutputNorm, Slot::kResidual, Slot::kNormed, Role::kOutputNormBias},
-    {OpKind::kMatMul, Role::kOutput, Slot::kNormed, Slot::kLogits},
-};
+constexpr auto kOutput = join<Op>(layer_norm(Role::kOutputNorm, Role::kOutputNormBias), kToLogits);
 
 }  // namespace
 

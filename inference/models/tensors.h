@@ -1,13 +1,22 @@
 // The tensors that architectures share, by the names that GGUF files give them.
 #pragma once
 
+#include <array>
+
 #include "inference/models/architecture.h"
+#include "inference/models/join.h"
 
 namespace kinglet::inference::tensors {
 
 constexpr TensorSpec optional(TensorSpec spec) {
   spec.presence = Presence::kOptional;
   return spec;
+}
+template <std::size_t n>
+constexpr std::array<TensorSpec, n> optional(std::array<TensorSpec, n> specs) {
+  for (TensorSpec& spec : specs)
+    spec = optional(spec);
+  return specs;
 }
 
 inline constexpr TensorSpec kTokenEmbedding = {
@@ -87,5 +96,20 @@ inline constexpr TensorSpec kFeedForwardDownBias = {
     "blk.{}.ffn_down.bias", Role::kFeedForwardDownBias, Dim::kEmbedding};
 inline constexpr TensorSpec kFeedForwardPostNorm = {
     "blk.{}.post_ffw_norm.weight", Role::kFeedForwardPostNorm, Dim::kEmbedding};
+
+// Groups: what most have.
+
+/// What lies before and behind the layers.
+inline constexpr std::array kEnds = {kTokenEmbedding, kOutputNorm, kOutput};
+/// One before each half of a layer.
+inline constexpr std::array kNorms = {kAttentionNorm, kFeedForwardNorm};
+inline constexpr std::array kNormBiases = {kAttentionNormBias, kFeedForwardNormBias};
+inline constexpr std::array kSeparateQkv = {kAttentionQuery, kAttentionKey, kAttentionValue};
+inline constexpr std::array kQkvBiases = {
+    kAttentionQueryBias, kAttentionKeyBias, kAttentionValueBias};
+inline constexpr std::array kGatedFeedForward = {
+    kFeedForwardGate, kFeedForwardUp, kFeedForwardDown};
+inline constexpr std::array kGatedFeedForwardBiases = {
+    kFeedForwardGateBias, kFeedForwardUpBias, kFeedForwardDownBias};
 
 }  // namespace kinglet::inference::tensors
