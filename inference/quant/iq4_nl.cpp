@@ -5,59 +5,29 @@
 //
 // d = m / -127, where m is the number of the greatest magnitude: m itself is the lowest level, and
 // numbers of the other sign reach the highest, 113, only.
-
-#include <algorithm>
-#include <cassert>
-#include <cmath>
-#include <cstring>
-
 #include "inference/quant/block_format.h"
-#include "inference/quant/half.h"
 #include "inference/quant/iq4_levels.h"
+#include "inference/quant/small_block.h"
 
 namespace kinglet::inference {
 namespace {
 
-constexpr std::size_t kElements = 32;
-constexpr std::size_t kHalf = kElements / 2;
 constexpr std::size_t kQuants = 2;
-constexpr std::size_t kBytes = kQuants + kHalf;
+constexpr std::size_t kBytes = kQuants + kPairBytes;
 
-void dequantize(std::span<const std::byte> blocks, std::span<float> floats) {
-  assert(floats.size() % kElements == 0 && blocks.size() == floats.size() / kElements * kBytes);
-  for (std::size_t block = 0; block < floats.size() / kElements; ++block) {
-    const std::byte* in = &blocks[block * kBytes];
-    float* out = &floats[block * kElements];
-    std::uint16_t half = 0;
-    std::memcpy(&half, in, 2);
-    const float d = half_to_float(half);
-    for (std::size_t i = 0; i < kHalf; ++i) {
-      const auto quants = std::to_integer<std::size_t>(in[kQuants + i]);
-      out[i] = d * static_cast<float>(kIq4Levels[quants & 0xf]);
-      out[i + kHalf] = d * static_cast<float>(kIq4Levels[quants >> 4]);
-    }
-  }
+void dequantize(const std::byte* in, float* out) {
+  const float d = load_half(in);
+  unpack_4_bits(in + kQuants, out, [d](int q) {
+    return d * static_cast<float>(kIq4Levels[static_cast<std::size_t>(q)]);
+  });
 }
 
-void quantize(std::span<const float> floats, std::span<std::byte> blocks) {
-  assert(floats.size() % kElements == 0 && blocks.size() == floats.size() / kElements * kBytes);
-  for (std::size_t block = 0; block < floats.size() / kElements; ++block) {
-    const float* in = &floats[block * kElements];
-    std::byte* out = &blocks[block * kBytes];
-    float greatest = 0;  // with its sign
-    for (std::size_t i = 0; i < kElements; ++i) {
-      if (std::fabs(in[i]) > std::fabs(greatest)) greatest = in[i];
-    }
-    const float d = greatest / -127;
-    const float inverse = d != 0 ? 1 / d : 0;
-    const std::uint16_t half = float_to_half(d);
-    std::memcpy(out, &half, 2);
-    for (std::size_t i = 0; i < kHalf; ++i) {
-      const int low = nearest_iq4_level(in[i] * inverse);
-      const int high = nearest_iq4_level(in[i + kHalf] * inverse);
-      out[kQuants + i] = static_cast<std::byte>(low | high << 4);
-    }
-  }
+void quantize(const float* in, std::byte* out) {
+  const float d = farthest_from_zero(in) / -127;
+  store_half(float_to_half(d), out);
+  pack_4_bits(in, out + kQuants, [inverse = inverse_or_0(d)](float x) {
+    return nearest_iq4_level(x * inverse);
+  });
 }
 
 }  // namespace
@@ -66,11 +36,11 @@ extern const BlockFormat kIQ4_NLFormat;
 constinit const BlockFormat kIQ4_NLFormat = {
     .type = TensorType::kIQ4_NL,
     .name = "IQ4_NL",
-    .block_elements = kElements,
+    .block_elements = kSmallBlock,
     .block_bytes = kBytes,
     .error_bound = 14.0F / 127 + 0x1p-10F,  // where 127 is missing, and the rounding of d
-    .dequantize = dequantize,
-    .quantize = quantize,
+    .dequantize = dequantize_blocks<kSmallBlock, kBytes, dequantize>,
+    .quantize = quantize_blocks<kSmallBlock, kBytes, quantize>,
     .exponents = {{{0, kHalfExponent}}},
 };
 

@@ -3,59 +3,27 @@
 //   bytes 0..1   d, f16
 //   bytes 2..3   m, f16: the least of them
 //   bytes 4..19  byte i: low nibble q[i], high nibble q[i + 16], i = 0..15
-
-#include <algorithm>
-#include <cassert>
-#include <cmath>
-#include <cstring>
-
 #include "inference/quant/block_format.h"
-#include "inference/quant/half.h"
+#include "inference/quant/small_block.h"
 
 namespace kinglet::inference {
 namespace {
 
-constexpr std::size_t kElements = 32;
-constexpr std::size_t kHalf = kElements / 2;
 constexpr std::size_t kQuants = 4;
-constexpr std::size_t kBytes = kQuants + kHalf;
+constexpr std::size_t kBytes = kQuants + kPairBytes;
 
-void dequantize(std::span<const std::byte> blocks, std::span<float> floats) {
-  assert(floats.size() % kElements == 0 && blocks.size() == floats.size() / kElements * kBytes);
-  for (std::size_t block = 0; block < floats.size() / kElements; ++block) {
-    const std::byte* in = &blocks[block * kBytes];
-    float* out = &floats[block * kElements];
-    std::uint16_t halves[2];
-    std::memcpy(halves, in, 4);
-    const float d = half_to_float(halves[0]);
-    const float m = half_to_float(halves[1]);
-    for (std::size_t i = 0; i < kHalf; ++i) {
-      const int quants = std::to_integer<int>(in[kQuants + i]);
-      out[i] = d * static_cast<float>(quants & 0xf) + m;  // the product is exact in a float
-      out[i + kHalf] = d * static_cast<float>(quants >> 4) + m;
-    }
-  }
+void dequantize(const std::byte* in, float* out) {
+  const float d = load_half(in);
+  const float m = load_half(in + 2);
+  // The product is exact in a float.
+  unpack_4_bits(in + kQuants, out, [d, m](int q) { return d * static_cast<float>(q) + m; });
 }
 
-void quantize(std::span<const float> floats, std::span<std::byte> blocks) {
-  assert(floats.size() % kElements == 0 && blocks.size() == floats.size() / kElements * kBytes);
-  for (std::size_t block = 0; block < floats.size() / kElements; ++block) {
-    const float* in = &floats[block * kElements];
-    std::byte* out = &blocks[block * kBytes];
-    const auto [least, greatest] = std::minmax_element(in, in + kElements);
-    const float d = (*greatest - *least) / 15;
-    const float inverse = d != 0 ? 1 / d : 0;
-    const std::uint16_t halves[2] = {float_to_half(d), float_to_half(*least)};
-    std::memcpy(out, halves, 4);
-    const auto quant = [inverse, m = *least](float x) {
-      // Never negative; rounded as the field's tools do.
-      // NOLINTNEXTLINE(bugprone-incorrect-roundings)
-      return std::min(15, static_cast<int>((x - m) * inverse + 0.5F));
-    };
-    for (std::size_t i = 0; i < kHalf; ++i) {
-      out[kQuants + i] = static_cast<std::byte>(quant(in[i]) | quant(in[i + kHalf]) << 4);
-    }
-  }
+void quantize(const float* in, std::byte* out) {
+  const Steps steps = steps_of(in, 15);
+  store_half(float_to_half(steps.d), out);
+  store_half(float_to_half(steps.min), out + 2);
+  pack_4_bits(in, out + kQuants, [&](float x) { return steps.quant(x); });
 }
 
 }  // namespace
@@ -64,12 +32,12 @@ extern const BlockFormat kQ4_1Format;
 constinit const BlockFormat kQ4_1Format = {
     .type = TensorType::kQ4_1,
     .name = "Q4_1",
-    .block_elements = kElements,
+    .block_elements = kSmallBlock,
     .block_bytes = kBytes,
     .error_bound =
         1.0F / 15 + 3 * 0x1p-11F,  // half a step from -max to max, the rounding of d and m
-    .dequantize = dequantize,
-    .quantize = quantize,
+    .dequantize = dequantize_blocks<kSmallBlock, kBytes, dequantize>,
+    .quantize = quantize_blocks<kSmallBlock, kBytes, quantize>,
     .exponents = {{{0, kHalfExponent}, {2, kHalfExponent}}},
 };
 

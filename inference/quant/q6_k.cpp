@@ -10,9 +10,7 @@
 // 32: element i of row r has its low bits in byte i + 32 * (r % 2), low nibble for rows 0 and 1,
 // high nibble for 2 and 3, and its upper bits at bit 2r of byte i.
 #include <algorithm>
-#include <cassert>
 #include <cmath>
-#include <cstring>
 
 #include "inference/quant/block_format.h"
 #include "inference/quant/super_block.h"
@@ -42,46 +40,34 @@ constexpr Place place_of(std::size_t element) {
   return {half * 64 + row % 2 * kRow + i, row / 2 * 4, kUpperBits + half * kRow + i, row * 2};
 }
 
-void dequantize(std::span<const std::byte> blocks, std::span<float> floats) {
-  assert(floats.size() % kSuperBlock == 0 && blocks.size() == floats.size() / kSuperBlock * kBytes);
-  for (std::size_t block = 0; block < floats.size() / kSuperBlock; ++block) {
-    const std::byte* in = &blocks[block * kBytes];
-    float* out = &floats[block * kSuperBlock];
-    std::uint16_t half = 0;
-    std::memcpy(&half, in + kD, 2);
-    const float d = half_to_float(half);
-    for (std::size_t i = 0; i < kSuperBlock; ++i) {
-      const Place place = place_of(i);
-      const int low = std::to_integer<int>(in[place.low_byte]) >> place.low_shift & 15;
-      const int upper = std::to_integer<int>(in[place.upper_byte]) >> place.upper_shift & 3;
-      const auto scale = static_cast<std::int8_t>(in[kScales + i / kGroup]);
-      out[i] = d * static_cast<float>(scale) * static_cast<float>((low | upper << 4) - 32);
-    }
+void dequantize(const std::byte* in, float* out) {
+  const float d = load_half(in + kD);
+  for (std::size_t i = 0; i < kSuperBlock; ++i) {
+    const Place place = place_of(i);
+    const int low = std::to_integer<int>(in[place.low_byte]) >> place.low_shift & 15;
+    const int upper = std::to_integer<int>(in[place.upper_byte]) >> place.upper_shift & 3;
+    const auto scale = static_cast<std::int8_t>(in[kScales + i / kGroup]);
+    out[i] = d * static_cast<float>(scale) * static_cast<float>((low | upper << 4) - 32);
   }
 }
 
-void quantize(std::span<const float> floats, std::span<std::byte> blocks) {
-  assert(floats.size() % kSuperBlock == 0 && blocks.size() == floats.size() / kSuperBlock * kBytes);
-  std::fill(blocks.begin(), blocks.end(), std::byte{0});
-  for (std::size_t block = 0; block < floats.size() / kSuperBlock; ++block) {
-    const float* in = &floats[block * kSuperBlock];
-    std::byte* out = &blocks[block * kBytes];
-    float scales[kGroups] = {};
-    for (std::size_t i = 0; i < kSuperBlock; ++i)
-      scales[i / kGroup] = std::max(scales[i / kGroup], std::fabs(in[i]) / 31);
-    const std::uint16_t half = half_at_least(*std::max_element(scales, scales + kGroups) / 127);
-    std::memcpy(out + kD, &half, 2);
-    const float d = half_to_float(half);
-    for (std::size_t group = 0; group < kGroups; ++group) {
-      const float rounded = d > 0 ? std::round(scales[group] / d) : 0;
-      out[kScales + group] = static_cast<std::byte>(rounded);
-      const float inverse = rounded > 0 ? 1 / (d * rounded) : 0;
-      for (std::size_t i = group * kGroup; i < (group + 1) * kGroup; ++i) {
-        const int quant = static_cast<int>(std::clamp(in[i] * inverse + 32.5F, 0.0F, 63.0F));
-        const Place place = place_of(i);
-        out[place.low_byte] |= static_cast<std::byte>((quant & 15) << place.low_shift);
-        out[place.upper_byte] |= static_cast<std::byte>(quant >> 4 << place.upper_shift);
-      }
+void quantize(const float* in, std::byte* out) {
+  std::fill(out, out + kBytes, std::byte{0});
+  float scales[kGroups] = {};
+  for (std::size_t i = 0; i < kSuperBlock; ++i)
+    scales[i / kGroup] = std::max(scales[i / kGroup], std::fabs(in[i]) / 31);
+  const std::uint16_t half = half_at_least(*std::max_element(scales, scales + kGroups) / 127);
+  store_half(half, out + kD);
+  const float d = half_to_float(half);
+  for (std::size_t group = 0; group < kGroups; ++group) {
+    const float rounded = d > 0 ? std::round(scales[group] / d) : 0;
+    out[kScales + group] = static_cast<std::byte>(rounded);
+    const float inverse = rounded > 0 ? 1 / (d * rounded) : 0;
+    for (std::size_t i = group * kGroup; i < (group + 1) * kGroup; ++i) {
+      const int quant = static_cast<int>(std::clamp(in[i] * inverse + 32.5F, 0.0F, 63.0F));
+      const Place place = place_of(i);
+      out[place.low_byte] |= static_cast<std::byte>((quant & 15) << place.low_shift);
+      out[place.upper_byte] |= static_cast<std::byte>(quant >> 4 << place.upper_shift);
     }
   }
 }
@@ -95,8 +81,8 @@ constinit const BlockFormat kQ6_KFormat = {
     .block_elements = kSuperBlock,
     .block_bytes = kBytes,
     .error_bound = 0.5F / 31 * (1 + 1.0F / 127) + 0x1p-10F,  // half a step of a rounded scale
-    .dequantize = dequantize,
-    .quantize = quantize,
+    .dequantize = dequantize_blocks<kSuperBlock, kBytes, dequantize>,
+    .quantize = quantize_blocks<kSuperBlock, kBytes, quantize>,
     .exponents = {{{kD, kHalfExponent}}},
 };
 

@@ -14,7 +14,7 @@
 #include <cstdint>
 #include <cstring>
 
-#include "inference/quant/half.h"
+#include "inference/quant/blocks.h"
 
 namespace kinglet::inference {
 
@@ -49,6 +49,39 @@ inline void pack_scales(const SubBlockScales& in, std::byte* packed) {
     packed[i + 4] = static_cast<std::byte>(in.mins[i] | in.mins[i + 4] >> 4 << 6);
     packed[i + 8] = static_cast<std::byte>((in.scales[i + 4] & 15) | (in.mins[i + 4] & 15) << 4);
   }
+}
+
+// Both begin with d and d_min, halves, and their scales and minima.
+inline constexpr std::size_t kSuperBlockHead = 4 + kSubBlockScalesBytes;
+
+/// The scales and minima as numbers, d and d_min in them.
+struct SubBlocks {
+  std::array<float, kSubBlocks> scales;
+  std::array<float, kSubBlocks> mins;
+
+  float number(std::size_t element, int quant) const {
+    const std::size_t s = element / kSubBlock;
+    return scales[s] * static_cast<float>(quant) - mins[s];
+  }
+};
+inline SubBlocks load_sub_blocks(const std::byte* head) {
+  const float d = load_half(head);
+  const float d_min = load_half(head + 2);
+  const SubBlockScales packed = unpack_scales(head + 4);
+  SubBlocks out;
+  for (std::size_t s = 0; s < kSubBlocks; ++s) {
+    out.scales[s] = d * static_cast<float>(packed.scales[s]);
+    out.mins[s] = d_min * static_cast<float>(packed.mins[s]);
+  }
+  return out;
+}
+
+/// Four bits of an element's quant. Sub-blocks lie in pairs: byte i of the n-th 32 bytes has those
+/// of element i of sub-block 2n in its low nibble, of sub-block 2n + 1 in its high nibble.
+inline int load_nibble(const std::byte* pairs, std::size_t element) {
+  const std::size_t s = element / kSubBlock;
+  const int pair = std::to_integer<int>(pairs[s / 2 * kSubBlock + element % kSubBlock]);
+  return s % 2 == 0 ? pair & 15 : pair >> 4;
 }
 
 /// The least half that is not below `value`, which is 0 to 65,504. A scale of scales is rounded up:
@@ -94,6 +127,23 @@ inline QuantizedSuperBlock quantize_super_block(const float* in, int most_quant)
     }
   }
   return out;
+}
+
+inline void store_head(const QuantizedSuperBlock& super, std::byte* head) {
+  store_half(super.d, head);
+  store_half(super.d_min, head + 2);
+  pack_scales(super.sub, head + 4);
+}
+
+/// The lower four bits of all quants, as load_nibble reads them.
+inline void store_nibbles(const QuantizedSuperBlock& super, std::byte* pairs) {
+  for (std::size_t s = 0; s < kSubBlocks; s += 2) {
+    const std::uint8_t* quants = &super.quants[s * kSubBlock];
+    for (std::size_t i = 0; i < kSubBlock; ++i) {
+      pairs[s / 2 * kSubBlock + i] =
+          static_cast<std::byte>((quants[i] & 15) | (quants[i + kSubBlock] & 15) << 4);
+    }
+  }
 }
 
 }  // namespace kinglet::inference
