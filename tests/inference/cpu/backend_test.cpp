@@ -7,6 +7,7 @@
 
 #include <doctest/doctest.h>
 
+#include "tests/inference/backend_checks.h"
 #include "tests/inference/conformance.h"
 
 namespace kinglet::test {
@@ -16,16 +17,6 @@ namespace {
 using inference::KvFormat;
 using inference::TensorType;
 using inference::TokenId;
-
-constexpr double kExact = 1e-4;
-constexpr double kF16Cache = 2e-2;
-
-struct Shape {
-  std::string name;
-  SyntheticModel model;
-  std::uint32_t n_tokens = 48;
-  std::uint32_t max_tokens = 0;  // of the sequence; 0: n_tokens
-};
 
 /// Shapes whose rows are whole blocks of every format.
 std::vector<Shape> blocked_shapes() {
@@ -44,73 +35,24 @@ std::vector<Shape> blocked_shapes() {
   };
 }
 
-/// Shapes for formats without blocks: nothing is a multiple of anything.
-std::vector<Shape> odd_shapes() {
-  return {
-      {"odd", {.seed = 20, .hidden = 54, .heads = 3, .kv_heads = 3, .ffn = 77, .vocab = 301}},
-      {"odd groups",
-       {.seed = 21, .hidden = 50, .heads = 5, .kv_heads = 1, .ffn = 33, .vocab = 271}},
-      {"tiny heads", {.seed = 22, .hidden = 14, .heads = 7, .kv_heads = 7, .ffn = 9, .vocab = 265}},
-  };
-}
-
-double error_of(const LoadedModel& loaded, const Shape& shape, KvFormat format) {
-  const auto tokens = random_tokens(shape.n_tokens, loaded.reference->n_vocabulary(), 77);
-  const std::uint32_t max_tokens = shape.max_tokens != 0 ? shape.max_tokens : shape.n_tokens;
-  const auto expected = loaded.reference->logits(tokens, max_tokens);
-  const auto executor = make_executor(
-      "cpu", loaded, {.kv_format = format, .n_kv_tokens = max_tokens, .n_threads = 2});
-  return logits_error(all_logits(*executor, tokens, max_tokens), expected);
-}
+const BackendUnderTest kCpu = {
+    .name = "cpu",
+    .make_executor =
+        [](const LoadedModel& loaded, inference::ExecutorOptions options) {
+          options.n_threads = 2;
+          return make_executor("cpu", loaded, options);
+        },
+};
 
 }  // namespace
 
 TEST_SUITE("inference/cpu/backend") {
   TEST_CASE("logits are the reference's within the precision classes") {
-    for (const TensorType type :
-         {TensorType::kF32, TensorType::kF16, TensorType::kQ8_0, TensorType::kQ4_0}) {
-      const std::string format(inference::block_format(type).name);
-      double worst_exact = 0;
-      double worst_f16 = 0;
-      std::vector<Shape> shapes = blocked_shapes();
-      if (inference::block_format(type).block_elements == 1) {
-        for (const Shape& shape : odd_shapes())
-          shapes.push_back(shape);
-      }
-      for (Shape& shape : shapes) {
-        CAPTURE(format);
-        CAPTURE(shape.name);
-        shape.model.type = type;
-        const LoadedModel loaded = load_synthetic(shape.model);
-        const double exact = error_of(loaded, shape, KvFormat::kF32);
-        const double f16 = error_of(loaded, shape, KvFormat::kF16);
-        CHECK(exact <= kExact);
-        CHECK(f16 <= kF16Cache);
-        // A cache that is not rounded would be no test of the rounded one.
-        CHECK(f16 > exact);
-        worst_exact = std::max(worst_exact, exact);
-        worst_f16 = std::max(worst_f16, f16);
-      }
-      std::printf("cpu %s: worst error %.1e exact, %.1e with an f16 cache\n",
-                  format.c_str(),
-                  worst_exact,
-                  worst_f16);
-    }
+    check_precision_classes(kCpu, blocked_shapes(), odd_shapes());
   }
 
   TEST_CASE("every block format computes what its numbers are") {
-    for (const inference::BlockFormat* format : inference::block_formats()) {
-      const std::string name(format->name);
-      CAPTURE(name);
-      const Shape shape{
-          "whole blocks",
-          {.seed = 15, .hidden = 256, .heads = 8, .kv_heads = 4, .ffn = 512, .type = format->type},
-          48};
-      const LoadedModel loaded = load_synthetic(shape.model);
-      const double exact = error_of(loaded, shape, KvFormat::kF32);
-      CHECK(exact <= kExact);
-      std::printf("cpu %s: error %.1e\n", name.c_str(), exact);
-    }
+    check_block_formats(kCpu);
   }
 
   TEST_CASE("a sliding window hides what lies before it") {
@@ -120,8 +62,8 @@ TEST_SUITE("inference/cpu/backend") {
       writer.put("phi3.attention.sliding_window", window);
       const LoadedModel loaded = load_gguf(writer);
       const Shape shape{"window", {}, 100};
-      CHECK(error_of(loaded, shape, KvFormat::kF32) <= kExact);
-      CHECK(error_of(loaded, shape, KvFormat::kF16) <= kF16Cache);
+      CHECK(error_of(kCpu, loaded, shape, KvFormat::kF32) <= kExact);
+      CHECK(error_of(kCpu, loaded, shape, KvFormat::kF16) <= kF16Cache);
     }
   }
 

@@ -19,6 +19,7 @@
 
 #include <doctest/doctest.h>
 
+#include "tests/inference/backend_checks.h"
 #include "tests/inference/conformance.h"
 #include "tests/support/skip.h"
 #include "tests/vulkan/lab.h"
@@ -34,8 +35,6 @@ using inference::KvFormat;
 using inference::TensorType;
 using inference::TokenId;
 
-constexpr double kExact = 1e-4;
-constexpr double kF16Cache = 2e-2;
 constexpr const char* kDriver = "llvmpipe";
 
 /// One for all tests; with the validation layers when the environment asks for them.
@@ -61,13 +60,6 @@ void check_messages() {
     FAIL_CHECK(message);
 }
 
-struct Shape {
-  std::string name;
-  SyntheticModel model;
-  std::uint32_t n_tokens = 21;
-  std::uint32_t max_tokens = 0;  // of the sequence; 0: n_tokens
-};
-
 /// Shapes whose rows are whole blocks of every format.
 std::vector<Shape> blocked_shapes() {
   return {
@@ -86,78 +78,27 @@ std::vector<Shape> blocked_shapes() {
   };
 }
 
-/// Shapes for formats without blocks: nothing is a multiple of anything.
-std::vector<Shape> odd_shapes() {
-  return {
-      {"odd", {.seed = 20, .hidden = 54, .heads = 3, .kv_heads = 3, .ffn = 77, .vocab = 301}},
-      {"odd groups",
-       {.seed = 21, .hidden = 50, .heads = 5, .kv_heads = 1, .ffn = 33, .vocab = 271}},
-      {"tiny heads", {.seed = 22, .hidden = 14, .heads = 7, .kv_heads = 7, .ffn = 9, .vocab = 265}},
-  };
-}
-
-double error_of(const LoadedModel& loaded, const Shape& shape, KvFormat format) {
-  const auto tokens = random_tokens(shape.n_tokens, loaded.reference->n_vocabulary(), 77);
-  const std::uint32_t max_tokens = shape.max_tokens != 0 ? shape.max_tokens : shape.n_tokens;
-  const auto expected = loaded.reference->logits(tokens, max_tokens);
-  const auto executor = make_executor(loaded, {.kv_format = format, .n_kv_tokens = max_tokens});
-  return logits_error(all_logits(*executor, tokens, max_tokens), expected);
-}
+const BackendUnderTest kVulkan = {
+    .name = "vulkan",
+    .make_executor = make_executor,
+    .n_tokens = 21,  // a software driver takes its time
+    .after_model = check_messages,
+};
 
 }  // namespace
 
 TEST_SUITE("inference/gpu/backend") {
   TEST_CASE("logits are the reference's within the precision classes") {
     if (!has_driver()) SKIP("no software Vulkan driver (llvmpipe)");
-    for (const TensorType type :
-         {TensorType::kF32, TensorType::kF16, TensorType::kQ8_0, TensorType::kQ4_0}) {
-      const std::string format(inference::block_format(type).name);
-      double worst_exact = 0;
-      double worst_f16 = 0;
-      std::vector<Shape> shapes = blocked_shapes();
-      if (inference::block_format(type).block_elements == 1) {
-        for (const Shape& shape : odd_shapes())
-          shapes.push_back(shape);
-      }
-      // The layers see as much in one model as in ten.
-      if (under_validation()) shapes = {shapes[1]};
-      for (Shape& shape : shapes) {
-        CAPTURE(format);
-        CAPTURE(shape.name);
-        shape.model.type = type;
-        const LoadedModel loaded = load_synthetic(shape.model);
-        const double exact = error_of(loaded, shape, KvFormat::kF32);
-        const double f16 = error_of(loaded, shape, KvFormat::kF16);
-        check_messages();
-        CHECK(exact <= kExact);
-        CHECK(f16 <= kF16Cache);
-        // A cache that is not rounded would be no test of the rounded one.
-        CHECK(f16 > exact);
-        worst_exact = std::max(worst_exact, exact);
-        worst_f16 = std::max(worst_f16, f16);
-      }
-      std::printf("vulkan %s: worst error %.1e exact, %.1e with an f16 cache\n",
-                  format.c_str(),
-                  worst_exact,
-                  worst_f16);
-    }
+    const std::vector<Shape> shapes = blocked_shapes();
+    // The layers see as much in one model as in ten.
+    if (under_validation()) return check_precision_classes(kVulkan, {shapes[1]}, {});
+    check_precision_classes(kVulkan, shapes, odd_shapes());
   }
 
   TEST_CASE("every block format computes what its numbers are") {
     if (!has_driver()) SKIP("no software Vulkan driver (llvmpipe)");
-    for (const inference::BlockFormat* format : inference::block_formats()) {
-      const std::string name(format->name);
-      CAPTURE(name);
-      const Shape shape{
-          "whole blocks",
-          {.seed = 15, .hidden = 256, .heads = 8, .kv_heads = 4, .ffn = 512, .type = format->type},
-          48};
-      const LoadedModel loaded = load_synthetic(shape.model);
-      const double exact = error_of(loaded, shape, KvFormat::kF32);
-      check_messages();
-      CHECK(exact <= kExact);
-      std::printf("vulkan %s: error %.1e\n", name.c_str(), exact);
-    }
+    check_block_formats(kVulkan);
   }
 
   TEST_CASE("operations that are more than a submit holds are cut, and the result is the same") {
