@@ -42,10 +42,7 @@ HWY_EXPORT(dequantize_bf16);
 extern const Format kBF16;
 constinit const Format kBF16 = {
     .type = TensorType::kBF16,
-    .dequantize =
-        [](const std::byte* blocks, std::size_t n, float* out) {
-          HWY_DYNAMIC_DISPATCH(dequantize_bf16)(blocks, n, out);
-        },
+    .dequantize = [](auto... args) { return HWY_DYNAMIC_DISPATCH(dequantize_bf16)(args...); },
 };
 
 }  // namespace kinglet::inference::cpu

@@ -43,10 +43,7 @@ HWY_EXPORT(dequantize_f16);
 extern const Format kF16;
 constinit const Format kF16 = {
     .type = TensorType::kF16,
-    .dequantize =
-        [](const std::byte* blocks, std::size_t n, float* out) {
-          HWY_DYNAMIC_DISPATCH(dequantize_f16)(blocks, n, out);
-        },
+    .dequantize = [](auto... args) { return HWY_DYNAMIC_DISPATCH(dequantize_f16)(args...); },
 };
 
 }  // namespace kinglet::inference::cpu

@@ -1,9 +1,8 @@
 // IQ4_NL weights; layout in inference/quant/iq4_nl.cpp.
 #include <cstdint>
-#include <cstring>
 
 #include "inference/cpu/formats.h"
-#include "inference/quant/half.h"
+#include "inference/quant/blocks.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "inference/cpu/iq4_nl.cpp"
@@ -18,18 +17,14 @@ namespace kinglet::inference::cpu::HWY_NAMESPACE {
 
 void dequantize_iq4_nl(const std::byte* blocks, std::size_t n, float* out) {
   for (std::size_t element = 0; element < n; element += 32, blocks += 18, out += 32) {
-    std::uint16_t half = 0;
-    std::memcpy(&half, blocks, 2);
     const auto* quants = reinterpret_cast<const std::uint8_t*>(blocks + 2);
-    dequantize_iq4_levels(quants, half_to_float(half), out);
+    dequantize_iq4_levels(quants, load_half(blocks), out);
   }
 }
 
 void unpack_iq4_nl(const std::byte* blocks, std::size_t n, const Unpacked& out) {
   for (std::size_t element = 0; element < n; element += 32, blocks += 18) {
-    std::uint16_t half = 0;
-    std::memcpy(&half, blocks, 2);
-    unpack_scale(half_to_float(half), 32, out.scales + element / kScaleElements);
+    unpack_scale(load_half(blocks), 32, out.scales + element / kScaleElements);
     const auto* pairs = reinterpret_cast<const std::uint8_t*>(blocks + 2);
     unpack_iq4_levels(pairs, out.quants + element);
   }
@@ -47,14 +42,8 @@ HWY_EXPORT(unpack_iq4_nl);
 extern const Format kIQ4_NL;
 constinit const Format kIQ4_NL = {
     .type = TensorType::kIQ4_NL,
-    .dequantize =
-        [](const std::byte* blocks, std::size_t n, float* out) {
-          HWY_DYNAMIC_DISPATCH(dequantize_iq4_nl)(blocks, n, out);
-        },
-    .unpack =
-        [](const std::byte* blocks, std::size_t n, const Unpacked& out) {
-          HWY_DYNAMIC_DISPATCH(unpack_iq4_nl)(blocks, n, out);
-        },
+    .dequantize = [](auto... args) { return HWY_DYNAMIC_DISPATCH(dequantize_iq4_nl)(args...); },
+    .unpack = [](auto... args) { return HWY_DYNAMIC_DISPATCH(unpack_iq4_nl)(args...); },
 };
 
 }  // namespace kinglet::inference::cpu

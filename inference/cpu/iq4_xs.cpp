@@ -3,7 +3,7 @@
 #include <cstring>
 
 #include "inference/cpu/formats.h"
-#include "inference/quant/half.h"
+#include "inference/quant/blocks.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "inference/cpu/iq4_xs.cpp"
@@ -18,13 +18,11 @@ namespace kinglet::inference::cpu::HWY_NAMESPACE {
 
 void dequantize_iq4_xs(const std::byte* blocks, std::size_t n, float* out) {
   for (std::size_t element = 0; element < n; element += 256, blocks += 136) {
-    std::uint16_t half = 0;
     std::uint16_t upper_scales = 0;
     std::uint32_t low_scales = 0;
-    std::memcpy(&half, blocks, 2);
     std::memcpy(&upper_scales, blocks + 2, 2);
     std::memcpy(&low_scales, blocks + 4, 4);
-    const float d = half_to_float(half);
+    const float d = load_half(blocks);
     const auto* quants = reinterpret_cast<const std::uint8_t*>(blocks + 8);
     for (int s = 0; s < 8; ++s, quants += 16, out += 32) {
       const std::uint32_t scale = (low_scales >> 4 * s & 15) | (upper_scales >> 2 * s & 3) << 4;
@@ -35,13 +33,11 @@ void dequantize_iq4_xs(const std::byte* blocks, std::size_t n, float* out) {
 
 void unpack_iq4_xs(const std::byte* blocks, std::size_t n, const Unpacked& out) {
   for (std::size_t element = 0; element < n; element += 256, blocks += 136) {
-    std::uint16_t half = 0;
     std::uint16_t upper_scales = 0;
     std::uint32_t low_scales = 0;
-    std::memcpy(&half, blocks, 2);
     std::memcpy(&upper_scales, blocks + 2, 2);
     std::memcpy(&low_scales, blocks + 4, 4);
-    const float d = half_to_float(half);
+    const float d = load_half(blocks);
     const auto* pairs = reinterpret_cast<const std::uint8_t*>(blocks + 8);
     for (std::size_t s = 0; s < 8; ++s) {
       const std::size_t at = element + 32 * s;
@@ -66,14 +62,8 @@ HWY_EXPORT(unpack_iq4_xs);
 extern const Format kIQ4_XS;
 constinit const Format kIQ4_XS = {
     .type = TensorType::kIQ4_XS,
-    .dequantize =
-        [](const std::byte* blocks, std::size_t n, float* out) {
-          HWY_DYNAMIC_DISPATCH(dequantize_iq4_xs)(blocks, n, out);
-        },
-    .unpack =
-        [](const std::byte* blocks, std::size_t n, const Unpacked& out) {
-          HWY_DYNAMIC_DISPATCH(unpack_iq4_xs)(blocks, n, out);
-        },
+    .dequantize = [](auto... args) { return HWY_DYNAMIC_DISPATCH(dequantize_iq4_xs)(args...); },
+    .unpack = [](auto... args) { return HWY_DYNAMIC_DISPATCH(unpack_iq4_xs)(args...); },
 };
 
 }  // namespace kinglet::inference::cpu

@@ -1,9 +1,8 @@
 // Q4_1 weights; layout in inference/quant/q4_1.cpp.
 #include <cstdint>
-#include <cstring>
 
 #include "inference/cpu/formats.h"
-#include "inference/quant/half.h"
+#include "inference/quant/small_block.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "inference/cpu/q4_1.cpp"
@@ -18,34 +17,24 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 void dequantize_q4_1(const std::byte* blocks, std::size_t n, float* out) {
   const hn::CappedTag<float, kPadding> floats;
-  const hn::Rebind<std::int32_t, decltype(floats)> ints;
-  const hn::Rebind<std::uint8_t, decltype(floats)> bytes;
-  const auto low_nibble = hn::Set(ints, 0xf);
-  for (std::size_t element = 0; element < n; element += 32, blocks += 20, out += 32) {
-    std::uint16_t halves[2];
-    std::memcpy(halves, blocks, 4);
-    const auto scale = hn::Set(floats, half_to_float(halves[0]));
-    const auto min = hn::Set(floats, half_to_float(halves[1]));
-    const auto* quants = reinterpret_cast<const std::uint8_t*>(blocks + 4);
-    for (std::size_t i = 0; i < 16; i += hn::Lanes(floats)) {
-      const auto both = hn::PromoteTo(ints, hn::LoadU(bytes, quants + i));
-      const auto low = hn::ConvertTo(floats, hn::And(both, low_nibble));
-      const auto high = hn::ConvertTo(floats, hn::ShiftRight<4>(both));
-      hn::StoreU(hn::MulAdd(low, scale, min), floats, out + i);
-      hn::StoreU(hn::MulAdd(high, scale, min), floats, out + i + 16);
-    }
+  for (std::size_t element = 0; element < n;
+       element += kSmallBlock, blocks += 20, out += kSmallBlock) {
+    const auto scale = hn::Set(floats, load_half(blocks));
+    const auto min = hn::Set(floats, load_half(blocks + 2));
+    const auto* pairs = reinterpret_cast<const std::uint8_t*>(blocks + 4);
+    for_nibbles(pairs, kPairBytes, [&](std::size_t i, auto low, auto high) {
+      hn::StoreU(hn::MulAdd(hn::ConvertTo(floats, low), scale, min), floats, out + i);
+      hn::StoreU(hn::MulAdd(hn::ConvertTo(floats, high), scale, min), floats, out + i + kPairBytes);
+    });
   }
 }
 
 // Quants are centered: their products with centered activations then have no common part to cancel.
 void unpack_q4_1(const std::byte* blocks, std::size_t n, const Unpacked& out) {
   for (std::size_t element = 0; element < n; element += 32, blocks += 20) {
-    std::uint16_t halves[2];
-    std::memcpy(halves, blocks, 4);
-    const float scale = half_to_float(halves[0]);
+    const float scale = load_half(blocks);
     unpack_scale(scale, 32, out.scales + element / kScaleElements);
-    unpack_offset(
-        half_to_float(halves[1]) + 8 * scale, 32, out.offsets + element / kOffsetElements);
+    unpack_offset(load_half(blocks + 2) + 8 * scale, 32, out.offsets + element / kOffsetElements);
     const auto* pairs = reinterpret_cast<const std::uint8_t*>(blocks + 4);
     unpack_nibbles(pairs, 16, 8, out.quants + element);
   }
@@ -63,14 +52,8 @@ HWY_EXPORT(unpack_q4_1);
 extern const Format kQ4_1;
 constinit const Format kQ4_1 = {
     .type = TensorType::kQ4_1,
-    .dequantize =
-        [](const std::byte* blocks, std::size_t n, float* out) {
-          HWY_DYNAMIC_DISPATCH(dequantize_q4_1)(blocks, n, out);
-        },
-    .unpack =
-        [](const std::byte* blocks, std::size_t n, const Unpacked& out) {
-          HWY_DYNAMIC_DISPATCH(unpack_q4_1)(blocks, n, out);
-        },
+    .dequantize = [](auto... args) { return HWY_DYNAMIC_DISPATCH(dequantize_q4_1)(args...); },
+    .unpack = [](auto... args) { return HWY_DYNAMIC_DISPATCH(unpack_q4_1)(args...); },
     .has_offsets = true,
 };
 

@@ -3,7 +3,7 @@
 #include <cstring>
 
 #include "inference/cpu/formats.h"
-#include "inference/quant/half.h"
+#include "inference/quant/small_block.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "inference/cpu/q5_0.cpp"
@@ -19,41 +19,29 @@ namespace hn = hwy::HWY_NAMESPACE;
 void dequantize_q5_0(const std::byte* blocks, std::size_t n, float* out) {
   const hn::CappedTag<float, kPadding> floats;
   const hn::Rebind<std::int32_t, decltype(floats)> ints;
-  const hn::Rebind<std::uint8_t, decltype(floats)> bytes;
-  const auto low_nibble = hn::Set(ints, 0xf);
   const auto sixteen = hn::Set(ints, 16);
-  const auto lanes = hn::Iota(ints, 0);
-  const auto lane_bits = hn::Shl(hn::Set(ints, 1), lanes);
-  for (std::size_t element = 0; element < n; element += 32, blocks += 22, out += 32) {
-    std::uint16_t half = 0;
+  for (std::size_t element = 0; element < n;
+       element += kSmallBlock, blocks += 22, out += kSmallBlock) {
     std::uint32_t fifths = 0;
-    std::memcpy(&half, blocks, 2);
     std::memcpy(&fifths, blocks + 2, 4);
-    const auto scale = hn::Set(floats, half_to_float(half));
-    const auto* quants = reinterpret_cast<const std::uint8_t*>(blocks + 6);
-    // Sixteen in the lanes whose bit is set, the first of them that of element i.
-    const auto fifth = [&](std::size_t i) {
-      const auto bits = hn::Set(ints, static_cast<std::int32_t>(fifths >> i & 0xffff));
-      return hn::IfThenElseZero(hn::TestBit(bits, lane_bits), sixteen);
-    };
-    for (std::size_t i = 0; i < 16; i += hn::Lanes(floats)) {
-      const auto both = hn::PromoteTo(ints, hn::LoadU(bytes, quants + i));
-      const auto low = hn::Or(hn::And(both, low_nibble), fifth(i));
-      const auto high = hn::Or(hn::ShiftRight<4>(both), fifth(i + 16));
-      hn::StoreU(hn::Mul(scale, hn::ConvertTo(floats, hn::Sub(low, sixteen))), floats, out + i);
-      hn::StoreU(
-          hn::Mul(scale, hn::ConvertTo(floats, hn::Sub(high, sixteen))), floats, out + i + 16);
-    }
+    const auto scale = hn::Set(floats, load_half(blocks));
+    const auto* pairs = reinterpret_cast<const std::uint8_t*>(blocks + 6);
+    for_nibbles(pairs, kPairBytes, [&](std::size_t i, auto low, auto high) {
+      const auto store = [&](auto nibbles, std::size_t at) {
+        const auto quants = hn::Sub(hn::Or(nibbles, fifth_bits(fifths, at)), sixteen);
+        hn::StoreU(hn::Mul(scale, hn::ConvertTo(floats, quants)), floats, out + at);
+      };
+      store(low, i);
+      store(high, i + kPairBytes);
+    });
   }
 }
 
 void unpack_q5_0(const std::byte* blocks, std::size_t n, const Unpacked& out) {
   for (std::size_t element = 0; element < n; element += 32, blocks += 22) {
-    std::uint16_t half = 0;
     std::uint32_t fifths = 0;
-    std::memcpy(&half, blocks, 2);
     std::memcpy(&fifths, blocks + 2, 4);
-    unpack_scale(half_to_float(half), 32, out.scales + element / kScaleElements);
+    unpack_scale(load_half(blocks), 32, out.scales + element / kScaleElements);
     const auto* bytes = reinterpret_cast<const std::uint8_t*>(blocks);
     unpack_nibbles(bytes + 6, 16, 16, out.quants + element);
     add_fifth_bits(fifths, out.quants + element);
@@ -72,14 +60,8 @@ HWY_EXPORT(unpack_q5_0);
 extern const Format kQ5_0;
 constinit const Format kQ5_0 = {
     .type = TensorType::kQ5_0,
-    .dequantize =
-        [](const std::byte* blocks, std::size_t n, float* out) {
-          HWY_DYNAMIC_DISPATCH(dequantize_q5_0)(blocks, n, out);
-        },
-    .unpack =
-        [](const std::byte* blocks, std::size_t n, const Unpacked& out) {
-          HWY_DYNAMIC_DISPATCH(unpack_q5_0)(blocks, n, out);
-        },
+    .dequantize = [](auto... args) { return HWY_DYNAMIC_DISPATCH(dequantize_q5_0)(args...); },
+    .unpack = [](auto... args) { return HWY_DYNAMIC_DISPATCH(unpack_q5_0)(args...); },
 };
 
 }  // namespace kinglet::inference::cpu

@@ -1,9 +1,8 @@
 // Q6_K weights; layout in inference/quant/q6_k.cpp.
 #include <cstdint>
-#include <cstring>
 
 #include "inference/cpu/formats.h"
-#include "inference/quant/half.h"
+#include "inference/quant/blocks.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "inference/cpu/q6_k.cpp"
@@ -24,9 +23,7 @@ void dequantize_q6_k(const std::byte* blocks, std::size_t n, float* out) {
   const auto bits_4_5 = hn::Set(ints, 0x30);
   const auto middle = hn::Set(ints, 32);
   for (std::size_t element = 0; element < n; element += 256, blocks += 210) {
-    std::uint16_t half = 0;
-    std::memcpy(&half, blocks + 208, 2);
-    const float d = half_to_float(half);
+    const float d = load_half(blocks + 208);
     const auto* low_bits = reinterpret_cast<const std::uint8_t*>(blocks);
     const auto* upper_bits = low_bits + 128;
     const auto* scales = reinterpret_cast<const std::int8_t*>(blocks + 192);
@@ -62,9 +59,7 @@ HWY_INLINE void add_upper_bits(const std::uint8_t* HWY_RESTRICT upper,
 
 void unpack_q6_k(const std::byte* blocks, std::size_t n, const Unpacked& out) {
   for (std::size_t element = 0; element < n; element += 256, blocks += 210) {
-    std::uint16_t half = 0;
-    std::memcpy(&half, blocks + 208, 2);
-    const float d = half_to_float(half);
+    const float d = load_half(blocks + 208);
     const auto* scales = reinterpret_cast<const std::int8_t*>(blocks + 192);
     for (std::size_t s = 0; s < 16; ++s) {
       unpack_scale(
@@ -94,14 +89,8 @@ HWY_EXPORT(unpack_q6_k);
 extern const Format kQ6_K;
 constinit const Format kQ6_K = {
     .type = TensorType::kQ6_K,
-    .dequantize =
-        [](const std::byte* blocks, std::size_t n, float* out) {
-          HWY_DYNAMIC_DISPATCH(dequantize_q6_k)(blocks, n, out);
-        },
-    .unpack =
-        [](const std::byte* blocks, std::size_t n, const Unpacked& out) {
-          HWY_DYNAMIC_DISPATCH(unpack_q6_k)(blocks, n, out);
-        },
+    .dequantize = [](auto... args) { return HWY_DYNAMIC_DISPATCH(dequantize_q6_k)(args...); },
+    .unpack = [](auto... args) { return HWY_DYNAMIC_DISPATCH(unpack_q6_k)(args...); },
 };
 
 }  // namespace kinglet::inference::cpu

@@ -3,7 +3,7 @@
 #include <cstring>
 
 #include "inference/cpu/formats.h"
-#include "inference/quant/half.h"
+#include "inference/quant/blocks.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "inference/cpu/q8_0.cpp"
@@ -21,9 +21,7 @@ void dequantize_q8_0(const std::byte* blocks, std::size_t n, float* out) {
   const hn::Rebind<std::int32_t, decltype(floats)> ints;
   const hn::Rebind<std::int8_t, decltype(floats)> bytes;
   for (std::size_t element = 0; element < n; element += 32, blocks += 34, out += 32) {
-    std::uint16_t half = 0;
-    std::memcpy(&half, blocks, 2);
-    const auto scale = hn::Set(floats, half_to_float(half));
+    const auto scale = hn::Set(floats, load_half(blocks));
     const auto* quants = reinterpret_cast<const std::int8_t*>(blocks + 2);
     for (std::size_t i = 0; i < 32; i += hn::Lanes(floats)) {
       const auto wide = hn::PromoteTo(ints, hn::LoadU(bytes, quants + i));
@@ -34,9 +32,7 @@ void dequantize_q8_0(const std::byte* blocks, std::size_t n, float* out) {
 
 void unpack_q8_0(const std::byte* blocks, std::size_t n, const Unpacked& out) {
   for (std::size_t element = 0; element < n; element += 32, blocks += 34) {
-    std::uint16_t half = 0;
-    std::memcpy(&half, blocks, 2);
-    unpack_scale(half_to_float(half), 32, out.scales + element / kScaleElements);
+    unpack_scale(load_half(blocks), 32, out.scales + element / kScaleElements);
     std::memcpy(out.quants + element, blocks + 2, 32);
   }
 }
@@ -53,14 +49,8 @@ HWY_EXPORT(unpack_q8_0);
 extern const Format kQ8_0;
 constinit const Format kQ8_0 = {
     .type = TensorType::kQ8_0,
-    .dequantize =
-        [](const std::byte* blocks, std::size_t n, float* out) {
-          HWY_DYNAMIC_DISPATCH(dequantize_q8_0)(blocks, n, out);
-        },
-    .unpack =
-        [](const std::byte* blocks, std::size_t n, const Unpacked& out) {
-          HWY_DYNAMIC_DISPATCH(unpack_q8_0)(blocks, n, out);
-        },
+    .dequantize = [](auto... args) { return HWY_DYNAMIC_DISPATCH(dequantize_q8_0)(args...); },
+    .unpack = [](auto... args) { return HWY_DYNAMIC_DISPATCH(unpack_q8_0)(args...); },
 };
 
 }  // namespace kinglet::inference::cpu
