@@ -75,7 +75,8 @@ Result<Gguf> Gguf::open_whole(Gguf part, const std::filesystem::path& path) {
     auto opened = open_one(path.parent_path() / (stem + ending(place)));
     if (!opened && opened.error().code == ErrorCode::kNotFound) {
       return fail(ErrorCode::kNotFound,
-                  opened.error().message + "; it is " + text(place) +
+                  (path.parent_path() / (stem + ending(place))).string() +
+                      ": no such file; it is " + text(place) +
                       " of the model, and all must lie in one folder: download it, too");
     }
     parts[number] = TRY(std::move(opened));

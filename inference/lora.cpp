@@ -111,7 +111,8 @@ class LoraReader {
     if (architecture != model_.architecture().name) {
       return refuse(ErrorCode::kInvalidArgument,
                     "general.architecture is " + quoted(architecture) + "; " + model_.name() +
-                        " is " + std::string(model_.architecture().name));
+                        " is " + std::string(model_.architecture().name) +
+                        ": it is for another model");
     }
     return {};
   }

@@ -26,7 +26,10 @@ Result<MappedFile> MappedFile::open(const std::filesystem::path& path) {
   file.fd_.reset(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!file.fd_.is_open()) {
     if (errno == ENOENT || errno == ENOTDIR) {
-      return fail(ErrorCode::kNotFound, path.string() + ": no such file");
+      return fail(ErrorCode::kNotFound,
+                  path.string() +
+                      ": no such file; was it moved or deleted? Put it back, or give the path of "
+                      "another");
     }
     return system_failure(path, "open it", errno);
   }

@@ -323,7 +323,9 @@ TEST_SUITE("inference/gguf") {
     const auto missing = Gguf::open(folder / "missing.gguf");
     REQUIRE_FALSE(missing);
     CHECK(missing.error().code == ErrorCode::kNotFound);
-    CHECK(missing.error().message == (folder / "missing.gguf").string() + ": no such file");
+    CHECK(missing.error().message ==
+          (folder / "missing.gguf").string() +
+              ": no such file; was it moved or deleted? Put it back, or give the path of another");
     CHECK(Gguf::open(folder / ".").error().message.find("is a folder") != std::string::npos);
     REQUIRE(::mkfifo((folder / "fifo").c_str(), 0600) == 0);
     CHECK(Gguf::open(folder / "fifo").error().message.find("not a regular file") !=

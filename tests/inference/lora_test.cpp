@@ -10,6 +10,7 @@
 #include "inference/engine.h"
 #include "inference/gguf.h"
 #include "tests/inference/conformance.h"
+#include "tests/inference/sealed_bytes.h"
 #include "tests/inference/synthetic_lora.h"
 #include "tests/support/temporary_folder.h"
 
@@ -79,7 +80,9 @@ TEST_SUITE("inference/lora") {
     CHECK(refusal([](GgufWriter& file) {
             file.remove_value("general.architecture");
             file.put_string("general.architecture", "mamba");
-          }) == "lora.gguf: general.architecture is 'mamba'; synthetic-1 is phi3");
+          }) ==
+          "lora.gguf: general.architecture is 'mamba'; synthetic-1 is phi3: it is for another "
+          "model");
     CHECK(refusal([](GgufWriter& file) {
             file.remove_value("adapter.lora.alpha");
             file.put("adapter.lora.alpha", std::numeric_limits<float>::infinity());
@@ -155,6 +158,31 @@ TEST_SUITE("inference/lora") {
     CHECK(all_logits(*executor, tokens, 64) == with_a);
     REQUIRE(executor->set_adapters({}));
     CHECK(all_logits(*executor, tokens, 64) == plain);
+  }
+
+  TEST_CASE("switching reads and writes no byte of the base model") {
+    const GgufWriter model_file = synthetic_gguf(kSmall);
+    SealedBytes base(model_file.bytes());
+    const auto model =
+        *inference::Model::from_gguf(*inference::Gguf::parse(base.bytes(), "model.gguf"));
+    const LoadedLora a = load_lora(synthetic_lora(model_file, {.seed = 1}), *model);
+    const LoadedLora b = load_lora(synthetic_lora(model_file, {.seed = 2, .rank = 20}), *model);
+    const auto executor = *inference::find_backend("cpu")->create(
+        model, {.kv_format = KvFormat::kF32, .n_kv_tokens = 256});
+    const auto tokens = random_tokens(24, 300, 5);
+    const auto switched_to = [&](const Adapters& adapters) {
+      base.seal();
+      const bool is_set = executor->set_adapters(adapters).has_value();
+      base.open();
+      REQUIRE(is_set);
+      return all_logits(*executor, tokens, 64);
+    };
+    const auto plain = switched_to({});
+    const auto with_a = switched_to({{a.lora, 1}});
+    CHECK(with_a != plain);
+    CHECK(switched_to({{b.lora, 0.5F}}) != with_a);
+    CHECK(switched_to({{a.lora, 1}}) == with_a);
+    CHECK(switched_to({}) == plain);
   }
 
   TEST_CASE("a sequence is gone on with only by the adapters that computed it") {

@@ -104,9 +104,11 @@ TEST_SUITE("inference/model") {
     GgufWriter other = synthetic_gguf({});
     other.remove_value("general.architecture");
     other.put_string("general.architecture", "mamba");
+    const std::string unknown = error_of(other, ErrorCode::kUnsupported);
     CHECK(contains(
-        error_of(other, ErrorCode::kUnsupported),
+        unknown,
         "general.architecture is 'mamba'; Kinglet runs gemma, gemma2, granite, llama, phi3, "));
+    CHECK(unknown.ends_with("starcoder2: get a model of one of them"));
 
     GgufWriter scaled = synthetic_gguf({});
     scaled.put_string("phi3.rope.scaling.type", "dynamic");

@@ -38,7 +38,10 @@ constexpr std::string_view kEmbedding = "token_embd.weight";
 
 GgufWriter synthetic_lora(const GgufWriter& model, const SyntheticLora& shape) {
   const Bytes bytes = model.bytes();
-  const Gguf gguf = parse(bytes, "model");
+  return synthetic_lora(parse(bytes, "model"), shape);
+}
+
+GgufWriter synthetic_lora(const Gguf& gguf, const SyntheticLora& shape) {
   GgufWriter writer;
   writer.put_string("general.type", "adapter");
   writer.put_string("general.architecture",

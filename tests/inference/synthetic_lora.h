@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "inference/backend.h"
+#include "inference/gguf.h"
 #include "inference/lora.h"
 #include "inference/quant/block_format.h"
 #include "tests/inference/gguf_writer.h"
@@ -27,6 +28,7 @@ struct SyntheticLora {
 
 /// An adapter file, open to damage. Its changes are about as large as the weights.
 GgufWriter synthetic_lora(const GgufWriter& model, const SyntheticLora& shape);
+GgufWriter synthetic_lora(const inference::Gguf& model, const SyntheticLora& shape);
 
 /// The model with each changed tensor replaced by W + scale * alpha / rank * B A, as F32, computed
 /// in float64 and by the reference's reading of the blocks.
