@@ -1,5 +1,6 @@
 #include "inference/gpu/adapters.h"
 
+#include <algorithm>
 #include <span>
 #include <string>
 #include <utility>
@@ -27,20 +28,60 @@ std::vector<float> transposed(const std::vector<float>& matrix, std::size_t n_co
   return result;
 }
 
+/// Matrices on their way to the device: hundreds of small ones in few buffers, because each buffer
+/// costs an allocation and a copy that is waited for.
+class Upload {
+ public:
+  Upload(const vulkan::Device& device, std::string_view name, std::vector<vulkan::Buffer>& buffers)
+      : device_(device), name_(name), buffers_(buffers) {}
+
+  /// `*address` is known once the upload is flushed.
+  Result<void> add(const std::vector<float>& floats, vulkan::DeviceAddress* address) {
+    if (!floats_.empty() && floats_.size() + floats.size() > kMostFloats) TRY(flush());
+    waiting_.push_back({floats_.size() * sizeof(float), address});
+    floats_.insert(floats_.end(), floats.begin(), floats.end());
+    floats_.resize((floats_.size() + kAlignment - 1) / kAlignment * kAlignment);
+    return {};
+  }
+
+  Result<void> flush() {
+    if (floats_.empty()) return {};
+    const auto bytes = std::as_bytes(std::span(floats_));
+    vulkan::Buffer buffer =
+        TRY(vulkan::Buffer::create(device_, bytes.size(), vulkan::MemoryUse::kDevice, name_));
+    TRY(vulkan::upload(device_, buffer, 0, bytes));
+    for (const Waiting& matrix : waiting_)
+      *matrix.address = buffer.address() + matrix.offset;
+    buffers_.push_back(std::move(buffer));
+    waiting_.clear();
+    floats_.clear();
+    return {};
+  }
+
+ private:
+  static constexpr std::size_t kMostFloats = std::size_t{16} << 20;  // of the host's memory, too
+  static constexpr std::size_t kAlignment = 64;                      // in floats
+  static_assert(kAlignment * sizeof(float) % vulkan::kMatrixAlignment == 0);
+
+  struct Waiting {
+    std::uint64_t offset;
+    vulkan::DeviceAddress* address;
+  };
+
+  const vulkan::Device& device_;
+  std::string_view name_;
+  std::vector<vulkan::Buffer>& buffers_;
+  std::vector<float> floats_;
+  std::vector<Waiting> waiting_;
+};
+
 }  // namespace
 
 Result<std::shared_ptr<const PlacedLora>> PlacedLora::place(const vulkan::Device& device,
                                                             std::shared_ptr<const Lora> lora) {
   std::shared_ptr<PlacedLora> placed(new PlacedLora);
   placed->lora_ = std::move(lora);
-  const auto upload = [&](const std::vector<float>& floats,
-                          std::string_view name) -> Result<vulkan::DeviceAddress> {
-    const auto bytes = std::as_bytes(std::span(floats));
-    vulkan::Buffer buffer =
-        TRY(vulkan::Buffer::create(device, bytes.size(), vulkan::MemoryUse::kDevice, name));
-    TRY(vulkan::upload(device, buffer, 0, bytes));
-    return placed->buffers_.emplace_back(std::move(buffer)).address();
-  };
+  Upload upload(device, placed->lora_->name(), placed->buffers_);
   for (std::size_t role = 0; role < kRoleCount; ++role) {
     const std::uint32_t n_layers = placed->lora_->n_layers(static_cast<Role>(role));
     placed->pairs_[role].resize(n_layers);
@@ -54,17 +95,16 @@ Result<std::shared_ptr<const PlacedLora>> PlacedLora::place(const vulkan::Device
                         " elements; the Vulkan backend takes up to " +
                         std::to_string(vulkan::kMaxColumns) + ": run with the CPU backend");
       }
-      const vulkan::DeviceAddress a = TRY(upload(floats_of(pair->a), pair->a.name));
-      const vulkan::DeviceAddress b =
-          TRY(upload(transposed(floats_of(pair->b), pair->rank()), pair->b.name));
-      placed->pairs_[role][layer] = {
-          .a = {vulkan::WeightType::kF32, a, pair->a.n_rows, pair->a.n_columns},
-          .b = b,
-          .rank = pair->rank(),
-          .n_out = pair->b.n_rows,
-          .scale = pair->scale};
+      PlacedPair& there = placed->pairs_[role][layer];
+      there = {.a = {vulkan::WeightType::kF32, 0, pair->a.n_rows, pair->a.n_columns},
+               .rank = pair->rank(),
+               .n_out = pair->b.n_rows,
+               .scale = pair->scale};
+      TRY(upload.add(floats_of(pair->a), &there.a.address));
+      TRY(upload.add(transposed(floats_of(pair->b), pair->rank()), &there.b));
     }
   }
+  TRY(upload.flush());
   return std::shared_ptr<const PlacedLora>(std::move(placed));
 }
 

@@ -1,5 +1,6 @@
 #include "tests/vulkan/call_faults.h"
 
+#include <map>
 #include <type_traits>
 
 namespace kinglet::test {
@@ -11,6 +12,7 @@ struct State {
   VkResult result = VK_SUCCESS;
   int n_calls = 0;
   std::string failed;
+  std::map<std::string, int> n_calls_by_function;
 };
 
 State& state() {
@@ -30,6 +32,7 @@ struct Wrapper<member, VkResult(VKAPI_PTR*)(Arguments...)> {
   static VKAPI_ATTR VkResult VKAPI_CALL call(Arguments... arguments) {
     State& now = state();
     ++now.n_calls;
+    ++now.n_calls_by_function[name];
     if (--now.left == 0) {
       now.failed = name;
       return now.result;
@@ -53,11 +56,15 @@ void wrap(vulkan::DeviceTable& table, Function function, const char* name) {
 }  // namespace
 
 void CallFaults::arm(int nth, VkResult result) {
-  state() = {nth, result, 0, {}};
+  state() = {nth, result, 0, {}, {}};
 }
 
 int CallFaults::n_calls() {
   return state().n_calls;
+}
+
+int CallFaults::n_calls(const std::string& function) {
+  return state().n_calls_by_function[function];
 }
 
 std::string CallFaults::failed_function() {

@@ -14,6 +14,8 @@ class CallFaults {
   static void arm(int nth, VkResult result);
   /// Calls counted since arm().
   static int n_calls();
+  /// The same of one function, "vkAllocateMemory".
+  static int n_calls(const std::string& function);
   /// The function that was made to fail; empty when none was.
   static std::string failed_function();
   static vulkan::TableHook hook();

@@ -5,10 +5,13 @@
 
 #include <doctest/doctest.h>
 
+#include "inference/gguf.h"
 #include "inference/gpu/backend.h"
 #include "tests/inference/conformance.h"
+#include "tests/inference/sealed_bytes.h"
 #include "tests/inference/synthetic_lora.h"
 #include "tests/support/skip.h"
+#include "tests/vulkan/call_faults.h"
 #include "tests/vulkan/lab.h"
 
 namespace kinglet::test {
@@ -66,6 +69,60 @@ TEST_SUITE("inference/gpu/adapters") {
     CHECK(with_both != with_a);
     CHECK(logits({{a.lora, 1}}) == with_a);
     CHECK(logits({}) == plain);
+    for (const std::string& message : take_messages())
+      FAIL_CHECK(message);
+  }
+
+  TEST_CASE("switching compiles nothing, and places the adapter's own numbers alone") {
+    if (Lab::get() == nullptr) SKIP("no software Vulkan driver (llvmpipe)");
+    const GgufWriter model_file = synthetic_gguf(
+        {.hidden = 96, .heads = 3, .kv_heads = 1, .type = inference::TensorType::kF16});
+    SealedBytes base(model_file.bytes());
+    const auto model =
+        *inference::Model::from_gguf(*inference::Gguf::parse(base.bytes(), "model.gguf"));
+    const LoadedLora a = load_lora(synthetic_lora(model_file, {.seed = 1}), *model);
+    const LoadedLora b = load_lora(synthetic_lora(model_file, {.seed = 2}), *model);
+    auto instance = vulkan::Instance::create(instance_options(CallFaults::hook()));
+    REQUIRE(instance.has_value());
+    const auto executor =
+        *inference::gpu::create_executor_on(*std::move(instance),
+                                            model,
+                                            {.device = "llvmpipe",
+                                             .kv_format = inference::KvFormat::kF32,
+                                             .n_kv_tokens = 128,
+                                             .chunk_tokens = 29});
+    const auto tokens = random_tokens(20, 384, 5);
+    struct Calls {
+      int any;
+      int pipelines;
+      int allocations;
+    };
+    const auto calls_of_switch = [&](const inference::Adapters& adapters) -> Calls {
+      base.seal();
+      CallFaults::arm(0, VK_SUCCESS);
+      const bool is_set = executor->set_adapters(adapters).has_value();
+      base.open();
+      REQUIRE(is_set);
+      return {CallFaults::n_calls(),
+              CallFaults::n_calls("vkCreateComputePipelines"),
+              CallFaults::n_calls("vkAllocateMemory")};
+    };
+    const auto plain = all_logits(*executor, tokens, 32);
+    CHECK(calls_of_switch({{a.lora, 1}}).pipelines > 0);  // the first adapter's kernels, once
+    const auto with_a = all_logits(*executor, tokens, 32);
+    // All of an adapter's matrices lie in one buffer.
+    const Calls to_b = calls_of_switch({{b.lora, 1}});
+    CHECK(to_b.pipelines == 0);
+    CHECK(to_b.allocations == 1);
+    // Taken off, or with another scale, there is nothing to place.
+    CHECK(calls_of_switch({{b.lora, 0.5F}}).any == 0);
+    CHECK(calls_of_switch({}).any == 0);
+    CHECK(all_logits(*executor, tokens, 32) == plain);
+    CHECK(calls_of_switch({{a.lora, 1}}).allocations == 1);
+    CallFaults::arm(0, VK_SUCCESS);
+    CHECK(all_logits(*executor, tokens, 32) == with_a);
+    CHECK(CallFaults::n_calls("vkCreateComputePipelines") == 0);
+    CHECK(CallFaults::n_calls("vkAllocateMemory") == 0);
     for (const std::string& message : take_messages())
       FAIL_CHECK(message);
   }
