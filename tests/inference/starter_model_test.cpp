@@ -17,6 +17,7 @@
 #include <doctest/doctest.h>
 
 #include "inference/engine.h"
+#include "inference/gguf.h"
 #include "inference/model.h"
 #include "inference/tokenizer/tokenizer.h"
 #include "tests/inference/conformance.h"
@@ -212,6 +213,58 @@ TEST_SUITE("inference/starter_model") {
       CHECK(divergence > 0);
       CHECK(divergence <= bound.most);
       CHECK(loss(*smaller, tokens, 1) < exact_loss + 0.05);
+    }
+  }
+
+  TEST_CASE("greedy texts of smaller caches part only where the reference was undecided") {
+    auto gguf = inference::Gguf::open(kStarter);
+    REQUIRE(gguf.has_value());
+    const ReferenceModel reference(*gguf);
+    const auto model = *inference::Model::from_gguf(*std::move(gguf));
+    const auto tokens = inference::Tokenizer(model->vocabulary()).encode(kUnseen);
+    constexpr std::uint32_t kPrompt = 32;
+    constexpr std::uint32_t kWritten = 48;
+    const std::size_t n_prompts = tokens.size() / kPrompt;
+    REQUIRE(n_prompts >= 4);
+    const auto executor_of = [&](inference::KvFormat format) {
+      return *inference::find_backend("cpu")->create(
+          model, {.kv_format = format, .n_kv_tokens = 128, .n_threads = 1});
+    };
+    const auto f16 = executor_of(inference::KvFormat::kF16);
+    struct Limit {
+      inference::KvFormat format;
+      double tolerance;  // max |difference to the reference|, in standard deviations
+    };
+    for (const Limit& limit :
+         {Limit{inference::KvFormat::kQ8_0, 0.1}, Limit{inference::KvFormat::kQ4_0, 1.0}}) {
+      const auto smaller = executor_of(limit.format);
+      std::size_t n_differences = 0;
+      double widest = 0;  // gap of the reference's two best where texts part
+      double worst = 0;   // difference to the reference
+      for (std::size_t i = 0; i < n_prompts; ++i) {
+        const auto prompt = std::span(tokens).subspan(i * kPrompt, kPrompt);
+        const auto before = greedy_text(*f16, prompt, kWritten);
+        const auto after = greedy_text(*smaller, prompt, kWritten);
+        std::vector<TokenId> all(prompt.begin(), prompt.end());
+        all.insert(all.end(), after.begin(), after.end());
+        worst = std::max(worst,
+                         logits_error(all_logits(*smaller, all, kPrompt + kWritten, kPrompt),
+                                      reference.logits(all, kPrompt + kWritten)));
+        const Difference difference = first_difference(reference, prompt, before, after);
+        if (!difference.found) continue;
+        ++n_differences;
+        widest = std::max(widest, difference.reference_gap);
+      }
+      std::printf(
+          "starter model, %s cache: %zu of %zu greedy texts part from f16's, where the "
+          "reference's gap is at most %.3f; logits differ from it by at most %.3f\n",
+          std::string(name_of(limit.format)).c_str(),
+          n_differences,
+          n_prompts,
+          widest,
+          worst);
+      CHECK(worst <= limit.tolerance);
+      CHECK(widest < 2 * limit.tolerance);
     }
   }
 
