@@ -8,6 +8,7 @@ namespace kinglet::vulkan {
 
 Result<Operations> Operations::create(Pipelines& pipelines, const Formats& formats) {
   std::vector<KernelUse> uses;
+  add_argmax_kernels(uses);
   add_attention_kernels(formats, uses);
   add_elementwise_kernels(formats, uses);
   add_product_kernels(formats, uses);

@@ -8,6 +8,7 @@
 #include <map>
 #include <string_view>
 
+#include "vulkan/operations/argmax.h"
 #include "vulkan/operations/attention.h"
 #include "vulkan/operations/elementwise.h"
 #include "vulkan/operations/formats.h"
@@ -46,6 +47,7 @@ class Operations {
   /// values become cap · tanh(values / cap); cap > 0.
   void soft_cap(Stream& stream, const Elementwise& op, float cap) const;
   void add(Stream& stream, const Add& op) const;
+  void argmax(Stream& stream, const Argmax& op) const;
 
   std::size_t n_kernels() const { return pipelines_.size(); }
 

@@ -79,12 +79,14 @@ Stream::~Stream() {
   if (semaphore_ && submitted_ > completed_) (void)wait(std::chrono::seconds(5));
 }
 
-Result<void> Stream::begin() {
+Result<void> Stream::begin(Runs runs) {
   if (submitted_ != completed_) return still_running();
   const DeviceTable& table = device_->table();
   TRY_VK(table.vkResetCommandPool(device_->handle(), pool_.get(), 0), "resetting a command pool");
   VkCommandBufferBeginInfo info = {};
   info.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO;
+  if (runs == Runs::kChained) info.flags = VK_COMMAND_BUFFER_USAGE_SIMULTANEOUS_USE_BIT;
+  runs_ = runs;
   TRY_VK(table.vkBeginCommandBuffer(commands_, &info), "recording a command buffer");
   dispatches_.clear();
   n_barriers_ = 0;
@@ -151,7 +153,8 @@ Result<void> Stream::end() {
   return {};
 }
 
-Result<void> Stream::submit() {
+Result<void> Stream::submit_chain(std::uint32_t n_runs, const Stream* before) {
+  assert(n_runs == 1 || (n_runs > 1 && runs_ == Runs::kChained));
   if (submitted_ != completed_) return still_running();
   const std::uint64_t signal = submitted_ + 1;
   VkTimelineSemaphoreSubmitInfo timeline = {};
@@ -159,17 +162,21 @@ Result<void> Stream::submit() {
   timeline.signalSemaphoreValueCount = 1;
   timeline.pSignalSemaphoreValues = &signal;
   const VkSemaphore semaphore = semaphore_.get();
+  command_buffers_.clear();
+  if (before != nullptr) command_buffers_.push_back(before->commands_);
+  command_buffers_.insert(command_buffers_.end(), n_runs, commands_);
   VkSubmitInfo info = {};
   info.sType = VK_STRUCTURE_TYPE_SUBMIT_INFO;
   info.pNext = &timeline;
-  info.commandBufferCount = 1;
-  info.pCommandBuffers = &commands_;
+  info.commandBufferCount = static_cast<std::uint32_t>(command_buffers_.size());
+  info.pCommandBuffers = command_buffers_.data();
   info.signalSemaphoreCount = 1;
   info.pSignalSemaphores = &semaphore;
   submit_time_ = std::chrono::steady_clock::now();
   TRY_VK(device_->table().vkQueueSubmit(device_->queue(), 1, &info, VK_NULL_HANDLE),
          "submitting work to " + device_->info().name);
   submitted_ = signal;
+  n_runs_ = n_runs;
   return {};
 }
 
@@ -197,7 +204,7 @@ Result<double> Stream::wait(std::chrono::nanoseconds timeout) {
   TRY_VK(waited, doing);
   completed_ = submitted_;
   const std::chrono::duration<double> host = std::chrono::steady_clock::now() - submit_time_;
-  if (!timestamps_) return host.count();
+  if (!timestamps_) return host.count() / n_runs_;
   std::array<std::uint64_t, 2> ticks = {};
   TRY_VK(table.vkGetQueryPoolResults(device_->handle(),
                                      timestamps_.get(),

@@ -41,8 +41,10 @@ class Stream {
   /// Waits for a run in flight.
   ~Stream();
 
-  /// Forgets what was recorded and starts anew; kDeviceLost while a run is in flight.
-  Result<void> begin();
+  enum class Runs : std::uint8_t { kSingle, kChained };
+  /// Forgets what was recorded and starts anew; kDeviceLost while a run is in flight. kChained: one
+  /// submit may hold several runs of it.
+  Result<void> begin(Runs runs = Runs::kSingle);
   /// `loop_iterations`: an upper bound of what one invocation's loops take together, below
   /// kMaxLoopIterations. `push` must have the size of the kernel's push constant block. `traffic`
   /// is kept for who asks what the recording costs.
@@ -71,9 +73,14 @@ class Stream {
   Result<void> end();
 
   /// Starts a run of what was recorded and returns at once. kDeviceLost, kOutOfMemory.
-  Result<void> submit();
+  Result<void> submit() { return submit_chain(1); }
+  /// Starts `n_runs` of them at once, each on what the one before left: one call, one thing to wait
+  /// for. `before`, another stream of this device that is not in flight itself, runs ahead of them;
+  /// it stays as it is until they are done.
+  Result<void> submit_chain(std::uint32_t n_runs, const Stream* before = nullptr);
   /// Sleeps until the run is done; its time on the device in seconds (on the host's clock where the
-  /// queue has no timestamps). An error (kTimeout, kDeviceLost) leaves the run in flight.
+  /// queue has no timestamps): of a chain, the last run's. An error (kTimeout, kDeviceLost) leaves
+  /// the run in flight.
   Result<double> wait(std::chrono::nanoseconds timeout = std::chrono::seconds(30));
   Result<double> run() {
     if (auto submitted = submit(); !submitted) return tl::unexpected(submitted.error());
@@ -96,6 +103,9 @@ class Stream {
   std::uint64_t submitted_ = 0;                // semaphore value of the last submit
   std::uint64_t completed_ = 0;
   std::chrono::steady_clock::time_point submit_time_;
+  std::vector<VkCommandBuffer> command_buffers_;  // of the last submit; kept for its memory
+  std::uint32_t n_runs_ = 0;                      // of the last submit
+  Runs runs_ = Runs::kSingle;
   std::vector<Dispatch> dispatches_;
   std::uint32_t n_barriers_ = 0;
 };

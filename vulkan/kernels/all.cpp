@@ -7,6 +7,7 @@
 // SPIR-V compiled from the file of the row's name (vulkan/CMakeLists.txt).
 #define KINGLET_KERNELS(X)     \
   X(add)                       \
+  X(argmax)                    \
   X(attention_combine)         \
   X(attention_combine_rotated) \
   X(attention_f16)             \
