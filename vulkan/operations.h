@@ -38,7 +38,7 @@ class Operations {
   /// Dimension 2i turns with 2i + 1.
   void rope_interleaved(Stream& stream, const Rope& op) const;
   void cache_write(Stream& stream, const CacheWrite& op) const;
-  /// Two dispatches with a barrier between.
+  void rope_store(Stream& stream, const RopeStore& op) const;
   void attention(Stream& stream, const Attention& op) const;
   void swiglu(Stream& stream, const GatedLinear& op) const;
   void geglu(Stream& stream, const GatedLinear& op) const;

@@ -142,9 +142,48 @@ void Operations::cache_write(Stream& stream, const CacheWrite& op) const {
                   is_in_blocks ? kWriteBlockIterations : 0);
 }
 
+void Operations::rope_store(Stream& stream, const RopeStore& op) const {
+  const PagedCache& cache = op.cache;
+  if (op.query_norm != 0 || op.key_norm != 0) {
+    const auto norm = [&](DeviceAddress heads, DeviceAddress weight, std::uint32_t n_heads) {
+      if (weight == 0 || n_heads == 0) return;
+      head_rms_norm(
+          stream,
+          {heads, weight, op.n_tokens, n_heads, cache.head_dim, op.row_stride, op.norm_epsilon});
+    };
+    norm(op.queries, op.query_norm, op.n_heads);
+    norm(op.keys, op.key_norm, cache.n_kv_heads);
+    stream.barrier();
+  }
+  if (op.n_rotated > 0) {
+    const char* const kernel = op.style == RopeStyle::kNeox ? "rope_neox" : "rope_interleaved";
+    const auto turn = [&](DeviceAddress heads, std::uint32_t n_heads) {
+      if (n_heads == 0) return;
+      rope(stream,
+           kernel,
+           {heads,
+            op.positions,
+            op.table,
+            op.n_tokens,
+            n_heads,
+            cache.head_dim,
+            op.n_rotated,
+            op.row_stride});
+    };
+    turn(op.queries, op.n_heads);
+    turn(op.keys, cache.n_kv_heads);
+    stream.barrier();
+  }
+  cache_write(stream, {cache, op.keys, op.values, op.positions, op.n_tokens, op.row_stride});
+}
+
 std::uint64_t attention_scratch_bytes(const Attention& op) {
   return std::uint64_t{op.n_tokens} * op.n_heads * attention_splits(op).count *
          (op.cache.head_dim + 2) * sizeof(float);
+}
+
+std::uint32_t attention_counters(const Attention& op) {
+  return op.n_tokens * op.cache.n_kv_heads;
 }
 
 void Operations::attention(Stream& stream, const Attention& op) const {

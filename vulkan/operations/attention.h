@@ -50,11 +50,36 @@ struct CacheWrite {
   std::uint32_t row_stride = 0;
 };
 
+enum class RopeStyle : std::uint8_t {
+  kNeox,         // dimension i turns with i + n_rotated / 2
+  kInterleaved,  // dimension 2i turns with 2i + 1
+};
+
+/// From fresh queries, keys and values to what attention needs: heads normed where the model does
+/// that, queries turned by their positions in place, keys turned and stored, values stored.
+struct RopeStore {
+  PagedCache cache;
+  DeviceAddress queries = 0;     // (n_tokens, row_stride): n_heads · head_dim elements of each row
+  DeviceAddress keys = 0;        // likewise, of n_kv_heads; what they are afterwards is left open
+  DeviceAddress values = 0;      // likewise
+  DeviceAddress query_norm = 0;  // (head_dim): RMS norm of each query head; 0: none
+  DeviceAddress key_norm = 0;    // likewise, of each key head
+  DeviceAddress positions = 0;   // (n_tokens) u32, different ones in one sequence
+  DeviceAddress table = 0;       // (n_positions, n_rotated / 2, 2): cos, sin
+  RopeStyle style = RopeStyle::kNeox;
+  std::uint32_t n_tokens = 0;
+  std::uint32_t n_heads = 0;     // 0: keys and values alone
+  std::uint32_t n_rotated = 0;   // even, at most head_dim; 0: nothing turns
+  std::uint32_t row_stride = 0;  // elements
+  float norm_epsilon = 0;
+};
+
 struct Attention {
   PagedCache cache;
   DeviceAddress queries = 0;    // (n_tokens, row_stride): n_heads · head_dim elements of each row
   DeviceAddress positions = 0;  // (n_tokens) u32; a token sees its own position and those before
   DeviceAddress scratch = 0;    // attention_scratch_bytes()
+  DeviceAddress counters = 0;   // attention_counters() u32, all 0, and 0 again afterwards
   DeviceAddress output = 0;     // (n_tokens, n_heads, head_dim)
   std::uint32_t n_tokens = 0;
   std::uint32_t n_heads = 0;  // a multiple of cache.n_kv_heads
@@ -65,5 +90,6 @@ struct Attention {
   float soft_cap = 0;             // scaled scores s become soft_cap · tanh(s / soft_cap); 0: not
 };
 std::uint64_t attention_scratch_bytes(const Attention& op);
+std::uint32_t attention_counters(const Attention& op);
 
 }  // namespace kinglet::vulkan
