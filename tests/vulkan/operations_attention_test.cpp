@@ -272,7 +272,7 @@ TEST_SUITE("vulkan/operations_attention") {
       const auto attend = [&](const PagedCache& own, std::uint32_t first, std::uint32_t n) {
         const DeviceAddress row = rows->address() + std::uint64_t{first} * kRow * 4;
         const DeviceAddress position = positions->address() + first * 4;
-        Attention op = {own, row, position, 0, 0, n, kHeads, kRow, 36, 0, 0.2F, 0};
+        Attention op = {own, row, position, 0, 0, 0, n, kHeads, kRow, 36, 0, 0.2F, 0};
         const auto scratch = lab.empty(attention_scratch_bytes(op));
         const auto output = lab.empty(std::size_t{n} * kHeads * kHeadDim * 4);
         op.scratch = scratch->address();
