@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "daemon/base/result.h"
+#include "inference/device_limits.h"
 #include "inference/kv_cache.h"
 #include "inference/lora.h"
 #include "inference/model.h"
@@ -197,6 +198,8 @@ struct Backend {
   /// Reads all weights once: kNumeric names a tensor with numbers that are Inf or NaN.
   Result<std::unique_ptr<Executor>> (*create)(std::shared_ptr<const Model> model,
                                               const ExecutorOptions& options);
+  /// Measures the device that create() would take with these options; about a second.
+  Result<DeviceLimits> (*limits)(const ExecutorOptions& options);
 };
 
 /// The table of backends (backends.cpp), the CPU last.

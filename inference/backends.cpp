@@ -9,8 +9,14 @@ namespace kinglet::inference {
 
 std::span<const Backend> all_backends() {
   static constexpr std::array kAll = {
-      Backend{.name = "vulkan", .devices = gpu::devices, .create = gpu::create_executor},
-      Backend{.name = "cpu", .devices = cpu::devices, .create = cpu::create_executor},
+      Backend{.name = "vulkan",
+              .devices = gpu::devices,
+              .create = gpu::create_executor,
+              .limits = gpu::measure_limits},
+      Backend{.name = "cpu",
+              .devices = cpu::devices,
+              .create = cpu::create_executor,
+              .limits = cpu::measure_limits},
   };
   return kAll;
 }

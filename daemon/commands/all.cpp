@@ -61,6 +61,13 @@ std::span<const Command> all_commands() {
        "kinglet generate model.gguf -p 'def main():' --lora style.gguf=0.8",
        Audience::kPeople,
        generate_command},
+      {"bench",
+       "Measure models on this machine, beside what the machine allows",
+       "kinglet bench model.gguf\n"
+       "kinglet bench a.gguf b.gguf --backend cpu --prefill 512 --depth 0,4096 --kv q8\n"
+       "kinglet bench model.gguf --json      for scripts",
+       Audience::kPeople,
+       bench_command},
       {"logits",
        "Write a model's logits to a file, for comparison with other programs",
        "kinglet logits model.gguf --tokens ids.txt --out logits.f32\n"

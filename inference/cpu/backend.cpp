@@ -10,6 +10,7 @@
 #include "inference/cpu/attention.h"
 #include "inference/cpu/executor.h"
 #include "inference/cpu/formats.h"
+#include "inference/cpu/limits.h"
 #include "inference/cpu/simd_target.h"
 #include "inference/gguf.h"
 
@@ -71,26 +72,36 @@ Result<void> check_model(const Model& model) {
   return {};
 }
 
+Result<void> check_options(const ExecutorOptions& options) {
+  if (options.n_threads <= kMaxThreads && options.chunk_tokens <= kMaxChunkTokens) return {};
+  return fail(ErrorCode::kInvalidArgument,
+              "CPU backend: at most " + std::to_string(kMaxThreads) + " threads and chunks of " +
+                  std::to_string(kMaxChunkTokens) + " tokens");
+}
+
+std::uint32_t threads_of(const ExecutorOptions& options) {
+  if (options.n_threads != 0) return options.n_threads;
+  return std::clamp<std::uint32_t>(std::thread::hardware_concurrency(), 1, kMaxThreads);
+}
+
 }  // namespace
 
 Result<std::vector<DeviceInfo>> devices() {
   return std::vector<DeviceInfo>{device()};
 }
 
+Result<DeviceLimits> measure_limits(const ExecutorOptions& options) {
+  TRY(check_options(options));
+  return measure_limits(threads_of(options));
+}
+
 Result<std::unique_ptr<Executor>> create_executor(std::shared_ptr<const Model> model,
                                                   const ExecutorOptions& options) {
   TRY(check_model(*model));
   TRY(model->gguf().check_finite());
-  if (options.n_threads > kMaxThreads || options.chunk_tokens > kMaxChunkTokens) {
-    return fail(ErrorCode::kInvalidArgument,
-                "CPU backend: at most " + std::to_string(kMaxThreads) + " threads and chunks of " +
-                    std::to_string(kMaxChunkTokens) + " tokens");
-  }
+  TRY(check_options(options));
   const HyperParameters& h = model->hyper_parameters();
-  const std::uint32_t n_threads =
-      options.n_threads != 0
-          ? options.n_threads
-          : std::clamp<std::uint32_t>(std::thread::hardware_concurrency(), 1, kMaxThreads);
+  const std::uint32_t n_threads = threads_of(options);
   const std::uint32_t chunk_tokens =
       options.chunk_tokens != 0 ? options.chunk_tokens : default_chunk(*model, n_threads);
   KvStore store = TRY(KvStore::create(h, options.kv_format, pages_for(options.n_kv_tokens)));

@@ -12,6 +12,9 @@ namespace kinglet::inference::cpu {
 /// One device: this machine's processor.
 Result<std::vector<DeviceInfo>> devices();
 
+/// What its threads do at best, as many as create_executor() would start.
+Result<DeviceLimits> measure_limits(const ExecutorOptions& options);
+
 /// Errors: kUnsupported for a block format without a CPU kernel (names the tensor), kOutOfMemory
 /// for a cache that does not fit, kInvalidArgument for options out of range.
 Result<std::unique_ptr<Executor>> create_executor(std::shared_ptr<const Model> model,

@@ -8,6 +8,7 @@
 
 #include "inference/gpu/executor.h"
 #include "vulkan/device.h"
+#include "vulkan/probe.h"
 
 namespace kinglet::inference::gpu {
 
@@ -96,6 +97,18 @@ Result<std::vector<DeviceInfo>> devices() {
     result.push_back(describe(device));
   }
   return result;
+}
+
+Result<DeviceLimits> measure_limits(const ExecutorOptions& options) {
+  const auto instance = TRY(vulkan::Instance::create());
+  const vulkan::DeviceInfo chosen = TRY(choose(*instance, options.device));
+  const auto device = TRY(vulkan::Device::create(instance, chosen));
+  const auto pipelines = TRY(vulkan::Pipelines::create(*device));
+  const vulkan::Peaks peaks = TRY(vulkan::measure_peaks(*device, *pipelines));
+  return DeviceLimits{.read_bytes_per_s = peaks.read_bytes_per_s,
+                      .copy_bytes_per_s = peaks.copy_bytes_per_s,
+                      .float_flops = peaks.float_flops,
+                      .dispatch_seconds = peaks.dispatch_seconds};
 }
 
 Result<std::unique_ptr<Executor>> create_executor(std::shared_ptr<const Model> model,

@@ -14,6 +14,10 @@ namespace kinglet::inference::gpu {
 /// driver, no device that has what we need) says what to install or update.
 Result<std::vector<DeviceInfo>> devices();
 
+/// What the device that create_executor() would take does at best. Errors: those of devices(), and
+/// the device's own.
+Result<DeviceLimits> measure_limits(const ExecutorOptions& options);
+
 /// Errors: those of devices(); kNotFound for a device that is not there; kUnsupported for a block
 /// format or shape without a kernel (names the tensor); kOutOfMemory when the model and its cache
 /// do not fit the device; kInvalidArgument for options out of range.

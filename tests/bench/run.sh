@@ -7,9 +7,10 @@ name=${2:-engine}
 shift $(($# > 1 ? 2 : 1))
 case $name in
   engine)
-    cmake --build "$build" --target engine_bench >&2
+    # ARGS: those of `kinglet bench`.
+    cmake --build "$build" --target kinglet >&2
     [ $# -gt 0 ] || set -- inference/starter_model/kinglet-starter.gguf
-    exec "$build/bin/engine_bench" "$@"
+    exec "$build/bin/kinglet" bench "$@"
     ;;
   tokenizer)
     # ARGS: [--peer FOLDER] MODEL.gguf FILE...; FOLDER as tests/bench/peer/get_peer.sh makes it.

@@ -62,6 +62,8 @@
   X(mul_mat_vec_q5_k)          \
   X(mul_mat_vec_q6_k)          \
   X(mul_mat_vec_q8_0)          \
+  X(probe_multiply)            \
+  X(probe_read)                \
   X(rms_norm)                  \
   X(rope_interleaved)          \
   X(rope_neox)                 \

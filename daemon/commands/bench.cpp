@@ -1,0 +1,200 @@
+// `kinglet bench`: what models reach on this machine, beside what the machine allows.
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "daemon/commands/model_flags.h"
+#include "daemon/commands/verbs.h"
+#include "daemon/model_bench.h"
+
+namespace kinglet::daemon {
+
+namespace {
+
+struct BenchFlags {
+  std::vector<std::string> models;
+  std::string backend = "auto";
+  std::string device;
+  std::string kv = "f16";
+  std::uint32_t n_threads = 0;
+  bool fast = false;
+  BenchOptions options;
+  bool json = false;
+};
+
+void print_device(const inference::ExecutorInfo& info, const inference::DeviceLimits& limits) {
+  std::printf("device   %s (%s, %s)\n",
+              info.device.name.c_str(),
+              info.backend.c_str(),
+              info.device.driver.c_str());
+  std::printf("limits   reads %.1f GB/s, copies %.1f GB/s, %.0f GFLOP/s of f32",
+              limits.read_bytes_per_s * 1e-9,
+              limits.copy_bytes_per_s * 1e-9,
+              limits.float_flops * 1e-9);
+  if (limits.matrix_flops > 0)
+    std::printf(", %.0f of its matrix units", limits.matrix_flops * 1e-9);
+  if (limits.dispatch_seconds > 0)
+    std::printf(", %.1f us for an empty step", limits.dispatch_seconds * 1e6);
+  std::puts("");
+}
+
+void print_row(const BenchRow& row) {
+  std::printf("%-8s %7u %8u ", std::string(name_of(row.test)).c_str(), row.n, row.depth);
+  if (!row.skipped.empty()) {
+    std::printf("%12s  %s\n", "-", row.skipped.c_str());
+  } else if (row.test == BenchTest::kLoad) {
+    std::printf("%12s  %.2f s, %.1f GB/s\n",
+                "-",
+                row.seconds,
+                static_cast<double>(row.bytes) / row.seconds * 1e-9);
+  } else {
+    std::printf("%12.1f %8.0f %% %9.1f MB %7u\n",
+                row.tokens_per_s(),
+                100 * row.share_of_limit(),
+                static_cast<double>(row.bytes) * 1e-6,
+                row.n_rounds);
+  }
+  std::fflush(stdout);
+}
+
+nlohmann::json json_of(const std::string& model,
+                       const inference::ExecutorInfo& info,
+                       const BenchRow& row) {
+  nlohmann::json json = {{"model", model},
+                         {"backend", info.backend},
+                         {"device", info.device.name},
+                         {"test", name_of(row.test)},
+                         {"n", row.n},
+                         {"depth", row.depth},
+                         {"kv", name_of(info.kv_format)},
+                         {"seconds", row.seconds},
+                         {"rounds", row.n_rounds},
+                         {"bytes_per_token",
+                          row.test == BenchTest::kPrefill ? static_cast<double>(row.bytes) / row.n
+                                                          : static_cast<double>(row.bytes)}};
+  const bool has_speed = row.skipped.empty() && row.test != BenchTest::kLoad;
+  json["tokens_per_s"] = has_speed ? nlohmann::json(row.tokens_per_s()) : nlohmann::json();
+  json["share_of_limit"] = has_speed ? nlohmann::json(row.share_of_limit()) : nlohmann::json();
+  json["stages_per_layer"] = nlohmann::json();
+  json["dispatches_per_layer"] = nlohmann::json();
+  if (!row.skipped.empty()) json["skipped"] = row.skipped;
+  return json;
+}
+
+/// The first backend that has a device; a software driver is nobody's choice.
+Result<const inference::Backend*> backend_of(const BenchFlags& flags) {
+  if (flags.backend != "auto") {
+    if (const inference::Backend* backend = inference::find_backend(flags.backend)) return backend;
+    return fail(ErrorCode::kInvalidArgument,
+                "--backend \"" + flags.backend + "\" is none of auto, cpu and vulkan");
+  }
+  const inference::Backend* const vulkan = inference::find_backend("vulkan");
+  const auto devices = vulkan->devices();
+  const bool has_gpu = devices && std::ranges::any_of(*devices, [](const auto& device) {
+                         return device.kind != inference::DeviceKind::kSoftwareGpu;
+                       });
+  return has_gpu ? vulkan : inference::find_backend("cpu");
+}
+
+Result<nlohmann::json> bench(const BenchFlags& flags,
+                             const inference::Backend& backend,
+                             const inference::ExecutorOptions& wished,
+                             const inference::DeviceLimits& limits,
+                             const std::string& path) {
+  const auto start = std::chrono::steady_clock::now();
+  auto model = TRY(inference::Model::load(path));
+  inference::ExecutorOptions executor_options = wished;
+  executor_options.n_kv_tokens = bench_tokens(*model, flags.options);
+  const auto executor = TRY(backend.create(model, executor_options));
+  BenchRow load = {.test = BenchTest::kLoad};
+  load.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  load.bytes = model->weight_bytes();
+  load.n_rounds = 1;
+
+  nlohmann::json rows = nlohmann::json::array();
+  BenchOptions options = flags.options;
+  options.on_row = [&](const BenchRow& row) {
+    if (!flags.json) print_row(row);
+    rows.push_back(json_of(model->name(), executor->info(), row));
+  };
+  if (!flags.json) {
+    print_device(executor->info(), limits);
+    std::printf("model    %s, %.1f M parameters, %.1f MB of weights, %s cache\n",
+                model->name().c_str(),
+                static_cast<double>(model->n_parameters()) * 1e-6,
+                static_cast<double>(model->weight_bytes()) * 1e-6,
+                std::string(name_of(executor->info().kv_format)).c_str());
+    std::printf("%-8s %7s %8s %12s %10s %12s %7s\n",
+                "test",
+                "tokens",
+                "depth",
+                "tokens/s",
+                "of limit",
+                "a token reads",
+                "rounds");
+  }
+  options.on_row(load);
+  TRY(bench_model(*executor, limits, options));
+  return rows;
+}
+
+Result<int> run(const BenchFlags& flags) {
+  const inference::Backend* const backend = TRY(backend_of(flags));
+  const auto kv_format = inference::find_kv_format(flags.kv);
+  if (!kv_format) {
+    return fail(ErrorCode::kInvalidArgument,
+                "--kv \"" + flags.kv + "\" is not a cache format; there are f32, f16, q8, q4");
+  }
+  const inference::ExecutorOptions options = {
+      .device = flags.device,
+      .kv_format = *kv_format,
+      .activations = flags.fast ? inference::Activations::kInt8 : inference::Activations::kF32,
+      .n_threads = flags.n_threads,
+  };
+  const inference::DeviceLimits limits = TRY(backend->limits(options));
+  nlohmann::json rows = nlohmann::json::array();
+  for (const std::string& model : flags.models) {
+    const nlohmann::json measured = TRY(bench(flags, *backend, options, limits, model));
+    rows.insert(rows.end(), measured.begin(), measured.end());
+  }
+  if (flags.json) std::puts(rows.dump(2).c_str());
+  return 0;
+}
+
+}  // namespace
+
+Action bench_command(CLI::App& app) {
+  auto flags = std::make_shared<BenchFlags>();
+  app.add_option("model", flags->models, "GGUF files")->required();
+  app.add_option("--backend", flags->backend, "What computes: auto, cpu or vulkan")
+      ->capture_default_str();
+  app.add_option("--device", flags->device, "Part of the name of the Vulkan device to use");
+  app.add_option("--prefill", flags->options.prefills, "Lengths of prompts")
+      ->delimiter(',')
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  app.add_option("--decode", flags->options.n_decoded, "Tokens to decode at each depth")
+      ->check(CLI::Range(1, 100'000))
+      ->capture_default_str();
+  app.add_option("--depth", flags->options.depths, "Positions in the cache before them")
+      ->delimiter(',')
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  app.add_option("--kv", flags->kv, "How keys and values are stored: f32, f16, q8, q4")
+      ->capture_default_str();
+  app.add_option("--threads", flags->n_threads, "Of the CPU backend; 0: one for each core")
+      ->capture_default_str();
+  app.add_flag("--fast", flags->fast, "Multiply weights with activations rounded to 8 bits");
+  app.add_option("--seconds", flags->options.seconds_per_row, "That a row may take, about")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  app.add_flag("--json", flags->json, "A list of rows, for scripts");
+  return [flags] { return run(*flags); };
+}
+
+}  // namespace kinglet::daemon

@@ -1,0 +1,207 @@
+#include "daemon/model_bench.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "inference/pass_cost.h"
+
+namespace kinglet::daemon {
+
+namespace {
+
+using inference::LogitsWanted;
+using inference::PassCost;
+using inference::Sequence;
+using inference::TokenId;
+using Clock = std::chrono::steady_clock;
+
+constexpr std::uint32_t kMaxRounds = 9;
+/// A row may take so many times its seconds before it is skipped: there is no figure otherwise.
+constexpr double kPatience = 4;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+double median(std::vector<double> values) {
+  std::ranges::sort(values);
+  const std::size_t half = values.size() / 2;
+  return values.size() % 2 == 1 ? values[half] : (values[half - 1] + values[half]) / 2;
+}
+
+std::string about(double seconds) {
+  return "about " + std::to_string(static_cast<long>(seconds + 0.5)) + " s";
+}
+
+class Bench {
+ public:
+  Bench(inference::Executor& executor,
+        const inference::DeviceLimits& limits,
+        const BenchOptions& options,
+        const std::stop_token& stop)
+      : executor_(executor),
+        limits_(limits),
+        options_(options),
+        stop_(stop),
+        logits_(executor.model().hyper_parameters().n_vocabulary) {}
+
+  Result<std::vector<BenchRow>> run() {
+    for (const std::uint32_t n : options_.prefills)
+      TRY(prefill(n));
+    for (const std::uint32_t depth : options_.depths)
+      TRY(decode(depth));
+    return std::move(rows_);
+  }
+
+ private:
+  std::uint32_t room() const {
+    return std::min(executor_.model().hyper_parameters().context_length,
+                    executor_.n_pages() * inference::kPageTokens);
+  }
+
+  /// Tokens of no text: what a pass costs does not depend on which they are.
+  std::vector<TokenId> tokens(std::uint32_t n) {
+    std::vector<TokenId> result(n);
+    for (TokenId& token : result) {
+      state_ = state_ * 6364136223846793005U + 1442695040888963407U;
+      token = static_cast<TokenId>((state_ >> 33) % logits_.size());
+    }
+    return result;
+  }
+
+  Result<double> timed(Sequence& sequence, std::uint32_t n) {
+    const std::vector<TokenId> next = tokens(n);
+    const auto start = Clock::now();
+    TRY(executor_.forward(sequence, next, LogitsWanted::kLast, logits_, stop_));
+    return seconds_since(start);
+  }
+
+  Result<double> timed_decode(Sequence& sequence) {
+    const std::vector<TokenId> next = tokens(options_.n_decoded);
+    const auto start = Clock::now();
+    for (const TokenId token : next) {
+      TRY(executor_.forward(sequence, {&token, 1}, LogitsWanted::kLast, logits_, stop_));
+    }
+    return seconds_since(start);
+  }
+
+  /// Rounds of `round()` until there are enough or time is up; the first one, which warms up, does
+  /// not count unless it was long.
+  template <class Round>
+  Result<void> measure(BenchRow& row, const Round& round) {
+    std::vector<double> seconds;
+    const auto start = Clock::now();
+    const double warm_up = TRY(round());
+    if (warm_up > options_.seconds_per_row / 3) seconds.push_back(warm_up);
+    while (seconds.empty() ||
+           (seconds.size() < kMaxRounds && seconds_since(start) < options_.seconds_per_row)) {
+      seconds.push_back(TRY(round()));
+    }
+    row.seconds = median(seconds);
+    row.n_rounds = static_cast<std::uint32_t>(seconds.size());
+    return {};
+  }
+
+  PassCost cost(std::uint32_t n_tokens, std::uint32_t depth) const {
+    return inference::pass_cost(
+        executor_.model(), executor_.info().kv_format, {.n_tokens = n_tokens, .depth = depth});
+  }
+
+  /// Of a prompt, from the speed of the longest one so far; 0: nothing is known yet.
+  double expected_seconds(std::uint32_t n_tokens) const {
+    return prefill_speed_ > 0 ? n_tokens / prefill_speed_ : 0;
+  }
+
+  Result<void> prefill(std::uint32_t n) {
+    BenchRow row = {.test = BenchTest::kPrefill, .n = n};
+    const PassCost cost = this->cost(n, 0);
+    row.bytes = cost.bytes();
+    row.least_seconds = limits_.least_seconds(cost, limits_.best_flops());
+    const double expected = expected_seconds(n);
+    if (n > room()) {
+      row.skipped = "more than the context holds";
+    } else if (expected > kPatience * options_.seconds_per_row) {
+      row.skipped = "would take " + about(expected);
+    } else {
+      const auto round = [&]() -> Result<double> {
+        Sequence sequence = TRY(executor_.new_sequence({.max_tokens = n}));
+        return timed(sequence, n);
+      };
+      TRY(measure(row, round));
+      prefill_speed_ = row.tokens_per_s();
+    }
+    return add(std::move(row));
+  }
+
+  Result<void> decode(std::uint32_t depth) {
+    const std::uint32_t n = options_.n_decoded;
+    BenchRow row = {.test = BenchTest::kDecode, .n = n, .depth = depth};
+    // In the middle of the tokens: each sees one more.
+    const PassCost cost = this->cost(1, depth + n / 2);
+    row.bytes = cost.bytes();
+    row.least_seconds = n * (limits_.least_seconds(cost, limits_.best_flops()));
+    const double expected = expected_seconds(depth);
+    if (std::uint64_t{depth} + n > room()) {
+      row.skipped = "more than the context holds";
+    } else if (expected > kPatience * options_.seconds_per_row) {
+      row.skipped = "filling the cache would take " + about(expected);
+    } else {
+      Sequence origin = TRY(executor_.new_sequence({.max_tokens = depth + n}));
+      if (depth > 0) TRY(timed(origin, depth));
+      const auto round = [&]() -> Result<double> {
+        executor_.truncate(origin, depth);
+        return timed_decode(origin);
+      };
+      TRY(measure(row, round));
+    }
+    return add(std::move(row));
+  }
+
+  Result<void> add(BenchRow row) {
+    options_.on_row(row);
+    rows_.push_back(std::move(row));
+    return {};
+  }
+
+  inference::Executor& executor_;
+  const inference::DeviceLimits& limits_;
+  const BenchOptions& options_;
+  const std::stop_token& stop_;
+  std::vector<float> logits_;
+  std::uint64_t state_ = 1;
+  double prefill_speed_ = 0;  // tokens a second
+  std::vector<BenchRow> rows_;
+};
+
+}  // namespace
+
+std::string_view name_of(BenchTest test) {
+  switch (test) {
+    case BenchTest::kLoad:
+      return "load";
+    case BenchTest::kPrefill:
+      return "prefill";
+    case BenchTest::kDecode:
+      break;
+  }
+  return "decode";
+}
+
+std::uint32_t bench_tokens(const inference::Model& model, const BenchOptions& options) {
+  std::uint32_t most = options.n_decoded;
+  for (const std::uint32_t n : options.prefills)
+    most = std::max(most, n);
+  for (const std::uint32_t depth : options.depths)
+    most = std::max(most, depth + options.n_decoded);
+  return std::min(most, model.hyper_parameters().context_length);
+}
+
+Result<std::vector<BenchRow>> bench_model(inference::Executor& executor,
+                                          const inference::DeviceLimits& limits,
+                                          const BenchOptions& options,
+                                          const std::stop_token& stop) {
+  return Bench(executor, limits, options, stop).run();
+}
+
+}  // namespace kinglet::daemon

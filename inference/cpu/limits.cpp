@@ -1,0 +1,132 @@
+#include "inference/cpu/limits.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <cstring>
+#include <vector>
+
+#include "inference/cpu/thread_pool.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "inference/cpu/limits.cpp"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+HWY_BEFORE_NAMESPACE();
+namespace kinglet::inference::cpu::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+/// Reads it all; the result depends on every word.
+std::uint64_t read_all(const std::uint64_t* words, std::size_t n) {
+  const hn::ScalableTag<std::uint64_t> tag;
+  const std::size_t lanes = hn::Lanes(tag);
+  auto a = hn::Zero(tag);
+  auto b = a;
+  auto c = a;
+  auto d = a;
+  for (std::size_t i = 0; i + 4 * lanes <= n; i += 4 * lanes) {
+    a = hn::Add(a, hn::LoadU(tag, words + i));
+    b = hn::Add(b, hn::LoadU(tag, words + i + lanes));
+    c = hn::Add(c, hn::LoadU(tag, words + i + 2 * lanes));
+    d = hn::Add(d, hn::LoadU(tag, words + i + 3 * lanes));
+  }
+  return hn::GetLane(hn::SumOfLanes(tag, hn::Add(hn::Add(a, b), hn::Add(c, d))));
+}
+
+// Enough sums at once that none waits for itself.
+constexpr std::size_t kSums = 10;
+
+/// Rounds of kSums multiply-adds of whole vectors; how many multiplications and additions that was.
+double multiply_floats(std::size_t n_rounds, float* result) {
+  const hn::ScalableTag<float> tag;
+  const auto factor = hn::Set(tag, 0.999F);
+  auto a0 = hn::Set(tag, 1.0F);
+  auto a1 = a0;
+  auto a2 = a0;
+  auto a3 = a0;
+  auto a4 = a0;
+  auto a5 = a0;
+  auto a6 = a0;
+  auto a7 = a0;
+  auto a8 = a0;
+  auto a9 = a0;
+  for (std::size_t i = 0; i < n_rounds; ++i) {
+    a0 = hn::MulAdd(a0, factor, factor);
+    a1 = hn::MulAdd(a1, factor, factor);
+    a2 = hn::MulAdd(a2, factor, factor);
+    a3 = hn::MulAdd(a3, factor, factor);
+    a4 = hn::MulAdd(a4, factor, factor);
+    a5 = hn::MulAdd(a5, factor, factor);
+    a6 = hn::MulAdd(a6, factor, factor);
+    a7 = hn::MulAdd(a7, factor, factor);
+    a8 = hn::MulAdd(a8, factor, factor);
+    a9 = hn::MulAdd(a9, factor, factor);
+  }
+  const auto all = hn::Add(hn::Add(hn::Add(a0, a1), hn::Add(a2, a3)),
+                           hn::Add(hn::Add(a4, a5), hn::Add(hn::Add(a6, a7), hn::Add(a8, a9))));
+  *result = hn::GetLane(hn::SumOfLanes(tag, all));
+  return 2.0 * static_cast<double>(n_rounds * kSums * hn::Lanes(tag));
+}
+
+}  // namespace kinglet::inference::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace kinglet::inference::cpu {
+
+namespace {
+
+HWY_EXPORT(read_all);
+HWY_EXPORT(multiply_floats);
+
+using Clock = std::chrono::steady_clock;
+
+// More than last-level caches hold.
+constexpr std::size_t kBufferBytes = std::size_t{256} << 20;
+constexpr int kRounds = 5;
+
+/// The best rate of kRounds: `work(part)` for each thread's part, `amount` in all.
+template <class Work>
+double best_rate(ThreadPool& pool, double amount, const Work& work) {
+  double best = 0;
+  for (int round = 0; round < kRounds; ++round) {
+    const auto start = Clock::now();
+    pool.for_each(pool.n_threads(), [&](std::uint32_t part, std::uint32_t) { work(part); });
+    best = std::max(best, amount / std::chrono::duration<double>(Clock::now() - start).count());
+  }
+  return best;
+}
+
+}  // namespace
+
+DeviceLimits measure_limits(std::uint32_t n_threads) {
+  ThreadPool pool(n_threads);
+  const std::size_t n_words = kBufferBytes / sizeof(std::uint64_t) / n_threads;
+  std::vector<std::uint64_t> words(n_words * n_threads, 1);
+  std::vector<std::uint64_t> sums(n_threads);
+  std::vector<float> floats(n_threads);
+  const auto bytes = static_cast<double>(words.size() * sizeof(std::uint64_t));
+
+  DeviceLimits limits;
+  limits.read_bytes_per_s = best_rate(pool, bytes, [&](std::uint32_t part) {
+    sums[part] += HWY_DYNAMIC_DISPATCH(read_all)(words.data() + part * n_words, n_words);
+  });
+  // The first half of each part over its second one: half is read, half is written.
+  limits.copy_bytes_per_s = best_rate(pool, bytes, [&](std::uint32_t part) {
+    std::uint64_t* const begin = words.data() + part * n_words;
+    std::memcpy(begin + n_words / 2, begin, n_words / 2 * sizeof(std::uint64_t));
+  });
+  constexpr std::size_t kMultiplyRounds = 2'000'000;
+  const double one = HWY_DYNAMIC_DISPATCH(multiply_floats)(1, floats.data());
+  limits.float_flops = best_rate(pool, one * kMultiplyRounds * n_threads, [&](std::uint32_t part) {
+    HWY_DYNAMIC_DISPATCH(multiply_floats)(kMultiplyRounds, &floats[part]);
+  });
+  // What nobody looks at, the compiler leaves out.
+  volatile double looked_at = static_cast<double>(sums[0]) + static_cast<double>(floats[0]);
+  (void)looked_at;
+  return limits;
+}
+
+}  // namespace kinglet::inference::cpu
+#endif
