@@ -9,6 +9,7 @@ namespace kinglet::inference::grammar {
 namespace {
 
 constexpr std::uint32_t kMaxRepeat = 10'000;
+constexpr std::size_t kMaxNameBytes = 100;  // names come back in messages
 
 bool is_name(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
@@ -53,12 +54,21 @@ class Parser {
     return true;
   }
 
-  std::size_t line() const {
-    return 1 + static_cast<std::size_t>(std::count(
-                   text_.begin(), text_.begin() + static_cast<std::ptrdiff_t>(at_), '\n'));
+  /// Counts on from where it counted last: each rule's name asks for its line.
+  std::size_t line() {
+    const std::size_t from = std::min(counted_to_, at_);
+    line_ += static_cast<std::size_t>(std::count(text_.begin() + static_cast<std::ptrdiff_t>(from),
+                                                 text_.begin() + static_cast<std::ptrdiff_t>(at_),
+                                                 '\n'));
+    counted_to_ = std::max(counted_to_, at_);
+    return line_;
   }
-  tl::unexpected<Error> bad(const std::string& what) const {
+  tl::unexpected<Error> bad(const std::string& what) {
     return fail(ErrorCode::kInvalidArgument, "line " + std::to_string(line()) + ": " + what);
+  }
+
+  tl::unexpected<Error> bad_name() {
+    return bad("a rule's name of more than " + std::to_string(kMaxNameBytes) + " characters");
   }
 
   void skip_blank(Lines lines) {
@@ -93,6 +103,7 @@ class Parser {
   Result<void> parse_rule() {
     const std::string_view name = take_name();
     if (name.empty()) return bad("a rule's name is expected");
+    if (name.size() > kMaxNameBytes) return bad_name();
     Rule& rule = rule_named(name);
     if (rule.is_defined) return bad("rule '" + std::string(name) + "' is there twice");
     rule.is_defined = true;
@@ -120,12 +131,10 @@ class Parser {
 
   Result<void> parse_item(Nfa& nfa, Composer& composer) {
     if (take("|")) {
-      composer.alternative();
-      return {};
+      return composer.alternative();
     }
     if (take("(")) {
-      composer.open_group();
-      return {};
+      return composer.open_group();
     }
     if (take(")")) {
       if (!composer.close_group()) return bad("')' without '('");
@@ -143,7 +152,9 @@ class Parser {
       constexpr Range kAny[] = {{0, kLastCodePoint}};
       nfa.utf8(item.start, item.end, kAny);
     } else if (is_name(c)) {
-      nfa.call(item.start, item.end, rule_named(take_name()).id);
+      const std::string_view name = take_name();
+      if (name.size() > kMaxNameBytes) return bad_name();
+      nfa.call(item.start, item.end, rule_named(name).id);
     } else {
       return bad(std::string("'") + c + "' is not expected here");
     }
@@ -232,7 +243,7 @@ class Parser {
     return check_code_point(code_point);
   }
 
-  Result<std::uint32_t> check_code_point(std::uint32_t code_point) const {
+  Result<std::uint32_t> check_code_point(std::uint32_t code_point) {
     if (code_point > kLastCodePoint || (code_point >= 0xd800 && code_point <= 0xdfff)) {
       return bad("there is no such character");
     }
@@ -284,6 +295,8 @@ class Parser {
 
   std::string_view text_;
   std::size_t at_ = 0;
+  std::size_t line_ = 1;
+  std::size_t counted_to_ = 0;
   MachineBuilder builder_;
   std::map<std::string, Rule, std::less<>> rules_;
 };

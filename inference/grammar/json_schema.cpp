@@ -13,15 +13,21 @@ namespace kinglet::inference::grammar {
 namespace {
 
 using json_schema::Json;
+using json_schema::kMaxMembers;
 using json_schema::NumberKind;
 using json_schema::Rules;
 using json_schema::Schema;
 
 constexpr std::size_t kMaxNesting = 200;
 
-/// Deeper texts would make the library's own recursion deep.
-bool is_too_deep(std::string_view text) {
-  std::size_t depth = 0;
+/// What of a text is too much for the library: deep ones make its recursion deep, and it looks for
+/// each member of an object among all before it. Empty when nothing is.
+std::string find_excess(std::string_view text) {
+  struct Open {
+    bool is_object;
+    std::size_t n_commas = 0;
+  };
+  std::vector<Open> open;
   bool in_string = false;
   for (std::size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];
@@ -31,12 +37,19 @@ bool is_too_deep(std::string_view text) {
     } else if (c == '"') {
       in_string = true;
     } else if (c == '[' || c == '{') {
-      if (++depth > kMaxNesting) return true;
-    } else if ((c == ']' || c == '}') && depth > 0) {
-      --depth;
+      open.push_back({c == '{'});
+      if (open.size() > kMaxNesting) {
+        return "the schema is nested more than " + std::to_string(kMaxNesting) + " deep";
+      }
+    } else if (open.empty()) {
+      continue;
+    } else if (c == ']' || c == '}') {
+      open.pop_back();
+    } else if (c == ',' && open.back().is_object && ++open.back().n_commas == kMaxMembers) {
+      return "an object of the schema has more than " + std::to_string(kMaxMembers) + " members";
     }
   }
-  return false;
+  return {};
 }
 
 std::string type_of(const Json& value) {
@@ -197,9 +210,8 @@ Result<Machine> compile_json_schema(std::string_view schema) {
                 "a schema of " + std::to_string(schema.size()) + " bytes; at most " +
                     std::to_string(kMaxSchemaBytes) + " are read");
   }
-  if (is_too_deep(schema)) {
-    return fail(ErrorCode::kInvalidArgument,
-                "the schema is nested more than " + std::to_string(kMaxNesting) + " deep");
+  if (std::string excess = find_excess(schema); !excess.empty()) {
+    return fail(ErrorCode::kInvalidArgument, std::move(excess));
   }
   const Json document = Json::parse(schema, nullptr, false);
   if (document.is_discarded()) return fail(ErrorCode::kInvalidArgument, "the schema is no JSON");

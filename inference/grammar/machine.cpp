@@ -11,25 +11,38 @@ namespace kinglet::inference::grammar {
 namespace {
 
 using StateSet = std::vector<StateId>;  // sorted
+// Of all sets of states while one rule's automaton is made: 64 MiB.
+constexpr std::size_t kMaxMembers = std::size_t{1} << 24;
 
-/// The states that are reached without reading, the given ones included.
-StateSet closure(const Nfa& nfa, StateSet states) {
-  std::vector<StateId> open = states;
-  std::sort(states.begin(), states.end());
-  while (!open.empty()) {
-    const StateId state = open.back();
-    open.pop_back();
-    for (const Edge& edge : nfa.edges(state)) {
-      if (edge.kind != EdgeKind::kEpsilon) continue;
-      const auto place = std::lower_bound(states.begin(), states.end(), edge.to);
-      if (place != states.end() && *place == edge.to) continue;
-      states.insert(place, edge.to);
-      open.push_back(edge.to);
+/// Which states are reached without reading.
+class Closure {
+ public:
+  explicit Closure(const Nfa& nfa) : nfa_(nfa), is_in_(nfa.size(), false) {}
+
+  /// The given ones included.
+  StateSet operator()(StateSet states) {
+    std::erase_if(states, [&](StateId state) { return !enter(state); });
+    for (std::size_t i = 0; i < states.size(); ++i) {
+      for (const Edge& edge : nfa_.edges(states[i])) {
+        if (edge.kind == EdgeKind::kEpsilon && enter(edge.to)) states.push_back(edge.to);
+      }
     }
+    for (const StateId state : states)
+      is_in_[state] = false;
+    std::sort(states.begin(), states.end());
+    return states;
   }
-  states.erase(std::unique(states.begin(), states.end()), states.end());
-  return states;
-}
+
+ private:
+  bool enter(StateId state) {
+    if (is_in_[state]) return false;
+    is_in_[state] = true;
+    return true;
+  }
+
+  const Nfa& nfa_;
+  std::vector<bool> is_in_;
+};
 
 tl::unexpected<Error> too_many_states(const std::string& rule) {
   return fail(ErrorCode::kInvalidArgument,
@@ -82,19 +95,22 @@ std::optional<std::uint32_t> find_left_recursion(const Machine& machine) {
   // Rules in the order in which all they begin with was seen; what is left over is in a circle.
   const std::size_t n_rules = machine.rules.size();
   std::vector<std::vector<std::uint32_t>> begun_by(n_rules);
+  std::vector<std::vector<std::uint32_t>> begins_with(n_rules);
   std::vector<std::uint32_t> n_begins(n_rules, 0);
+  std::vector<bool> is_seen(machine.states.size(), false);  // states are of one rule each
   for (std::uint32_t rule = 0; rule < n_rules; ++rule) {
     std::vector<StateId> open = {machine.rules[rule].start};
-    std::vector<StateId> seen = open;
+    is_seen[machine.rules[rule].start] = true;
     while (!open.empty()) {
       const StateId state = open.back();
       open.pop_back();
       for (const Machine::Call& call : machine.calls_of(state)) {
         begun_by[call.rule].push_back(rule);
+        begins_with[rule].push_back(call.rule);
         ++n_begins[rule];
         if (!may_be_empty[machine.rules[call.rule].start]) continue;
-        if (std::find(seen.begin(), seen.end(), call.to) != seen.end()) continue;
-        seen.push_back(call.to);
+        if (is_seen[call.to]) continue;
+        is_seen[call.to] = true;
         open.push_back(call.to);
       }
     }
@@ -116,32 +132,32 @@ std::optional<std::uint32_t> find_left_recursion(const Machine& machine) {
   std::vector<bool> visited(n_rules, false);
   while (!visited[rule]) {
     visited[rule] = true;
-    for (std::uint32_t next = 0; next < n_rules; ++next) {
-      const auto& by = begun_by[next];
-      if (n_begins[next] > 0 && std::find(by.begin(), by.end(), rule) != by.end()) {
-        rule = next;
-        break;
-      }
-    }
+    const auto& first = begins_with[rule];
+    rule = *std::find_if(
+        first.begin(), first.end(), [&](std::uint32_t next) { return n_begins[next] > 0; });
   }
   return rule;
 }
 
 /// Of the rules that have no text, one that is so by itself, as far as can be told.
 std::uint32_t find_unsatisfiable(const Machine& machine, const Distances& distances) {
+  std::vector<std::vector<std::uint32_t>> textless(machine.rules.size());  // of those a rule calls
+  for (StateId state = 0; state < machine.states.size(); ++state) {
+    for (const Machine::Call& call : machine.calls_of(state)) {
+      if (distances.of_rule(call.rule) == kUnreachable) {
+        textless[machine.states[state].rule].push_back(call.rule);
+      }
+    }
+  }
   std::vector<bool> visited(machine.rules.size(), false);
   std::uint32_t rule = machine.root;
   while (true) {
     visited[rule] = true;
-    std::uint32_t next = rule;
-    for (StateId state = 0; state < machine.states.size() && next == rule; ++state) {
-      if (machine.states[state].rule != rule) continue;
-      for (const Machine::Call& call : machine.calls_of(state)) {
-        if (!visited[call.rule] && distances.of_rule(call.rule) == kUnreachable) next = call.rule;
-      }
-    }
-    if (next == rule) return rule;
-    rule = next;
+    const auto& called = textless[rule];
+    const auto next = std::find_if(
+        called.begin(), called.end(), [&](std::uint32_t other) { return !visited[other]; });
+    if (next == called.end()) return rule;
+    rule = *next;
   }
 }
 
@@ -160,11 +176,16 @@ void MachineBuilder::set_counter(std::uint32_t rule, std::uint32_t least, std::u
 Result<void> MachineBuilder::define(std::uint32_t rule, const Nfa& nfa, const Fragment& fragment) {
   std::map<StateSet, StateId> numbers;
   std::vector<const StateSet*> sets;
+  std::size_t n_members = 0;
+  Closure closure(nfa);
   const StateId first = static_cast<StateId>(machine_.states.size());
   const auto number_of = [&](StateSet set) {
-    const auto [entry, is_new] = numbers.try_emplace(closure(nfa, std::move(set)),
-                                                     first + static_cast<StateId>(sets.size()));
-    if (is_new) sets.push_back(&entry->first);
+    const auto [entry, is_new] =
+        numbers.try_emplace(closure(std::move(set)), first + static_cast<StateId>(sets.size()));
+    if (is_new) {
+      sets.push_back(&entry->first);
+      n_members += entry->first.size();
+    }
     return entry->second;
   };
   machine_.rules[rule].start = number_of({fragment.start});
@@ -218,7 +239,8 @@ Result<void> MachineBuilder::define(std::uint32_t rule, const Nfa& nfa, const Fr
     state.n_edges = static_cast<std::uint32_t>(machine_.edges.size()) - state.first_edge;
     state.n_calls = static_cast<std::uint32_t>(machine_.calls.size()) - state.first_call;
     machine_.states.push_back(state);
-    if (first + sets.size() > kMaxStates) return too_many_states(machine_.rules[rule].name);
+    if (first + sets.size() > kMaxStates || n_members > kMaxMembers)
+      return too_many_states(machine_.rules[rule].name);
   }
   return {};
 }

@@ -95,7 +95,13 @@ Fragment Nfa::copy(const Fragment& fragment) {
 }
 
 Composer::Composer(Nfa& nfa, std::size_t max_states) : nfa_(nfa), max_states_(max_states) {
-  open_group();
+  push_group();
+}
+
+Result<void> Composer::check_size() const {
+  if (nfa_.size() <= max_states_) return {};
+  return fail(ErrorCode::kInvalidArgument,
+              "it needs more than " + std::to_string(max_states_) + " states");
 }
 
 Fragment Composer::begin_item() {
@@ -107,11 +113,7 @@ Fragment Composer::begin_item() {
 Result<void> Composer::end_item(Fragment item) {
   item.behind = static_cast<StateId>(nfa_.size());
   groups_.back().item = item;
-  if (nfa_.size() > max_states_) {
-    return fail(ErrorCode::kInvalidArgument,
-                "it needs more than " + std::to_string(max_states_) + " states");
-  }
-  return {};
+  return check_size();
 }
 
 Result<void> Composer::repeat(std::uint32_t least, std::optional<std::uint32_t> most) {
@@ -141,16 +143,22 @@ Result<void> Composer::repeat(std::uint32_t least, std::optional<std::uint32_t> 
   return end_item(whole);
 }
 
-void Composer::alternative() {
+Result<void> Composer::alternative() {
   flush();
   Group& group = groups_.back();
   nfa_.epsilon(group.cursor, group.fragment.end);
   group.cursor = nfa_.add_state();
   nfa_.epsilon(group.fragment.start, group.cursor);
+  return check_size();
 }
 
-void Composer::open_group() {
-  if (!groups_.empty()) flush();
+Result<void> Composer::open_group() {
+  flush();
+  push_group();
+  return check_size();
+}
+
+void Composer::push_group() {
   const StateId start = nfa_.add_state();
   const StateId end = nfa_.add_state();
   const StateId cursor = nfa_.add_state();

@@ -100,8 +100,8 @@ class Composer {
   /// The last item, `least` to `most` times; no `most`: without end.
   Result<void> repeat(std::uint32_t least, std::optional<std::uint32_t> most);
   /// From here on another alternative of the group.
-  void alternative();
-  void open_group();
+  Result<void> alternative();
+  Result<void> open_group();
   /// False when no group is open. The group is an item, then.
   bool close_group();
   std::size_t n_open() const { return groups_.size() - 1; }
@@ -115,6 +115,8 @@ class Composer {
     std::optional<Fragment> item;
   };
   void flush();
+  void push_group();
+  Result<void> check_size() const;
 
   Nfa& nfa_;
   std::size_t max_states_;

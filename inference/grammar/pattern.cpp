@@ -63,15 +63,13 @@ class Parser {
 
   Result<void> parse_item() {
     if (take("|")) {
-      composer_.alternative();
-      return {};
+      return composer_.alternative();
     }
     if (take("(")) {
       if (peek() == '?' && !take("?:")) {
         return bad("look-around and named groups are not supported", ErrorCode::kUnsupported);
       }
-      composer_.open_group();
-      return {};
+      return composer_.open_group();
     }
     if (take(")")) {
       if (!composer_.close_group()) return bad("')' without '('");

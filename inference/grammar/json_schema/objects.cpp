@@ -39,6 +39,9 @@ Result<Members> members_of(Rules& rules, const Schema& schema) {
   const Json* required = schema.find("required");
   if (required == nullptr) return members;
   if (!required->is_array()) return bad(schema, "'required' is no list");
+  if (required->size() > kMaxMembers) {
+    return bad(schema, "'required' has more than " + std::to_string(kMaxMembers) + " names");
+  }
   for (const Json& name : *required) {
     if (!name.is_string()) return bad(schema, "'required' holds what is no name");
     const auto text = name.get<std::string>();

@@ -59,9 +59,22 @@ Result<Schema> resolve(const Schema& schema, const Json& document) {
   return Schema{target, text};
 }
 
+namespace {
+
+std::string shortened(std::string_view name) {
+  constexpr std::size_t kMost = 100;
+  if (name.size() <= kMost) return std::string(name);
+  std::size_t n = kMost;
+  while ((static_cast<unsigned char>(name[n]) & 0xc0) == 0x80)
+    --n;  // not within a character
+  return std::string(name.substr(0, n)) + "...";
+}
+
+}  // namespace
+
 std::string pointer_token(std::string_view name) {
   std::string token;
-  for (const char c : name)
+  for (const char c : shortened(name))
     token += c == '~' ? "~0" : c == '/' ? "~1" : std::string(1, c);
   return token;
 }

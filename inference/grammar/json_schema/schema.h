@@ -55,7 +55,10 @@ Result<Counts> counts_of(const Schema& schema, const char* least, const char* mo
 /// kInvalidArgument when there is nothing.
 Result<Schema> resolve(const Schema& schema, const Json& document);
 
-/// A name as one token of a path.
+/// Of one object, and names of one `required`.
+inline constexpr std::size_t kMaxMembers = 2000;
+
+/// A name as one token of a path; a long one is cut, for each place below has it in its path.
 std::string pointer_token(std::string_view name);
 
 }  // namespace kinglet::inference::grammar::json_schema
