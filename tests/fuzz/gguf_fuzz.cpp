@@ -1,6 +1,5 @@
 #include "tests/fuzz/gguf_fuzz.h"
 
-#include <cstdlib>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -9,8 +8,10 @@
 #include "inference/backend.h"
 #include "inference/gguf.h"
 #include "inference/model.h"
-#include "inference/tokenizer/tokenizer.h"
 #include "inference/vocabulary_from_gguf.h"
+#include "tests/fuzz/fuzz_target.h"
+#include "tests/fuzz/gguf_mutations.h"
+#include "tests/fuzz/tokenizer_fuzz.h"
 #include "tests/inference/synthetic_gguf.h"
 
 namespace kinglet::test {
@@ -18,10 +19,6 @@ namespace {
 
 using inference::Gguf;
 using inference::TensorInfo;
-
-void require(bool promise) {
-  if (!promise) std::abort();
-}
 
 void use_values(const Gguf& gguf) {
   for (const char* key : {"general.name", "phi3.block_count", "tokenizer.ggml.tokens"}) {
@@ -36,31 +33,24 @@ void use_values(const Gguf& gguf) {
 }
 
 void use_tensor(const Gguf& gguf, const TensorInfo& tensor) {
-  require(gguf.find_tensor(tensor.name) == &tensor);
+  require(gguf.find_tensor(tensor.name) == &tensor, "a tensor is found by its name");
   const auto& format = tensor.format();
-  require(tensor.data.size() == format.bytes_of(tensor.n_elements()).value());
+  require(tensor.data.size() == format.bytes_of(tensor.n_elements()).value(),
+          "a tensor has the bytes of its shape");
   // The last row: the end is where a wrong size shows.
   const std::size_t row_bytes = format.bytes_of(tensor.shape[0]).value();
   std::vector<float> row(tensor.shape[0]);
   format.dequantize(tensor.data.last(row_bytes), row);
 }
 
-void use_vocabulary(const Gguf& gguf) {
+void use_vocabulary_of(const Gguf& gguf) {
   const auto vocabulary = inference::vocabulary_from_gguf(gguf);
   if (!vocabulary) {
-    require(vocabulary.error().message.find(gguf.name()) != std::string::npos);
+    require(vocabulary.error().message.find(gguf.name()) != std::string::npos,
+            "a refused vocabulary names the file");
     return;
   }
-  const auto serialized = vocabulary->serialize();
-  const auto back = inference::Vocabulary::deserialize(serialized);
-  require(back && back->hash() == vocabulary->hash());
-  const inference::Tokenizer tokenizer(std::make_shared<const inference::Vocabulary>(*back));
-  constexpr std::string_view kText = "int main() {\n  return \u2581\xff</s><|fim_pre|>;\n}";
-  const auto tokens = tokenizer.encode(kText);
-  require(tokenizer.decode(tokens) == kText);
-  for (const inference::TokenId token : tokens) {
-    require(back->kind(token) != inference::TokenKind::kControl);
-  }
+  use_vocabulary(*vocabulary, "int main() {\n  return \u2581\xff</s><|fim_pre|>;\n}");
 }
 
 /// A model that is accepted keeps its promises to the backends, and computes or says why not.
@@ -68,7 +58,7 @@ void use_model(Gguf&& gguf) {
   const std::string name = gguf.name();
   const auto model = inference::Model::from_gguf(std::move(gguf));
   if (!model) {
-    require(model.error().message.find(name) == 0);
+    require(model.error().message.find(name) == 0, "a refused model names the file");
     return;
   }
   const auto& h = (*model)->hyper_parameters();
@@ -76,14 +66,16 @@ void use_model(Gguf&& gguf) {
     for (std::uint32_t layer = 0; layer < h.n_layers; ++layer) {
       const auto* weight = (*model)->weight(static_cast<inference::Role>(role), layer);
       if (weight == nullptr) continue;
-      require(weight->data.size() == weight->n_rows * weight->row_bytes());
-      require(weight->format->bytes_of(weight->n_columns) == weight->row_bytes());
+      require(weight->data.size() == weight->n_rows * weight->row_bytes(),
+              "a weight has the bytes of its rows");
+      require(weight->format->bytes_of(weight->n_columns) == weight->row_bytes(),
+              "a row has the bytes of its format");
     }
   }
   const auto* cpu = inference::find_backend("cpu");
   const auto executor = cpu->create(*model, {.n_kv_tokens = 32, .chunk_tokens = 2, .n_threads = 1});
   if (!executor) {
-    require(!executor.error().message.empty());
+    require(!executor.error().message.empty(), "a refused executor says why");
     return;
   }
   auto sequence = (*executor)->new_sequence({.max_tokens = 3});
@@ -91,7 +83,8 @@ void use_model(Gguf&& gguf) {
   const std::vector<inference::TokenId> tokens = {0, 0, 0};
   std::vector<float> logits(h.n_vocabulary);
   require(
-      (*executor)->forward(*sequence, tokens, inference::LogitsWanted::kLast, logits).has_value());
+      (*executor)->forward(*sequence, tokens, inference::LogitsWanted::kLast, logits).has_value(),
+      "a model that was loaded computes");
 }
 
 SyntheticModel small_model(std::string architecture) {
@@ -115,7 +108,7 @@ SyntheticModel small_model(std::string architecture) {
 bool use_gguf(std::span<const std::byte> bytes) {
   const auto gguf = Gguf::parse(bytes, "fuzzed.gguf");
   if (!gguf) {
-    require(gguf.error().message.find("fuzzed.gguf") == 0);
+    require(gguf.error().message.find("fuzzed.gguf") == 0, "a refusal names the file");
     return false;
   }
   use_values(*gguf);
@@ -124,10 +117,12 @@ bool use_gguf(std::span<const std::byte> bytes) {
     use_tensor(*gguf, tensor);
     before = &tensor;
   }
-  require(before == nullptr || gguf->data_offset() < gguf->n_bytes());
-  use_vocabulary(*gguf);
+  require(before == nullptr || gguf->data_offset() < gguf->n_bytes(),
+          "tensors lie behind the header");
+  use_vocabulary_of(*gguf);
   const auto finite = gguf->check_finite();
-  require(finite || finite.error().message.find("fuzzed.gguf: tensor '") == 0);
+  require(finite || finite.error().message.find("fuzzed.gguf: tensor '") == 0,
+          "what is not finite is named");
   use_model(Gguf::parse(bytes, "fuzzed.gguf").value());
   return true;
 }
@@ -156,5 +151,20 @@ std::vector<GgufWriter> good_ggufs() {
 Bytes good_gguf() {
   return synthetic_gguf(small_model("phi3")).bytes();
 }
+
+extern const FuzzTarget kGgufFuzz;
+const FuzzTarget kGgufFuzz = {
+    .name = "gguf",
+    .use = use_gguf,
+    .good =
+        [](std::uint64_t seed) {
+          static const std::vector<GgufWriter> kGood = good_ggufs();
+          return kGood[seed % kGood.size()].bytes();
+        },
+    .spoil = spoil_gguf,
+    // What a model may take is not the parser's: a declared context has its scratch memory.
+    .most_bytes = std::size_t{256} << 20,
+    .bytes_per_byte = 4,
+};
 
 }  // namespace kinglet::test

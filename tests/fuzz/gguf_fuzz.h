@@ -11,8 +11,8 @@
 namespace kinglet::test {
 
 /// Reads the bytes as a model file and uses what was accepted: values, vocabulary, tokenizer,
-/// tensors, the model, three tokens through it. True when the file was accepted. Aborts when an
-/// accepted file breaks a promise.
+/// tensors, the model, three tokens through it. True when the file was accepted. Throws
+/// BrokenPromise when an accepted file breaks a promise.
 bool use_gguf(std::span<const std::byte> bytes);
 
 /// A small good file: a vocabulary and tensors of several formats. The same at each call.

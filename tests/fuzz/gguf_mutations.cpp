@@ -336,4 +336,13 @@ void spoil_bytes(Bytes& bytes, std::uint64_t seed) {
   }
 }
 
+void spoil_gguf(Bytes& bytes, std::uint64_t seed) {
+  auto layout = read_layout(bytes);
+  if (layout) {
+    spoil_layout(*layout, seed);
+    bytes = layout->bytes();
+  }
+  if (!layout || seed % 3 == 0) spoil_bytes(bytes, seed);
+}
+
 }  // namespace kinglet::test

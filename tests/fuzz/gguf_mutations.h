@@ -21,4 +21,7 @@ void spoil_layout(GgufWriter& file, std::uint64_t seed);
 /// Spoils some bytes: bits, numbers, cuts, repeats. Knows nothing of the layout.
 void spoil_bytes(Bytes& bytes, std::uint64_t seed);
 
+/// The one or the other, or both: layout where there is one.
+void spoil_gguf(Bytes& bytes, std::uint64_t seed);
+
 }  // namespace kinglet::test

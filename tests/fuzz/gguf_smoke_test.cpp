@@ -3,58 +3,15 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
-#include <atomic>
-#include <cstdlib>
 #include <cstring>
 #include <ctime>
-#include <new>
 #include <string>
-
-#include <malloc.h>
 
 #include "inference/gguf.h"
 #include "inference/vocabulary_from_gguf.h"
 #include "tests/fuzz/gguf_fuzz.h"
 #include "tests/fuzz/gguf_mutations.h"
-
-namespace {
-
-std::atomic<std::size_t> live_bytes = 0;
-std::atomic<std::size_t> peak_bytes = 0;
-
-void* counted(std::size_t size) {
-  void* memory = std::malloc(size);
-  if (memory == nullptr) throw std::bad_alloc();
-  live_bytes += ::malloc_usable_size(memory);
-  peak_bytes = std::max(peak_bytes.load(), live_bytes.load());
-  return memory;
-}
-
-void release(void* memory) {
-  if (memory != nullptr) live_bytes -= ::malloc_usable_size(memory);
-  std::free(memory);
-}
-
-}  // namespace
-
-void* operator new(std::size_t size) {
-  return counted(size);
-}
-void* operator new[](std::size_t size) {
-  return counted(size);
-}
-void operator delete(void* memory) noexcept {
-  release(memory);
-}
-void operator delete[](void* memory) noexcept {
-  release(memory);
-}
-void operator delete(void* memory, std::size_t) noexcept {
-  release(memory);
-}
-void operator delete[](void* memory, std::size_t) noexcept {
-  release(memory);
-}
+#include "tests/fuzz/memory_meter.h"
 
 namespace kinglet::test {
 namespace {
@@ -71,10 +28,9 @@ Bytes spoiled_gguf(std::uint64_t seed) {
 
 /// Most memory that was held at once while `bytes` were parsed, beyond what was held before.
 std::size_t memory_to_parse(std::span<const std::byte> bytes, bool& accepted) {
-  const std::size_t before = live_bytes;
-  peak_bytes = before;
+  const MemoryMeter memory;
   accepted = inference::Gguf::parse(bytes, "counted.gguf").has_value();
-  return peak_bytes - before;
+  return memory.peak();
 }
 
 constexpr std::size_t kAllowance = std::size_t{16} << 20;
@@ -197,13 +153,12 @@ TEST_SUITE("fuzz/gguf") {
       return writer.bytes();
     };
     for (const Bytes& bytes : {file(kTokens - 1, 0), file(kTokens, kTokens)}) {
-      const std::size_t before = live_bytes;
-      peak_bytes = before;
+      const MemoryMeter memory;
       {
         const auto gguf = inference::Gguf::parse(bytes, "counted.gguf").value();
         CHECK_FALSE(inference::vocabulary_from_gguf(gguf));
       }
-      CHECK(peak_bytes - before <= 2 * bytes.size() + kAllowance);
+      CHECK(memory.peak() <= 2 * bytes.size() + kAllowance);
     }
   }
 

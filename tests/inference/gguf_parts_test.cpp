@@ -14,42 +14,24 @@ namespace {
 
 using test::GgufWriter;
 
-constexpr const char* kNames[] = {
-    "m-00001-of-00003.gguf", "m-00002-of-00003.gguf", "m-00003-of-00003.gguf"};
-
 GgufWriter whole_model() {
   return test::synthetic_gguf({.seed = 3, .hidden = 64, .layers = 2, .ffn = 64});
-}
-
-/// The model in three parts, as the field's tools cut one: the keys of the model are in the first.
-std::vector<GgufWriter> three_parts(const GgufWriter& whole) {
-  std::vector<GgufWriter> parts(3);
-  parts[0].values = whole.values;
-  for (std::uint16_t i = 0; i < 3; ++i) {
-    parts[i].put<std::uint16_t>("split.no", i);
-    parts[i].put<std::uint16_t>("split.count", 3);
-    parts[i].put<std::int32_t>("split.tensors.count",
-                               static_cast<std::int32_t>(whole.tensors.size()));
-  }
-  for (std::size_t i = 0; i < whole.tensors.size(); ++i)
-    parts[i * 3 / whole.tensors.size()].tensors.push_back(whole.tensors[i]);
-  return parts;
 }
 
 struct Folder : test::TemporaryFolder {
   explicit Folder(const std::vector<GgufWriter>& parts) {
     for (std::size_t i = 0; i < parts.size(); ++i)
-      test::write_file((*this / kNames[i]).string(), parts[i].bytes());
+      test::write_file((*this / test::kPartNames[i]).string(), parts[i].bytes());
   }
-  std::string name(std::size_t i) const { return (*this / kNames[i]).string(); }
+  std::string name(std::size_t i) const { return (*this / test::kPartNames[i]).string(); }
 };
 
 /// Why the model does not open after `spoil`, without the folder's path.
 std::string refusal(const std::function<void(std::vector<GgufWriter>&)>& spoil) {
-  auto parts = three_parts(whole_model());
+  auto parts = test::three_parts(whole_model());
   spoil(parts);
   const Folder folder(parts);
-  const auto opened = Gguf::open(folder / kNames[0]);
+  const auto opened = Gguf::open(folder / test::kPartNames[0]);
   if (opened) return "it opened";
   CHECK(opened.error().code == ErrorCode::kCorrupt);
   const std::string path = folder.path().string() + "/";
@@ -63,9 +45,9 @@ TEST_SUITE("inference/gguf_parts") {
   TEST_CASE("the path of any part opens the whole model") {
     const auto bytes = whole_model().bytes();
     const auto whole = Gguf::parse(bytes, "whole").value();
-    const Folder folder(three_parts(whole_model()));
+    const Folder folder(test::three_parts(whole_model()));
     for (std::size_t i = 0; i < 3; ++i) {
-      auto opened = Gguf::open(folder / kNames[i]);
+      auto opened = Gguf::open(folder / test::kPartNames[i]);
       REQUIRE(opened);
       const Gguf gguf = *std::move(opened);
       CHECK(gguf.name() == folder.name(i));
@@ -79,19 +61,19 @@ TEST_SUITE("inference/gguf_parts") {
         CHECK(gguf.find_tensor(expected.name) == &tensor);
       }
       std::uintmax_t n_bytes = 0;
-      for (const char* name : kNames)
+      for (const char* name : test::kPartNames)
         n_bytes += std::filesystem::file_size(folder / name);
       CHECK(gguf.n_bytes() == n_bytes);
-      CHECK(Model::load(folder / kNames[i]));
+      CHECK(Model::load(folder / test::kPartNames[i]));
     }
   }
 
   TEST_CASE("a change of any part is seen") {
-    const Folder folder(three_parts(whole_model()));
-    const auto gguf = Gguf::open(folder / kNames[0]);
+    const Folder folder(test::three_parts(whole_model()));
+    const auto gguf = Gguf::open(folder / test::kPartNames[0]);
     REQUIRE(gguf);
     CHECK(gguf->check_unchanged());
-    const auto path = folder / kNames[2];
+    const auto path = folder / test::kPartNames[2];
     std::filesystem::last_write_time(
         path, std::filesystem::last_write_time(path) + std::chrono::seconds(2));
     const auto changed = gguf->check_unchanged();
@@ -100,10 +82,10 @@ TEST_SUITE("inference/gguf_parts") {
   }
 
   TEST_CASE("a missing part is named, whichever was opened") {
-    const Folder folder(three_parts(whole_model()));
-    std::filesystem::remove(folder / kNames[1]);
+    const Folder folder(test::three_parts(whole_model()));
+    std::filesystem::remove(folder / test::kPartNames[1]);
     for (const std::size_t i : {0, 2}) {
-      const auto opened = Gguf::open(folder / kNames[i]);
+      const auto opened = Gguf::open(folder / test::kPartNames[i]);
       REQUIRE_FALSE(opened);
       CHECK(opened.error().code == ErrorCode::kNotFound);
       CHECK(opened.error().message ==
@@ -114,17 +96,17 @@ TEST_SUITE("inference/gguf_parts") {
   }
 
   TEST_CASE("a damaged part is named") {
-    const Folder folder(three_parts(whole_model()));
-    std::filesystem::resize_file(folder / kNames[2],
-                                 std::filesystem::file_size(folder / kNames[2]) - 1);
-    const auto opened = Gguf::open(folder / kNames[0]);
+    const Folder folder(test::three_parts(whole_model()));
+    std::filesystem::resize_file(folder / test::kPartNames[2],
+                                 std::filesystem::file_size(folder / test::kPartNames[2]) - 1);
+    const auto opened = Gguf::open(folder / test::kPartNames[0]);
     REQUIRE_FALSE(opened);
     CHECK(opened.error().message.find(folder.name(2) + " is truncated") == 0);
   }
 
   TEST_CASE("a renamed part says what its name must end in") {
-    const Folder folder(three_parts(whole_model()));
-    std::filesystem::rename(folder / kNames[1], folder / "second.gguf");
+    const Folder folder(test::three_parts(whole_model()));
+    std::filesystem::rename(folder / test::kPartNames[1], folder / "second.gguf");
     const auto opened = Gguf::open(folder / "second.gguf");
     REQUIRE_FALSE(opened);
     CHECK(opened.error().code == ErrorCode::kInvalidArgument);
@@ -138,34 +120,35 @@ TEST_SUITE("inference/gguf_parts") {
     constexpr const char* kMixed =
         ": parts of different models are mixed; download all of them again";
     std::string error = refusal([](auto& parts) { std::swap(parts[1], parts[2]); });
-    CHECK(error == std::string(kNames[1]) + " is part 3 of 3, not part 2 of 3" + kMixed);
+    CHECK(error == std::string(test::kPartNames[1]) + " is part 3 of 3, not part 2 of 3" + kMixed);
     // One part more than the others know of.
     error = refusal([](auto& parts) {
       parts[2].remove_value("split.count");
       parts[2].template put<std::uint16_t>("split.count", 4);
     });
-    CHECK(error == std::string(kNames[2]) + " is part 3 of 4, not part 3 of 3" + kMixed);
+    CHECK(error == std::string(test::kPartNames[2]) + " is part 3 of 4, not part 3 of 3" + kMixed);
     error = refusal([](auto& parts) { parts[1].values.clear(); });
-    CHECK(error ==
-          std::string(kNames[1]) + " is no part of a model, but is named like one" + kMixed);
+    CHECK(error == std::string(test::kPartNames[1]) +
+                       " is no part of a model, but is named like one" + kMixed);
     error = refusal([](auto& parts) { parts[1].tensors.push_back(parts[2].tensors[0]); });
-    CHECK(error == std::string(kNames[0]) + ": tensor '" +
-                       three_parts(whole_model())[2].tensors[0].name +
+    CHECK(error == std::string(test::kPartNames[0]) + ": tensor '" +
+                       test::three_parts(whole_model())[2].tensors[0].name +
                        "' is in two of the model's parts" + kMixed);
     const std::size_t n = whole_model().tensors.size();
     error = refusal([](auto& parts) { parts[1].tensors.pop_back(); });
-    CHECK(error == std::string(kNames[0]) + ": the model's parts have " + std::to_string(n - 1) +
-                       " tensors, not the " + std::to_string(n) +
+    CHECK(error == std::string(test::kPartNames[0]) + ": the model's parts have " +
+                       std::to_string(n - 1) + " tensors, not the " + std::to_string(n) +
                        " that key 'split.tensors.count' promises" + kMixed);
     error = refusal([](auto& parts) {
       parts[2].remove_value("split.tensors.count");
       parts[2].template put<std::int32_t>("split.tensors.count", 7);
     });
-    CHECK(error == std::string(kNames[2]) + " is of a model with another number of tensors than " +
-                       kNames[0] + kMixed);
+    CHECK(error == std::string(test::kPartNames[2]) +
+                       " is of a model with another number of tensors than " + test::kPartNames[0] +
+                       kMixed);
     error = refusal([](auto& parts) { parts[2].put_string("general.name", "another"); });
-    CHECK(error == std::string(kNames[2]) + ": key 'general.name' is not what it is in " +
-                       kNames[0] + kMixed);
+    CHECK(error == std::string(test::kPartNames[2]) + ": key 'general.name' is not what it is in " +
+                       test::kPartNames[0] + kMixed);
   }
 
   TEST_CASE("places that are none are refused") {
@@ -177,7 +160,7 @@ TEST_SUITE("inference/gguf_parts") {
         parts[0].put<std::uint16_t>("split.count", count);
       };
     };
-    const std::string first = kNames[0];
+    const std::string first = test::kPartNames[0];
     CHECK(refusal(with(3, 3)) ==
           first +
               ": keys 'split.no' and 'split.count' are 3 and 3; parts count from 0, up to 512 of "

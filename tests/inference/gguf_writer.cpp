@@ -167,6 +167,20 @@ Bytes GgufWriter::bytes() const {
   return out;
 }
 
+std::vector<GgufWriter> three_parts(const GgufWriter& whole) {
+  std::vector<GgufWriter> parts(3);
+  parts[0].values = whole.values;
+  for (std::uint16_t i = 0; i < 3; ++i) {
+    parts[i].put<std::uint16_t>("split.no", i);
+    parts[i].put<std::uint16_t>("split.count", 3);
+    parts[i].put<std::int32_t>("split.tensors.count",
+                               static_cast<std::int32_t>(whole.tensors.size()));
+  }
+  for (std::size_t i = 0; i < whole.tensors.size(); ++i)
+    parts[i * 3 / whole.tensors.size()].tensors.push_back(whole.tensors[i]);
+  return parts;
+}
+
 void write_file(const std::string& path, std::span<const std::byte> bytes) {
   std::ofstream file(path, std::ios::binary);
   file.exceptions(std::ios::failbit | std::ios::badbit);

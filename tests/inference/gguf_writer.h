@@ -65,6 +65,12 @@ class GgufWriter {
   Bytes bytes() const;
 };
 
+/// The model in three parts, as the field's tools cut one: the keys of the model are in the first.
+std::vector<GgufWriter> three_parts(const GgufWriter& whole);
+/// What the files of the parts are called.
+constexpr const char* kPartNames[] = {
+    "m-00001-of-00003.gguf", "m-00002-of-00003.gguf", "m-00003-of-00003.gguf"};
+
 /// Writes bytes to a file; throws when that fails.
 void write_file(const std::string& path, std::span<const std::byte> bytes);
 

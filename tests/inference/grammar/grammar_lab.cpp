@@ -25,11 +25,20 @@ inference::Tokenizer lab_tokenizer() {
   return vocabulary.tokenizer();
 }
 
+const inference::Tokenizer& shared_tokenizer() {
+  static const inference::Tokenizer kTokenizer = lab_tokenizer();
+  return kTokenizer;
+}
+
+const inference::TokenTrie& shared_trie() {
+  static const inference::TokenTrie kTrie(shared_tokenizer());
+  return kTrie;
+}
+
 }  // namespace
 
 GrammarLab::GrammarLab(inference::grammar::Machine machine)
-    : tokenizer_(std::make_unique<inference::Tokenizer>(lab_tokenizer())),
-      trie_(std::make_unique<inference::TokenTrie>(*tokenizer_)) {
+    : tokenizer_(&shared_tokenizer()), trie_(&shared_trie()) {
   auto constraint =
       inference::Constraint::create(std::move(machine), *trie_, tokenizer_->vocabulary());
   if (!constraint) throw std::runtime_error(constraint.error().message);

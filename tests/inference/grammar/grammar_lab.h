@@ -36,8 +36,8 @@ class GrammarLab {
   std::string check_mask(const inference::ConstraintState& state, std::uint32_t n_left) const;
 
  private:
-  std::unique_ptr<inference::Tokenizer> tokenizer_;
-  std::unique_ptr<inference::TokenTrie> trie_;
+  const inference::Tokenizer* tokenizer_;  // all labs share them
+  const inference::TokenTrie* trie_;
   std::shared_ptr<inference::Constraint> constraint_;
 };
 
