@@ -55,7 +55,10 @@ class Operations {
   explicit Operations(const Device& device) : device_(&device) {}
   Groups folded(std::uint32_t n_groups, std::uint32_t z = 1) const;
   void rope(Stream& stream, std::string_view kernel, const Rope& op) const;
-  void gated_linear(Stream& stream, std::string_view kernel, const GatedLinear& op) const;
+  void gated_linear(Stream& stream,
+                    std::string_view kernel,
+                    const GatedLinear& op,
+                    const Traffic& traffic) const;
   /// As the family's add_…_kernels() (operations/support.h) asked for it.
   const Pipeline& pipeline(std::string_view name, const Specialization& specialization = {}) const;
 

@@ -283,4 +283,63 @@ TEST_SUITE("vulkan/operations_elementwise") {
       CHECK(lab.read<float>(*a_tensor) == expected);
     }
   }
+
+  TEST_CASE("each operation leaves in the recording what it reads, writes and computes") {
+    LAB();
+    const auto recorded = [&](const std::function<void(Stream&)>& record) {
+      auto stream = Stream::create(lab.device());
+      REQUIRE(stream.has_value());
+      REQUIRE(stream->begin().has_value());
+      record(*stream);
+      REQUIRE(stream->dispatches().size() == 1);
+      return stream->dispatches()[0].traffic;
+    };
+    const auto check = [](const Traffic& actual, const Traffic& expected) {
+      CHECK(actual.read == expected.read);
+      CHECK(actual.written == expected.written);
+      CHECK(actual.flops == expected.flops);
+    };
+    const Operations& operations = lab.operations();
+    // Never run: the addresses are of nothing. A block of Q4_K takes 144 bytes for 256 numbers.
+    check(recorded([&](Stream& stream) {
+            operations.get_rows(stream, {{WeightType::kQ4_K, 16, 9, 512}, 16, 3, 16});
+          }),
+          {3 * (2 * 144 + 4), 3 * 512 * 4, 0});
+    check(recorded([&](Stream& stream) {
+            operations.rms_norm(stream, {16, 16, 16, 2, 100, 1e-5F});
+          }),
+          {300 * 4, 200 * 4, 800});
+    check(recorded([&](Stream& stream) {
+            operations.layer_norm(stream, {16, 16, 16, 16, 2, 100, 1e-5F});
+          }),
+          {400 * 4, 200 * 4, 1'600});
+    check(recorded([&](Stream& stream) {
+            operations.layer_norm(stream, {16, 16, 0, 16, 2, 100, 1e-5F});
+          }),
+          {300 * 4, 200 * 4, 1'600});
+    check(recorded([&](Stream& stream) {
+            operations.swiglu(stream, {16, 16, 2, 50});
+          }),
+          {200 * 4, 100 * 4, 500});
+    check(recorded([&](Stream& stream) {
+            operations.geglu(stream, {16, 16, 2, 50});
+          }),
+          {200 * 4, 100 * 4, 1'000});
+    check(recorded([&](Stream& stream) {
+            operations.gelu(stream, {16, 2, 50, 80});
+          }),
+          {100 * 4, 100 * 4, 900});
+    check(recorded([&](Stream& stream) {
+            operations.scale(stream, {16, 2, 50, 80}, 2);
+          }),
+          {100 * 4, 100 * 4, 100});
+    check(recorded([&](Stream& stream) {
+            operations.soft_cap(stream, {16, 2, 50, 80}, 2);
+          }),
+          {100 * 4, 100 * 4, 300});
+    check(recorded([&](Stream& stream) {
+            operations.add(stream, {16, 16, 16, 100});
+          }),
+          {200 * 4, 100 * 4, 100});
+  }
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "vulkan/operations/formats.h"
+#include "vulkan/traffic.h"
 
 namespace kinglet::vulkan {
 
@@ -12,6 +13,8 @@ struct GetRows {
   std::uint32_t n_tokens = 0;
   DeviceAddress output = 0;  // (n_tokens, n_columns)
 };
+/// Of different ids.
+Traffic traffic(const GetRows& op);
 
 struct RmsNorm {
   DeviceAddress input = 0;   // (n_rows, n_columns)
@@ -21,6 +24,7 @@ struct RmsNorm {
   std::uint32_t n_columns = 0;
   float epsilon = 0;
 };
+Traffic traffic(const RmsNorm& op);
 
 struct LayerNorm {
   DeviceAddress input = 0;   // (n_rows, n_columns)
@@ -31,6 +35,7 @@ struct LayerNorm {
   std::uint32_t n_columns = 0;
   float epsilon = 0;
 };
+Traffic traffic(const LayerNorm& op);
 
 /// SwiGLU, GeGLU.
 struct GatedLinear {
@@ -54,5 +59,6 @@ struct Add {
   DeviceAddress output = 0;  // may be a or b
   std::uint32_t n_elements = 0;
 };
+Traffic traffic(const Add& op);
 
 }  // namespace kinglet::vulkan
