@@ -81,6 +81,17 @@ std::size_t value_of(const std::string& gguf, std::string_view key) {
   return at + key.size() + sizeof(std::uint32_t);
 }
 
+void change_scores(std::string& gguf, const std::function<float(float)>& change) {
+  const std::size_t at = value_of(gguf, "tokenizer.ggml.scores");
+  std::uint64_t n = 0;
+  std::memcpy(&n, &gguf[at + 4], sizeof n);
+  REQUIRE(n == 4096);
+  std::vector<float> scores(n);
+  std::memcpy(scores.data(), &gguf[at + 12], n * sizeof(float));
+  std::ranges::transform(scores, scores.begin(), change);
+  std::memcpy(&gguf[at + 12], scores.data(), n * sizeof(float));
+}
+
 Checked check_spoiled(const std::function<void(std::string& gguf)>& spoil) {
   const test::TemporaryFolder folder;
   std::string gguf = starter();
@@ -111,6 +122,11 @@ TEST_SUITE("daemon/model_check") {
     CHECK(checked.line("a turn of").verdict == Verdict::kSkipped);
     // Its context is 2048 tokens: what is compared is that, not 6k.
     CHECK(checked.line("code: bits per byte after 1535").verdict == Verdict::kGood);
+    for (const char* longer :
+         {"code: bits per byte after 5631", "prose: bits per byte after 5631"}) {
+      CHECK(checked.line(longer).verdict == Verdict::kSkipped);
+      CHECK(checked.line(longer).expected.starts_with("the model's context is 2048"));
+    }
   }
 
   TEST_CASE("a wrong rope shows") {
@@ -125,20 +141,30 @@ TEST_SUITE("daemon/model_check") {
 
   TEST_CASE("a wrong tokenizer shows") {
     // The last merges come first.
-    const Checked checked = check_spoiled([](std::string& gguf) {
-      const std::size_t at = value_of(gguf, "tokenizer.ggml.scores");
-      std::uint64_t n = 0;
-      std::memcpy(&n, &gguf[at + 4], sizeof n);
-      REQUIRE(n == 4096);
-      std::vector<float> scores(n);
-      std::memcpy(scores.data(), &gguf[at + 12], n * sizeof(float));
-      for (float& score : scores)
-        score = -score;
-      std::memcpy(&gguf[at + 12], scores.data(), n * sizeof(float));
-    });
+    const Checked checked = check_spoiled(
+        [](std::string& gguf) { change_scores(gguf, [](float score) { return -score; }); });
     CHECK(checked.is_red("code: bits per byte after 512"));
     CHECK(checked.is_red("code: the model's share for longer tokens"));
     CHECK(!checked.is_red("a passage said again at once"));
+    CHECK(!checked.is_red("tokens without a merge score"));
+  }
+
+  TEST_CASE("merge scores that were lost show, though every text still comes back") {
+    const Checked checked =
+        check_spoiled([](std::string& gguf) { change_scores(gguf, [](float) { return 0.0F; }); });
+    CHECK(checked.is_red("tokens without a merge score of their own"));
+    CHECK(!checked.is_red("texts that come back"));
+  }
+
+  TEST_CASE("a wrong template of the hole shows") {
+    // The suffix stands where the model was trained to write.
+    const Checked checked = check_spoiled([](std::string& gguf) {
+      std::swap_ranges(&gguf[value_of(gguf, "tokenizer.ggml.fim_suf_token_id")],
+                       &gguf[value_of(gguf, "tokenizer.ggml.fim_suf_token_id") + 4],
+                       &gguf[value_of(gguf, "tokenizer.ggml.fim_mid_token_id")]);
+    });
+    CHECK(checked.is_red("fill in the middle"));
+    CHECK(checked.n_red() == 1);
   }
 
   TEST_CASE("random weights are red wherever a model has something to know") {
