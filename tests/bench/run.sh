@@ -1,5 +1,5 @@
 #!/bin/bash
-# usage: run.sh BUILD [engine|peer|tokenizer|mask] [ARGS]: what `./dev bench` runs.
+# usage: run.sh BUILD [engine|peer|tokenizer|mask|adapter] [ARGS]: what `./dev bench` runs.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 build=$1
@@ -46,8 +46,14 @@ case $name in
     cmake --build "$build" --target mask_bench >&2
     exec "$build/bin/mask_bench" "$@"
     ;;
+  adapter)
+    # ARGS: MODEL.gguf [cpu|vulkan] [RANK] [ROUNDS]
+    cmake --build "$build" --target adapter_bench >&2
+    [ $# -gt 0 ] || set -- inference/starter_model/kinglet-starter.gguf
+    exec "$build/bin/adapter_bench" "$@"
+    ;;
   *)
-    echo "no such benchmark: $name (there is: engine, peer, tokenizer, mask)" >&2
+    echo "no such benchmark: $name (there is: engine, peer, tokenizer, mask, adapter)" >&2
     exit 2
     ;;
 esac
