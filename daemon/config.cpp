@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstdio>
 #include <limits>
 #include <system_error>
@@ -127,9 +128,55 @@ Verdict apply_exclude(const json& value, ConfigSource, Config& config) {
   return Verdict::kTaken;
 }
 
+constexpr std::size_t kMaxAdapters = 16;
+constexpr double kMaxAdapterScale = 1000;  // as Executor::set_adapters() takes it
+
+std::optional<AdapterSetting> read_adapter(const json& value) {
+  if (!value.is_object()) return std::nullopt;
+  AdapterSetting adapter;
+  for (const auto& [key, field] : value.items()) {
+    if (key == "file" && field.is_string()) {
+      adapter.file = field.get<std::string>();
+    } else if (key == "scale" && field.is_number()) {
+      adapter.scale = field.get<double>();
+    } else {
+      return std::nullopt;
+    }
+  }
+  // The daemon's folder is nobody's.
+  const bool is_good = std::filesystem::path(adapter.file).is_absolute() &&
+                       std::fabs(adapter.scale) <= kMaxAdapterScale;
+  return is_good ? std::optional(std::move(adapter)) : std::nullopt;
+}
+
+Verdict apply_adapters(const json& value, ConfigSource source, Config& config) {
+  if (!value.is_array() || value.size() > kMaxAdapters) return Verdict::kWrong;
+  std::vector<AdapterSetting> adapters;
+  for (const auto& entry : value) {
+    auto adapter = read_adapter(entry);
+    if (!adapter) return Verdict::kWrong;
+    adapters.push_back(*std::move(adapter));
+  }
+  if (source == ConfigSource::kRepository) return Verdict::kWidens;
+  config.adapters = std::move(adapters);
+  return Verdict::kTaken;
+}
+
+json adapters_of(const Config& config) {
+  json adapters = json::array();
+  for (const AdapterSetting& adapter : config.adapters)
+    adapters.push_back({{"file", adapter.file}, {"scale", adapter.scale}});
+  return adapters;
+}
+
 const std::vector<Row>& rows() {
   static const std::vector<Row> kRows = {
       text("model", "the path of a GGUF file as a string", &Config::model),
+      {"adapters",
+       "a list of up to 16 adapters such as {\"file\": \"/whole/path.gguf\", \"scale\": 0.8}, "
+       "scales from -1000 to 1000",
+       apply_adapters,
+       adapters_of},
       one_of("backend", {"auto", "cpu", "vulkan"}, &Config::backend),
       text("device", "part of a Vulkan device's name as a string", &Config::device),
       one_of("kvFormat", {"f16", "f32", "q8", "q4"}, &Config::kv_format),
@@ -233,6 +280,11 @@ std::vector<std::string> apply_settings(const json& settings,
   if (!settings.is_object()) {
     return {"A JSON object is expected" + in + ", not " + settings.type_name() + "."};
   }
+  // Adapters are of a model: those of another source do not follow to the one that is named here.
+  if (source == ConfigSource::kUser && settings.contains("model") &&
+      settings["model"].is_string() && settings["model"] != config.model) {
+    config.adapters.clear();
+  }
   std::vector<std::string> problems;
   for (const auto& [key, value] : settings.items()) {
     const Row* row = find_row(key);
@@ -292,8 +344,8 @@ std::vector<std::string> apply_config_file(const std::filesystem::path& file,
 
 bool concern_engine(const json& settings) {
   const auto is_named = [&](const char* key) { return settings.contains(key); };
-  return std::ranges::any_of(std::array{"model", "backend", "device", "kvFormat", "threads"},
-                             is_named);
+  return std::ranges::any_of(
+      std::array{"model", "adapters", "backend", "device", "kvFormat", "threads"}, is_named);
 }
 
 std::string describe_config(const Config& config) {

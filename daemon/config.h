@@ -15,13 +15,23 @@
 
 namespace kinglet::daemon {
 
+/// A LoRA adapter put on the model.
+struct AdapterSetting {
+  std::string file;  // absolute path of a GGUF file
+  double scale = 1;  // 1 is what it was trained for, 0 takes it off
+
+  friend bool operator==(const AdapterSetting&, const AdapterSetting&) = default;
+};
+
 struct Config {
-  bool enabled = true;            // off: no completions, no indexing
-  std::string model;              // path of a GGUF file; empty: the one that comes with Kinglet
-  std::string backend = "auto";   // auto, cpu or vulkan
-  std::string device;             // part of a Vulkan device's name; empty: the best one
-  std::string kv_format = "f16";  // f32, f16, q8 or q4
-  std::uint32_t threads = 0;      // of the CPU backend; 0: as many as there are cores
+  bool enabled = true;  // off: no completions, no indexing
+  std::string model;    // path of a GGUF file; empty: the one that comes with Kinglet
+  /// Their changes add up. Who names another model and no adapters has none.
+  std::vector<AdapterSetting> adapters;
+  std::string backend = "auto";         // auto, cpu or vulkan
+  std::string device;                   // part of a Vulkan device's name; empty: the best one
+  std::string kv_format = "f16";        // f32, f16, q8 or q4
+  std::uint32_t threads = 0;            // of the CPU backend; 0: as many as there are cores
   std::uint32_t context_tokens = 4096;  // the longest prompt
   std::uint32_t max_new_tokens = 96;    // the longest completion
   double temperature = 0;               // 0: always the likeliest token

@@ -10,7 +10,11 @@ namespace {
 
 Result<wire::Load> describe_load(const Config& wanted, std::uint32_t context_tokens) {
   const auto model = TRY(find_model(wanted));
+  std::vector<wire::Adapter> adapters;
+  for (const AdapterSetting& adapter : wanted.adapters)
+    adapters.push_back({adapter.file, adapter.scale});
   return wire::Load{.model_path = model.string(),
+                    .adapters = std::move(adapters),
                     .backend = wanted.backend,
                     .device = wanted.device,
                     .kv_format = wanted.kv_format,

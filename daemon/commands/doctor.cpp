@@ -13,6 +13,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "daemon/adapters.h"
 #include "daemon/commands/settings_flags.h"
 #include "daemon/commands/verbs.h"
 #include "daemon/config.h"
@@ -79,11 +80,21 @@ Findings check_model(const Config& config) {
   const auto file = find_model(config);
   if (!file) return {{Level::kProblem, "model", file.error().message}};
   const auto model = inference::Model::load(*file);
-  return {from_result("model", model, [&](const auto& loaded) {
+  Findings findings = {from_result("model", model, [&](const auto& loaded) {
     std::error_code error;
     return loaded->name() + " (" + std::string(loaded->architecture().name) + ", " +
            mebibytes(std::filesystem::file_size(*file, error)) + "), " + file->string();
   })};
+  if (!model) return findings;
+  for (const AdapterSetting& adapter : config.adapters) {
+    findings.push_back(
+        from_result("adapter", load_adapter(adapter.file, **model), [&](const auto& lora) {
+          char scale[32];
+          std::snprintf(scale, sizeof scale, "%g", adapter.scale);
+          return std::string(lora->name()) + ", scale " + scale;
+        }));
+  }
+  return findings;
 }
 
 /// What this process alone finds of devices; drivers may end it.

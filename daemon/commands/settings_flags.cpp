@@ -5,7 +5,8 @@
 namespace kinglet::daemon {
 
 void SettingsFlags::add_to(CLI::App& app) {
-  app.add_option("--model", model_, "A GGUF file, instead of the configured model");
+  app.add_option(
+      "--model", model_, "A GGUF file, instead of the configured model and its adapters");
   app.add_option("--backend", backend_, "What computes: auto, cpu or vulkan");
   app.add_option("--device", device_, "Part of the name of the Vulkan device to use");
   app.add_option("--log-level", log_level_, "error, warn, info or debug");

@@ -69,6 +69,11 @@ void print_status(const json& status) {
                 model["device"].get<std::string>().c_str(),
                 model["backend"].get<std::string>().c_str(),
                 model["contextTokens"].dump().c_str());
+    for (const auto& adapter : model["adapters"]) {
+      std::printf("  adapter: %s, scale %s\n",
+                  adapter["file"].get<std::string>().c_str(),
+                  adapter["scale"].dump().c_str());
+    }
   }
   for (const auto& client : status["clients"]) {
     std::printf("  client: %s\n", client["name"].get<std::string>().c_str());

@@ -423,7 +423,11 @@ class Broker::Core : public std::enable_shared_from_this<Core> {
                          {"onSoftwareGpu", model->info.on_software_gpu},
                          {"contextTokens", model->info.context_tokens},
                          {"modelBytes", model->info.model_bytes},
-                         {"deviceBytes", model->info.device_bytes}};
+                         {"deviceBytes", model->info.device_bytes},
+                         {"adapters", nlohmann::json::array()}};
+      for (const wire::Adapter& adapter : engine.adapters) {
+        status["model"]["adapters"].push_back({{"file", adapter.path}, {"scale", adapter.scale}});
+      }
     }
     return status;
   }

@@ -25,7 +25,8 @@ namespace {
 constexpr int kMaxAttempts = 2;
 constexpr std::chrono::milliseconds kMaxLoadRetry{60'000};
 
-bool same(const Result<wire::Load>& a, const Result<wire::Load>& b) {
+/// Whether one engine serves both, once it has the right adapters.
+bool same_but_adapters(const Result<wire::Load>& a, const Result<wire::Load>& b) {
   if (a.has_value() != b.has_value()) return false;
   if (!a) return a.error().message == b.error().message;
   return a->model_path == b->model_path && a->backend == b->backend && a->device == b->device &&
@@ -55,7 +56,15 @@ class EngineClient::Core : public std::enable_shared_from_this<Core> {
       : executor_(std::move(executor)), options_(std::move(options)), hang_timer_(executor_) {}
 
   void configure(Result<wire::Load> load) {
-    if (same(load_, load)) return;
+    if (same_but_adapters(load_, load)) {
+      if (!load || load_->adapters == load->adapters) return;
+      load_->adapters = std::move(load->adapters);
+      n_failed_loads_ = 0;
+      problem_.reset();
+      // A running engine changes them once it is loaded and has nothing to compute.
+      post([](Core& core) { core.pump(); });
+      return;
+    }
     const bool is_other_model = load_ && load && load_->model_path != load->model_path;
     load_ = std::move(load);
     n_failed_loads_ = 0;
@@ -107,6 +116,7 @@ class EngineClient::Core : public std::enable_shared_from_this<Core> {
     if (status.state == EngineState::kFailed) status.problem = problem_->message;
     status.n_waiting = static_cast<std::uint32_t>(queue_.size()) + (current_ ? 1 : 0);
     status.n_restarts = n_deaths_;
+    status.adapters = is_loaded_ ? adapters_ : std::vector<wire::Adapter>();
     return status;
   }
 
@@ -135,6 +145,7 @@ class EngineClient::Core : public std::enable_shared_from_this<Core> {
   using JobPtr = std::shared_ptr<Job>;
 
   EngineState state() const {
+    if (link_ && is_loaded_ && problem_) return EngineState::kFailed;  // its adapters are not right
     if (link_) return is_loaded_ ? EngineState::kReady : EngineState::kLoading;
     return problem_ ? EngineState::kFailed : EngineState::kStopped;
   }
@@ -180,6 +191,7 @@ class EngineClient::Core : public std::enable_shared_from_this<Core> {
     }
     link_ = std::move(*link);
     is_loaded_ = false;
+    adapters_ = load_->adapters;
     load_fraction_ = 0;
     load_request_ = next_request_++;
     spdlog::info("engine {} loads {}", link_->pid(), load_->model_path);
@@ -196,6 +208,22 @@ class EngineClient::Core : public std::enable_shared_from_this<Core> {
     hang_timer_.cancel();
     link_.reset();
     is_loaded_ = false;
+    switch_request_ = 0;
+  }
+
+  /// Whether the engine that is loaded has the adapters that are wanted. If not, it is told, unless
+  /// that failed a moment ago: then problem_ says why.
+  bool has_right_adapters() {
+    if (adapters_ == load_->adapters) return true;
+    if (switch_request_ != 0 || (problem_ && Clock::now() < retry_at_)) return false;
+    problem_.reset();
+    switched_to_ = load_->adapters;
+    switch_request_ = next_request_++;
+    if (auto sent = link_->send(switch_request_, wire::SetAdapters{switched_to_}); !sent) {
+      switch_request_ = 0;
+      fail_load(sent.error());
+    }
+    return false;
   }
 
   void on_death(const std::string& why) {
@@ -226,7 +254,7 @@ class EngineClient::Core : public std::enable_shared_from_this<Core> {
 
   /// The model cannot be loaded now: everybody who waits for it hears so.
   void fail_load(const Error& error) {
-    spdlog::error("the model is not loaded: {}", error.message);
+    spdlog::error("the model is not there: {}", error.message);
     problem_ = error;
     const auto pause = options_.load_retry * (1 << std::min(n_failed_loads_++, 10));
     retry_at_ = Clock::now() + std::min<std::chrono::milliseconds>(pause, kMaxLoadRetry);
@@ -253,6 +281,7 @@ class EngineClient::Core : public std::enable_shared_from_this<Core> {
   Result<void> handle(const wire::Frame& frame) {
     const bool of_load = !is_loaded_ && frame.request == load_request_;
     const bool of_job = current_ && frame.request == current_->id;
+    const bool of_switch = switch_request_ != 0 && frame.request == switch_request_;
     switch (frame.type) {
       case MessageType::kLoadProgress:
         load_fraction_ =
@@ -260,6 +289,16 @@ class EngineClient::Core : public std::enable_shared_from_this<Core> {
         return {};
       case MessageType::kLoaded:
         if (of_load) return on_loaded(TRY(wire::decode<wire::Loaded>(frame)));
+        break;
+      case MessageType::kAdaptersSet:
+        if (of_switch) {
+          TRY(wire::decode<wire::AdaptersSet>(frame));
+          switch_request_ = 0;
+          adapters_ = std::move(switched_to_);
+          n_failed_loads_ = 0;
+          pump();
+          return {};
+        }
         break;
       case MessageType::kToken:
         if (of_job) return on_token(TRY(wire::decode<wire::Token>(frame)));
@@ -271,8 +310,12 @@ class EngineClient::Core : public std::enable_shared_from_this<Core> {
         }
         break;
       case MessageType::kFailed:
-        if (of_load || of_job) {
+        if (of_load || of_job || of_switch) {
           auto failed = TRY(wire::decode<wire::Failed>(frame));
+          if (of_switch) {
+            on_switch_failed({failed.code, std::move(failed.message)});
+            return {};
+          }
           on_failed({failed.code, std::move(failed.message)}, of_load);
           return {};
         }
@@ -297,8 +340,7 @@ class EngineClient::Core : public std::enable_shared_from_this<Core> {
     n_load_deaths_ = 0;
     spdlog::info(
         "engine {} is ready: {} on {}", link_->pid(), model_->info.name, model_->info.device);
-    for (const auto& waiter : std::exchange(waiting_for_model_, {}))
-      waiter(model_);
+    start_for_waiters();
     pump();
     return {};
   }
@@ -337,11 +379,28 @@ class EngineClient::Core : public std::enable_shared_from_this<Core> {
     finish_current(tl::unexpected(error));
   }
 
+  /// The model stays, with the adapters it had; it computes nothing until it has the right ones.
+  void on_switch_failed(const Error& error) {
+    switch_request_ = 0;
+    if (error.code == ErrorCode::kDeviceLost) {
+      link_->kill(error.message);
+      return;
+    }
+    // Others may be wanted by now.
+    if (load_ && switched_to_ != load_->adapters) return pump();
+    fail_load(error);
+  }
+
   // ---- requests
 
-  /// Gives the engine the next request once it has none.
+  /// Gives the engine the next request once it has none, and is as it is to be.
   void pump() {
-    if (queue_.empty() || current_) return;
+    if (current_) return;
+    if (is_loaded_ && load_ && !has_right_adapters()) {
+      if (problem_) answer_all(*problem_);
+      return;
+    }
+    if (queue_.empty()) return;
     if (!start_engine()) return answer_all(*problem_);
     while (is_loaded_ && !current_ && !queue_.empty()) {
       const JobPtr job = queue_.front();
@@ -371,6 +430,8 @@ class EngineClient::Core : public std::enable_shared_from_this<Core> {
   void start_for_waiters() {
     if (waiting_for_model_.empty()) return;
     if (is_loaded_) {
+      if (problem_) pump();  // adapters that failed are tried anew
+      if (problem_) return answer_all(*problem_);
       for (const auto& waiter : std::exchange(waiting_for_model_, {}))
         waiter(model_);
     } else if (!start_engine()) {
@@ -446,6 +507,9 @@ class EngineClient::Core : public std::enable_shared_from_this<Core> {
   bool is_loaded_ = false;
   double load_fraction_ = 0;
   std::uint64_t load_request_ = 0;
+  std::vector<wire::Adapter> adapters_;     // that the engine was loaded with or told last
+  std::vector<wire::Adapter> switched_to_;  // by the request below
+  std::uint64_t switch_request_ = 0;        // 0: none is on its way
   std::uint64_t next_request_ = 1;
   std::shared_ptr<const LoadedModel> model_;
   std::vector<OnLoaded> waiting_for_model_;

@@ -14,6 +14,7 @@
 #include <stop_token>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <sys/types.h>
 
@@ -42,11 +43,12 @@ std::string_view name_of(EngineState state);
 
 struct EngineStatus {
   EngineState state = EngineState::kStopped;
-  pid_t pid = -1;                // -1: no process
-  double load_fraction = 0;      // while kLoading
-  std::string problem;           // while kFailed
-  std::uint32_t n_waiting = 0;   // requests, the one being computed included
-  std::uint32_t n_restarts = 0;  // deaths since the daemon started
+  pid_t pid = -1;                            // -1: no process
+  double load_fraction = 0;                  // while kLoading
+  std::string problem;                       // while kFailed
+  std::uint32_t n_waiting = 0;               // requests, the one being computed included
+  std::uint32_t n_restarts = 0;              // deaths since the daemon started
+  std::vector<wire::Adapter> adapters = {};  // on the model that is there
 };
 
 /// A completion to compute.
@@ -77,7 +79,8 @@ class EngineClient {
   ~EngineClient();
 
   /// Which model to load and how, or why there is none (every request then gets that error). When
-  /// it differs from before, a running engine is replaced. Requests are tried anew, but those for
+  /// it differs from before, a running engine is replaced; where only the adapters differ, it gets
+  /// the others between two requests, and keeps the model. Requests are tried anew, but those for
   /// another model than this one fail with kInvalidArgument.
   void configure(Result<wire::Load> load);
 

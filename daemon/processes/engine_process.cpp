@@ -1,11 +1,16 @@
 #include "daemon/processes/engine_process.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <memory>
+#include <string>
+#include <system_error>
 #include <utility>
+#include <vector>
 
 #include <spdlog/spdlog.h>
 
+#include "daemon/adapters.h"
 #include "daemon/features/chat_template.h"
 #include "daemon/processes/worker_loop.h"
 #include "daemon/wire/messages.h"
@@ -91,6 +96,61 @@ inference::SamplerOptions sampler_options(const wire::Sampling& sampling) {
           .seed = sampling.seed};
 }
 
+/// A model's file, or why there is none and the way out.
+Result<std::shared_ptr<const inference::Model>> load_model(const std::string& path) {
+  auto model = inference::Model::load(path);
+  if (model || model.error().code != ErrorCode::kNotFound) return model;
+  return fail(ErrorCode::kNotFound,
+              model.error().message +
+                  " (\"model\" in config.json; `kinglet models list` shows which there are).");
+}
+
+/// The adapters that were read for one model. They are kept a while: sequences computed with one
+/// are gone on from only when the very same comes back.
+class AdapterFiles {
+ public:
+  Result<inference::Adapters> read(const std::vector<wire::Adapter>& wanted,
+                                   const inference::Model& model) {
+    inference::Adapters adapters;
+    for (const wire::Adapter& adapter : wanted) {
+      adapters.push_back({TRY(read(adapter.path, model)), static_cast<float>(adapter.scale)});
+    }
+    return adapters;
+  }
+  /// REQUIRES: before another model's are read.
+  void forget() { kept_.clear(); }
+
+ private:
+  static constexpr std::size_t kMost = 8;
+  struct Kept {
+    std::string path;
+    std::filesystem::file_time_type modified;
+    std::uintmax_t size;
+    std::shared_ptr<const inference::Lora> lora;
+  };
+
+  Result<std::shared_ptr<const inference::Lora>> read(const std::string& path,
+                                                      const inference::Model& model) {
+    std::error_code none;
+    const auto modified = std::filesystem::last_write_time(path, none);
+    const auto size = std::filesystem::file_size(path, none);
+    const auto found = std::ranges::find_if(kept_, [&](const Kept& kept) {
+      return kept.path == path && kept.modified == modified && kept.size == size;
+    });
+    if (found != kept_.end()) {
+      std::rotate(kept_.begin(), found, found + 1);
+      return kept_.front().lora;
+    }
+    auto lora = TRY(load_adapter(path, model));
+    std::erase_if(kept_, [&](const Kept& kept) { return kept.path == path; });
+    kept_.insert(kept_.begin(), {path, modified, size, lora});
+    if (kept_.size() > kMost) kept_.pop_back();
+    return lora;
+  }
+
+  std::vector<Kept> kept_;  // the latest first
+};
+
 /// All of it belongs to the computing thread.
 class EngineProcess {
  public:
@@ -102,6 +162,8 @@ class EngineProcess {
     switch (frame.type) {
       case wire::MessageType::kLoad:
         return load(frame.request, TRY(wire::decode<wire::Load>(frame)), answers);
+      case wire::MessageType::kSetAdapters:
+        return set_adapters(frame.request, TRY(wire::decode<wire::SetAdapters>(frame)), answers);
       case wire::MessageType::kGenerate:
         return generate(frame.request, TRY(wire::decode<wire::Generate>(frame)), stop, answers);
       default:
@@ -117,13 +179,22 @@ class EngineProcess {
       const bool is_placing = stage == inference::LoadStage::kPlacingWeights;
       (void)answers.send(request, wire::LoadProgress{.fraction = is_placing ? fraction : 0.0});
     };
-    if (load.context_tokens > 0) {
-      // A wish; what the model was made for is the other limit. Reading a model twice is cheap.
-      const auto model = TRY(inference::Model::load(load.model_path));
-      options.n_context = std::min(load.context_tokens, model->hyper_parameters().context_length);
-    }
     engine_.reset();  // two models may not fit
-    engine_ = TRY(Engine::load(options));
+    adapters_.forget();
+    {
+      // Reading a model twice is cheap, and says what is wrong before its weights are placed.
+      const auto model = TRY(load_model(load.model_path));
+      for (const wire::Adapter& adapter : load.adapters)
+        TRY(load_adapter(adapter.path, *model));
+      // A wish; what the model was made for is the other limit.
+      if (load.context_tokens > 0) {
+        options.n_context = std::min(load.context_tokens, model->hyper_parameters().context_length);
+      }
+    }
+    auto engine = TRY(Engine::load(options));
+    auto adapters = TRY(adapters_.read(load.adapters, engine->model()));
+    TRY(engine->set_adapters(std::move(adapters)));
+    engine_ = std::move(engine);
     const auto& info = engine_->info();
     spdlog::info("loaded {} on {} in {:.2f} s",
                  info.model_name,
@@ -136,6 +207,16 @@ class EngineProcess {
         wire::Loaded{.info = describe(*engine_),
                      .vocabulary = std::string(reinterpret_cast<const char*>(vocabulary.data()),
                                                vocabulary.size())});
+  }
+
+  Result<void> set_adapters(std::uint64_t request,
+                            const wire::SetAdapters& wanted,
+                            wire::Channel& answers) {
+    if (!engine_) return fail(ErrorCode::kInternal, "The engine has no model yet.");
+    auto adapters = TRY(adapters_.read(wanted.adapters, engine_->model()));
+    TRY(engine_->set_adapters(std::move(adapters)));
+    spdlog::info("{} adapters on {}", wanted.adapters.size(), engine_->info().model_name);
+    return answers.send(request, wire::AdaptersSet{});
   }
 
   Result<void> generate(std::uint64_t request,
@@ -172,6 +253,7 @@ class EngineProcess {
   }
 
   std::filesystem::path cache_folder_;
+  AdapterFiles adapters_;  // of engine_'s model
   std::unique_ptr<Engine> engine_;
 };
 

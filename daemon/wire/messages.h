@@ -1,7 +1,7 @@
 // Everything our processes say to each other. Requests go from the broker to a worker, answers come
 // back under the same request number: any number of partial answers (Token, LoadProgress,
-// FilesFound, ParseBegan), then exactly one final one (Loaded, Generated, Scanned, Parsed,
-// FileText, Status or Failed). A change to any field list is a new kWireVersion.
+// FilesFound, ParseBegan), then exactly one final one (Loaded, AdaptersSet, Generated, Scanned,
+// Parsed, FileText, Status or Failed). A change to any field list is a new kWireVersion.
 #pragma once
 
 #include <cstdint>
@@ -32,11 +32,13 @@ enum class MessageType : std::uint16_t {
   // to the engine
   kLoad = 16,
   kGenerate = 17,
+  kSetAdapters = 18,
   // from the engine
   kLoadProgress = 32,
   kLoaded = 33,
   kToken = 34,
   kGenerated = 35,
+  kAdaptersSet = 36,
   // to a parse worker
   kQuarantine = 48,
   kScan = 49,
@@ -83,8 +85,18 @@ struct Status {
 
 // ---- engine
 
+/// An adapter on the model.
+struct Adapter {
+  std::string path;
+  double scale = 1;
+
+  static constexpr auto fields() { return std::tuple(&Adapter::path, &Adapter::scale); }
+  friend bool operator==(const Adapter&, const Adapter&) = default;
+};
+
 struct Load {
   std::string model_path;
+  std::vector<Adapter> adapters;     // put on at once; one that does not suit fails the load
   std::string backend;               // auto, cpu, vulkan
   std::string device;                // part of a Vulkan device's name; empty: the best
   std::string kv_format;             // f32, f16, q8, q4
@@ -94,12 +106,27 @@ struct Load {
   static constexpr auto kType = MessageType::kLoad;
   static constexpr auto fields() {
     return std::tuple(&Load::model_path,
+                      &Load::adapters,
                       &Load::backend,
                       &Load::device,
                       &Load::kv_format,
                       &Load::threads,
                       &Load::context_tokens);
   }
+};
+
+/// Other adapters on the model that is there, instead of all it has. When it fails, the engine goes
+/// on with those it had.
+struct SetAdapters {
+  std::vector<Adapter> adapters;
+
+  static constexpr auto kType = MessageType::kSetAdapters;
+  static constexpr auto fields() { return std::tuple(&SetAdapters::adapters); }
+};
+
+struct AdaptersSet {
+  static constexpr auto kType = MessageType::kAdaptersSet;
+  static constexpr auto fields() { return std::tuple(); }
 };
 
 struct LoadProgress {

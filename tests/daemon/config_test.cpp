@@ -63,8 +63,40 @@ TEST_SUITE("daemon/config") {
     CHECK(config == Config{});
   }
 
+  TEST_CASE("adapters are files with scales, and belong to the model they are named beside") {
+    Config config;
+    CHECK(from_user(R"({"model": "/m.gguf", "adapters": [{"file": "/a.gguf", "scale": 0.8},
+                        {"file": "/b.gguf"}]})",
+                    config)
+              .empty());
+    const std::vector<AdapterSetting> both = {{"/a.gguf", 0.8}, {"/b.gguf", 1}};
+    CHECK(config.adapters == both);
+    const Config before = config;
+    for (const char* wrong : {R"({"file": "/a.gguf"})",
+                              R"([{"file": "a.gguf"}])",
+                              R"([{"file": "~/a.gguf"}])",
+                              R"([{"scale": 1}])",
+                              R"([{"file": "/a.gguf", "scale": "1"}])",
+                              R"([{"file": "/a.gguf", "scale": 1001}])",
+                              R"([{"file": "/a.gguf", "weight": 1}])",
+                              R"(["/a.gguf"])"}) {
+      CHECK(from_user("{\"adapters\": " + std::string(wrong) + "}", config) ==
+            Messages{"\"adapters\" in config.json must be a list of up to 16 adapters such as "
+                     "{\"file\": \"/whole/path.gguf\", \"scale\": 0.8}, scales from -1000 to "
+                     "1000, not " +
+                     nlohmann::json::parse(wrong).dump() + "."});
+    }
+    CHECK(from_repository(R"({"adapters": []})", config).size() == 1);
+    CHECK(config == before);
+    // The same model again changes nothing; another one has none of them.
+    CHECK(from_user(R"({"model": "/m.gguf"})", config).empty());
+    CHECK(config.adapters == both);
+    CHECK(from_user(R"({"model": "/other.gguf"})", config).empty());
+    CHECK(config.adapters.empty());
+  }
+
   TEST_CASE("settings that concern the engine are told from those that do not") {
-    for (const char* key : {"model", "backend", "device", "kvFormat", "threads"}) {
+    for (const char* key : {"model", "adapters", "backend", "device", "kvFormat", "threads"}) {
       CHECK(concern_engine({{key, nullptr}}));
     }
     CHECK(!concern_engine({{"contextTokens", 256}, {"enabled", false}}));

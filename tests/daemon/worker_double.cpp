@@ -2,7 +2,7 @@
 // engine's and the parse worker's messages; what it does is written in the request:
 //
 //   Load      model_path "good", "broken" (an error), "fatal" (it dies); any other path
-//             is a good one. Its vocabulary: double_vocabulary.h
+//             is a good one. Its vocabulary: double_vocabulary.h. An adapter "bad" is an error
 //   Generate  the first token of the prompt is a Behavior; every token it gives is the last one of
 //             what it was given, plus one. Any other token: kGood
 //   Parse     text "die", "hang", "once FILE" (dies unless FILE exists, and makes it), or anything
@@ -17,6 +17,7 @@
 #include <string>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "daemon/processes/spawn.h"
 #include "daemon/processes/worker_loop.h"
@@ -51,6 +52,9 @@ class Double {
     switch (frame.type) {
       case wire::MessageType::kLoad:
         return load(frame.request, TRY(wire::decode<wire::Load>(frame)), to);
+      case wire::MessageType::kSetAdapters:
+        TRY(check(TRY(wire::decode<wire::SetAdapters>(frame)).adapters));
+        return to.send(frame.request, wire::AdaptersSet{});
       case wire::MessageType::kGenerate:
         return generate(frame.request, TRY(wire::decode<wire::Generate>(frame)), stop, to);
       case wire::MessageType::kQuarantine: {
@@ -69,8 +73,16 @@ class Double {
   }
 
  private:
+  static Result<void> check(const std::vector<wire::Adapter>& adapters) {
+    for (const wire::Adapter& adapter : adapters) {
+      if (adapter.path == "bad") return fail(ErrorCode::kInvalidArgument, "bad is no adapter");
+    }
+    return {};
+  }
+
   static Result<void> load(std::uint64_t request, const wire::Load& load, wire::Channel& to) {
     if (load.model_path == "fatal") die();
+    TRY(check(load.adapters));
     if (load.model_path == "broken") return fail(ErrorCode::kCorrupt, "broken is not a model");
     TRY(to.send(request, wire::LoadProgress{0.5}));
     wire::Loaded loaded;

@@ -28,11 +28,18 @@ struct Completion {
 
 wire::Load load_of(const std::string& model, std::uint32_t threads = 0) {
   return {.model_path = model,
+          .adapters = {},
           .backend = "auto",
           .device = "",
           .kv_format = "f16",
           .threads = threads,
           .context_tokens = 0};
+}
+
+wire::Load with_adapters(std::vector<wire::Adapter> adapters) {
+  wire::Load load = load_of("good");
+  load.adapters = std::move(adapters);
+  return load;
 }
 
 class Fixture {
@@ -284,6 +291,58 @@ TEST_SUITE("daemon/processes/engine_client") {
     running->stop.request_stop();
     fixture.run_until([&] { return waiting->n_replies > 0; });
     CHECK(*waiting->result);
+  }
+
+  TEST_CASE("other adapters reach the engine that is there, between two requests") {
+    Fixture fixture;
+    const auto running = fixture.begin(Behavior::kWaits);
+    const auto waiting = fixture.begin(Behavior::kGood);
+    fixture.run_until([&] { return running->tokens.size() == 1; });
+    const pid_t before = fixture.client.status().pid;
+    const std::vector<wire::Adapter> wanted = {{"style", 0.8}};
+    fixture.client.configure(with_adapters(wanted));
+    CHECK(fixture.client.model());
+    CHECK(fixture.client.status().adapters.empty());
+    running->stop.request_stop();
+    fixture.run_until([&] { return waiting->n_replies > 0; });
+    CHECK(*waiting->result);
+    CHECK(fixture.client.status().adapters == wanted);
+    // With nothing to compute it is told at once.
+    fixture.client.configure(with_adapters({}));
+    fixture.run_until([&] { return fixture.client.status().adapters.empty(); });
+    CHECK(fixture.client.status().pid == before);
+    CHECK(fixture.client.status().n_restarts == 0);
+  }
+
+  TEST_CASE("adapters that cannot be put on are every request's error, and the model stays") {
+    Fixture fixture;
+    CHECK(*fixture.run(Behavior::kGood)->result);
+    const pid_t before = fixture.client.status().pid;
+    fixture.client.configure(with_adapters({{"bad", 1}}));
+    for (int i = 0; i < 2; ++i) {
+      const auto refused = fixture.run(Behavior::kGood);
+      REQUIRE(!*refused->result);
+      CHECK(refused->result->error().message == "bad is no adapter");
+      CHECK(fixture.client.status().state == EngineState::kFailed);
+      CHECK(fixture.client.status().problem == "bad is no adapter");
+    }
+    fixture.client.configure(with_adapters({{"style", 1}}));
+    CHECK(*fixture.run(Behavior::kGood)->result);
+    CHECK(fixture.client.status().state == EngineState::kReady);
+    CHECK(fixture.client.status().pid == before);
+  }
+
+  TEST_CASE("an engine that is replaced is loaded with the adapters of the one before") {
+    Fixture fixture;
+    fixture.client.configure(with_adapters({{"style", 1}}));
+    CHECK(*fixture.run(Behavior::kDiesOnce)->result);
+    CHECK(fixture.client.status().n_restarts == 1);
+    CHECK(fixture.client.status().adapters == std::vector<wire::Adapter>{{"style", 1}});
+    // It is asked for them while it loads, too.
+    fixture.client.configure(with_adapters({{"bad", 1}}));
+    const auto refused = fixture.run(Behavior::kDiesOnce);
+    REQUIRE(!*refused->result);
+    CHECK(refused->result->error().message == "bad is no adapter");
   }
 
   TEST_CASE("an engine that dies after its last token has answered") {

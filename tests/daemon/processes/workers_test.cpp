@@ -124,6 +124,27 @@ TEST_SUITE("daemon/processes/workers") {
     CHECK(other.quit() == 0);
   }
 
+  TEST_CASE("a model that is deleted while the daemon runs is missed with a way out") {
+    const HomeWithModel home;
+    Editor editor(home);
+    editor.initialize(home.folder());
+    home.wait_for_engine("ready");
+    std::filesystem::remove(home / "model.gguf");
+    CHECK(home.status()["engine"]["state"] == "ready");  // it is mapped
+    for (const pid_t pid : home.processes("engine"))
+      ::kill(pid, SIGKILL);
+    wait_until("its death seen", [&] { return home.status()["engine"]["restarts"] == 1; });
+    Editor other(home);
+    other.initialize(home.folder());
+    home.wait_for_engine("failed");
+    CHECK(home.status()["engine"]["problem"] ==
+          (home / "model.gguf").string() +
+              ": no such file; was it moved or deleted? Put it back, or give the path of another "
+              "(\"model\" in config.json; `kinglet models list` shows which there are).");
+    CHECK(editor.quit() == 0);
+    CHECK(other.quit() == 0);
+  }
+
   TEST_CASE("one session's model stays when another says nothing of it") {
     const HomeWithModel home;
     const std::string other_model = home / "other.gguf";

@@ -45,6 +45,11 @@ TEST_SUITE("daemon/wire/codec") {
     CHECK(generate->stop_strings == sample_generate().stop_strings);
     CHECK(generate->healing == Healing::kYes);
 
+    const auto adapters = decode<SetAdapters>(frame_of(
+        SetAdapters{.adapters = {{.path = "/a.gguf", .scale = 0.5}, {.path = "/b.gguf"}}}));
+    REQUIRE(adapters);
+    CHECK(adapters->adapters == std::vector<Adapter>{{"/a.gguf", 0.5}, {"/b.gguf", 1}});
+
     const auto files = decode<FilesFound>(frame_of(sample_files()));
     REQUIRE(files);
     REQUIRE(files->files.size() == 2);
