@@ -108,8 +108,8 @@ TEST_SUITE("daemon/config") {
     Config config;
     const auto messages = from_user(R"({"modle": "x"})", config);
     REQUIRE(messages.size() == 1);
-    CHECK(messages[0].find(R"(Unknown key "modle" in config.json. Known keys: model, backend,)") ==
-          0);
+    CHECK(messages[0].find(
+              R"(Unknown key "modle" in config.json. Known keys: model, adapters, backend,)") == 0);
   }
 
   TEST_CASE("text that is no JSON object changes nothing") {

@@ -156,17 +156,6 @@ TEST_SUITE("daemon/model_check") {
     CHECK(!checked.is_red("texts that come back"));
   }
 
-  TEST_CASE("a wrong template of the hole shows") {
-    // The suffix stands where the model was trained to write.
-    const Checked checked = check_spoiled([](std::string& gguf) {
-      std::swap_ranges(&gguf[value_of(gguf, "tokenizer.ggml.fim_suf_token_id")],
-                       &gguf[value_of(gguf, "tokenizer.ggml.fim_suf_token_id") + 4],
-                       &gguf[value_of(gguf, "tokenizer.ggml.fim_mid_token_id")]);
-    });
-    CHECK(checked.is_red("fill in the middle"));
-    CHECK(checked.n_red() == 1);
-  }
-
   TEST_CASE("random weights are red wherever a model has something to know") {
     const test::TemporaryFolder folder;
     const std::string file = folder / "random.gguf";

@@ -52,9 +52,11 @@ class Double {
     switch (frame.type) {
       case wire::MessageType::kLoad:
         return load(frame.request, TRY(wire::decode<wire::Load>(frame)), to);
-      case wire::MessageType::kSetAdapters:
-        TRY(check(TRY(wire::decode<wire::SetAdapters>(frame)).adapters));
+      case wire::MessageType::kSetAdapters: {
+        const auto wished = TRY(wire::decode<wire::SetAdapters>(frame));
+        TRY(check(wished.adapters));
         return to.send(frame.request, wire::AdaptersSet{});
+      }
       case wire::MessageType::kGenerate:
         return generate(frame.request, TRY(wire::decode<wire::Generate>(frame)), stop, to);
       case wire::MessageType::kQuarantine: {
