@@ -68,6 +68,12 @@ Result<std::unique_ptr<const Device>> Device::create(std::shared_ptr<const Insta
   enable(options.capture_statistics && info.optional.executable_statistics,
          executable,
          VK_KHR_PIPELINE_EXECUTABLE_PROPERTIES_EXTENSION_NAME);
+  VkPhysicalDevicePipelineCreationCacheControlFeatures cache_control = {};
+  cache_control.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PIPELINE_CREATION_CACHE_CONTROL_FEATURES;
+  cache_control.pipelineCreationCacheControl = VK_TRUE;
+  enable(info.optional.creation_cache_control,
+         cache_control,
+         VK_EXT_PIPELINE_CREATION_CACHE_CONTROL_EXTENSION_NAME);
 
   const float priority = 1.0F;
   VkDeviceQueueCreateInfo queue = {};

@@ -127,6 +127,8 @@ void read_features(const DeviceTable& table,
   matrix.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_COOPERATIVE_MATRIX_FEATURES_NV;
   VkPhysicalDevicePipelineExecutablePropertiesFeaturesKHR executable = {};
   executable.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PIPELINE_EXECUTABLE_PROPERTIES_FEATURES_KHR;
+  VkPhysicalDevicePipelineCreationCacheControlFeatures cache_control = {};
+  cache_control.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PIPELINE_CREATION_CACHE_CONTROL_FEATURES;
   VkPhysicalDeviceVulkan12Features v12 = {};
   v12.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES;
   VkPhysicalDeviceVulkan11Features v11 = {};
@@ -146,6 +148,7 @@ void read_features(const DeviceTable& table,
   ask(has(VK_EXT_SUBGROUP_SIZE_CONTROL_EXTENSION_NAME), subgroup_size);
   ask(has(VK_NV_COOPERATIVE_MATRIX_EXTENSION_NAME), matrix);
   ask(has(VK_KHR_PIPELINE_EXECUTABLE_PROPERTIES_EXTENSION_NAME), executable);
+  ask(has(VK_EXT_PIPELINE_CREATION_CACHE_CONTROL_EXTENSION_NAME), cache_control);
   table.vkGetPhysicalDeviceFeatures2(info.handle, &features);
 
   add_missing(info, v12.bufferDeviceAddress == VK_TRUE, "buffer device addresses");
@@ -162,6 +165,7 @@ void read_features(const DeviceTable& table,
       subgroup_size.subgroupSizeControl == VK_TRUE && subgroup_size.computeFullSubgroups == VK_TRUE;
   info.optional.cooperative_matrix_nv = matrix.cooperativeMatrix == VK_TRUE;
   info.optional.executable_statistics = executable.pipelineExecutableInfo == VK_TRUE;
+  info.optional.creation_cache_control = cache_control.pipelineCreationCacheControl == VK_TRUE;
   info.optional.memory_budget = has(VK_EXT_MEMORY_BUDGET_EXTENSION_NAME);
 }
 

@@ -30,7 +30,8 @@ struct OptionalFeatures {
   bool cooperative_matrix_nv = false;
   bool subgroup_size_control = false;
   bool memory_budget = false;
-  bool executable_statistics = false;  // registers and spills of compiled pipelines
+  bool executable_statistics = false;   // registers and spills of compiled pipelines
+  bool creation_cache_control = false;  // tells whether a pipeline has to be compiled
 };
 
 struct DeviceInfo {

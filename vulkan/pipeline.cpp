@@ -1,6 +1,7 @@
 #include "vulkan/pipeline.h"
 
 #include <cassert>
+#include <optional>
 
 #include "vulkan/error.h"
 #include "vulkan/pipeline_cache.h"
@@ -9,10 +10,14 @@ namespace kinglet::vulkan {
 
 namespace {
 
-Result<Pipeline> compile(const Device& device,
-                         const Kernel& kernel,
-                         const Specialization& specialization,
-                         VkPipelineCache cache) {
+enum class From : std::uint8_t { kCacheAlone, kCacheOrCompiler };
+
+/// Nothing when the cache alone does not do.
+Result<std::optional<Pipeline>> make(const Device& device,
+                                     const Kernel& kernel,
+                                     const Specialization& specialization,
+                                     VkPipelineCache cache,
+                                     From from) {
   const DeviceTable& table = device.table();
   const std::string doing = "compiling the kernel " + std::string(kernel.name);
   const ShaderInfo shader = TRY(reflect(kernel.spirv));
@@ -67,9 +72,14 @@ Result<Pipeline> compile(const Device& device,
   if (device.options().capture_statistics && device.info().optional.executable_statistics) {
     info.flags = VK_PIPELINE_CREATE_CAPTURE_STATISTICS_BIT_KHR;
   }
+  if (from == From::kCacheAlone) {
+    info.flags |= VK_PIPELINE_CREATE_FAIL_ON_PIPELINE_COMPILE_REQUIRED_BIT_EXT;
+  }
   VkPipeline pipeline = VK_NULL_HANDLE;
-  TRY_VK(table.vkCreateComputePipelines(device.handle(), cache, 1, &info, nullptr, &pipeline),
-         doing);
+  const VkResult made =
+      table.vkCreateComputePipelines(device.handle(), cache, 1, &info, nullptr, &pipeline);
+  if (from == From::kCacheAlone && made == VK_PIPELINE_COMPILE_REQUIRED_EXT) return std::nullopt;
+  TRY_VK(made, doing);
   return Pipeline(
       kernel, shader, std::move(layout), Unique<VkPipeline>(table, device.handle(), pipeline));
 }
@@ -128,6 +138,7 @@ Result<std::unique_ptr<Pipelines>> Pipelines::create(const Device& device,
   TRY_VK(device.table().vkCreatePipelineCache(device.handle(), &info, nullptr, &cache),
          "creating the pipeline cache");
   pipelines->cache_ = Unique<VkPipelineCache>(device.table(), device.handle(), cache);
+  pipelines->may_hold_pipelines_ = !initial.empty();
   return pipelines;
 }
 
@@ -135,13 +146,22 @@ Result<const Pipeline*> Pipelines::get(const Kernel& kernel, const Specializatio
   std::pair<const Kernel*, Specialization> key(&kernel, specialization);
   const auto found = pipelines_.find(key);
   if (found != pipelines_.end()) return &found->second;
-  auto pipeline = TRY(compile(*device_, kernel, specialization, cache_.get()));
-  compiled_ = true;
-  return &pipelines_.emplace(std::move(key), std::move(pipeline)).first->second;
+  std::optional<Pipeline> pipeline;
+  // Asked first, so that it is known whether there is something new to save. Drivers do not let
+  // statistics be captured at the same time.
+  if (may_hold_pipelines_ && device_->info().optional.creation_cache_control &&
+      !device_->options().capture_statistics) {
+    pipeline = TRY(make(*device_, kernel, specialization, cache_.get(), From::kCacheAlone));
+  }
+  if (!pipeline) {
+    pipeline = TRY(make(*device_, kernel, specialization, cache_.get(), From::kCacheOrCompiler));
+    ++n_compiled_;
+  }
+  return &pipelines_.emplace(std::move(key), *std::move(pipeline)).first->second;
 }
 
 Result<void> Pipelines::save() {
-  if (cache_file_.empty() || !compiled_) return {};
+  if (cache_file_.empty() || n_compiled_ == n_saved_) return {};
   const DeviceTable& table = device_->table();
   std::size_t bytes = 0;
   TRY_VK(table.vkGetPipelineCacheData(device_->handle(), cache_.get(), &bytes, nullptr),
@@ -151,7 +171,7 @@ Result<void> Pipelines::save() {
          "reading the pipeline cache");
   payload.resize(bytes);
   TRY(write_pipeline_cache(device_->info(), cache_file_, payload));
-  compiled_ = false;
+  n_saved_ = n_compiled_;
   return {};
 }
 

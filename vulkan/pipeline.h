@@ -75,6 +75,10 @@ class Pipelines {
   Result<const Pipeline*> get(const Kernel& kernel, const Specialization& specialization = {});
   /// Writes the cache file if something was compiled since it was read.
   Result<void> save();
+  /// How many had to be compiled, because the cache file did not have them. Where the device lacks
+  /// optional.creation_cache_control, or captures statistics, nobody knows: all of them.
+  std::size_t n_compiled() const { return n_compiled_; }
+  std::size_t size() const { return pipelines_.size(); }
 
  private:
   explicit Pipelines(const Device& device) : device_(&device) {}
@@ -82,7 +86,9 @@ class Pipelines {
   const Device* device_;
   std::filesystem::path cache_file_;
   Unique<VkPipelineCache> cache_;
-  bool compiled_ = false;
+  bool may_hold_pipelines_ = false;  // cache_, before the first is compiled
+  std::size_t n_compiled_ = 0;
+  std::size_t n_saved_ = 0;  // of them
   std::map<std::pair<const Kernel*, Specialization>, Pipeline> pipelines_;
 };
 
