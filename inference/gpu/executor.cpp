@@ -31,20 +31,6 @@ std::uint64_t page_bytes(const HyperParameters& h, KvFormat format) {
   return std::uint64_t{kPageTokens} * h.n_kv_heads * kv_row_bytes(format, h.head_dim);
 }
 
-vulkan::CacheType cache_type(KvFormat format) {
-  switch (format) {
-    case KvFormat::kF32:
-      return vulkan::CacheType::kF32;
-    case KvFormat::kF16:
-      return vulkan::CacheType::kF16;
-    case KvFormat::kQ8_0:
-      return vulkan::CacheType::kQ8_0;
-    case KvFormat::kQ4_0:
-      break;
-  }
-  return vulkan::CacheType::kQ4_0;
-}
-
 std::uint32_t capacity(std::uint32_t n_kv_tokens) {
   return pages_for(n_kv_tokens) * kPageTokens;
 }
@@ -294,8 +280,9 @@ Result<void> GpuExecutor::record(const PassShape& shape) {
   const bool too_fine = parts_.size() > 1 && budget_.limit() / 2 > recorded_limit_;
   if (!parts_.empty() && recorded_ == shape && !too_coarse && !too_fine) return {};
   parts_.clear();
-  parts_ =
+  Recording recording =
       TRY(record_pass(*placed_.device, *placed_.operations, workspace_, shape, budget_.limit()));
+  parts_ = std::move(recording.parts);
   recorded_limit_ = budget_.limit();
   recorded_ = shape;
   return {};

@@ -90,14 +90,16 @@ class Recorder {
         shape_(shape),
         work_limit_(work_limit) {}
 
-  Result<std::vector<Part>> record() {
+  Result<Recording> record() {
     const Architecture& architecture = workspace_.model->architecture();
     begin_ = 0;
     end_ = shape_.n_tokens;
     TRY(lower(architecture.embed, 0));
+    const Extent before = extent_of(parts_);
     for (std::uint32_t layer = 0; layer < h_.n_layers; ++layer) {
       TRY(lower(architecture.layer, layer));
     }
+    const Extent after = extent_of(parts_);
     TRY(lower(architecture.output, 0));
     if (shape_.n_logits > 0) {
       stream().barrier();
@@ -105,7 +107,9 @@ class Recorder {
       stream().copy(*workspace_.logits, 0, *workspace_.host_logits, 0, bytes);
     }
     TRY(stream().end());
-    return std::move(parts_);
+    return Recording{
+        .parts = std::move(parts_),
+        .layers = {after.n_stages - before.n_stages, after.n_dispatches - before.n_dispatches}};
   }
 
  private:
@@ -406,11 +410,34 @@ class Recorder {
 
 }  // namespace
 
-Result<std::vector<Part>> record_pass(const vulkan::Device& device,
-                                      const vulkan::Operations& operations,
-                                      const Workspace& workspace,
-                                      const PassShape& shape,
-                                      std::uint64_t work_limit) {
+vulkan::CacheType cache_type(KvFormat format) {
+  switch (format) {
+    case KvFormat::kF32:
+      return vulkan::CacheType::kF32;
+    case KvFormat::kF16:
+      return vulkan::CacheType::kF16;
+    case KvFormat::kQ8_0:
+      return vulkan::CacheType::kQ8_0;
+    case KvFormat::kQ4_0:
+      break;
+  }
+  return vulkan::CacheType::kQ4_0;
+}
+
+Extent extent_of(std::span<const Part> parts) {
+  Extent extent;
+  for (const Part& part : parts) {
+    extent.n_stages += part.stream.n_barriers() + 1;
+    extent.n_dispatches += static_cast<std::uint32_t>(part.stream.dispatches().size());
+  }
+  return extent;
+}
+
+Result<Recording> record_pass(const vulkan::Device& device,
+                              const vulkan::Operations& operations,
+                              const Workspace& workspace,
+                              const PassShape& shape,
+                              std::uint64_t work_limit) {
   return Recorder(device, operations, workspace, shape, work_limit).record();
 }
 

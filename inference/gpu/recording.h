@@ -8,6 +8,7 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "inference/gpu/adapters.h"
@@ -16,6 +17,8 @@
 #include "vulkan/operations.h"
 
 namespace kinglet::inference::gpu {
+
+vulkan::CacheType cache_type(KvFormat format);
 
 /// Where everything lies on the device.
 struct Workspace {
@@ -53,13 +56,25 @@ struct Part {
   std::uint64_t work = 0;  // multiplications
 };
 
+/// Of a recording, or a stretch of it. A part's end separates stages, too.
+struct Extent {
+  std::uint32_t n_stages = 0;
+  std::uint32_t n_dispatches = 0;
+};
+Extent extent_of(std::span<const Part> parts);
+
+struct Recording {
+  std::vector<Part> parts;
+  Extent layers;  // without what comes before the first layer and after the last
+};
+
 /// Records a pass in parts of about `work_limit` multiplications each, at least one. The logits of
 /// the wanted tokens end in workspace.host_logits, (n_logits, n_vocabulary).
-Result<std::vector<Part>> record_pass(const vulkan::Device& device,
-                                      const vulkan::Operations& operations,
-                                      const Workspace& workspace,
-                                      const PassShape& shape,
-                                      std::uint64_t work_limit);
+Result<Recording> record_pass(const vulkan::Device& device,
+                              const vulkan::Operations& operations,
+                              const Workspace& workspace,
+                              const PassShape& shape,
+                              std::uint64_t work_limit);
 
 /// Bytes of scratch for any pass of at most this many tokens.
 std::uint64_t scratch_bytes(const HyperParameters& hyper_parameters,

@@ -89,6 +89,12 @@ Result<void> check(const Model& model, const Use& use) {
   return {};
 }
 
+vulkan::Matrix matrix_of(const Use& use, vulkan::DeviceAddress address) {
+  const Weight& weight = *use.weight;
+  const auto type = use.is_vector ? vulkan::WeightType::kF32 : *weight_type(weight.format->type);
+  return {type, address, weight.n_rows, weight.n_columns};
+}
+
 }  // namespace
 
 Result<std::vector<vulkan::WeightType>> Weights::types_of(const Model& model) {
@@ -131,13 +137,23 @@ Result<Weights> Weights::place(const vulkan::Device& device,
       weights.n_bytes_ += buffer.size();
       weights.buffers_.push_back(std::move(buffer));
     }
-    const auto type = use.is_vector ? vulkan::WeightType::kF32 : *weight_type(weight.format->type);
-    auto& layers = weights.matrices_[static_cast<std::size_t>(use.role)];
-    layers.resize(std::max<std::size_t>(layers.size(), use.layer + std::size_t{1}));
-    layers[use.layer] = {type, address->second, weight.n_rows, weight.n_columns};
+    weights.put(use.role, use.layer, matrix_of(use, address->second));
     if (progress) progress(static_cast<float>(i + 1) / static_cast<float>(uses.size()));
   }
   return weights;
+}
+
+Weights Weights::unplaced(const Model& model) {
+  Weights weights;
+  for (const Use& use : uses_of(model))
+    weights.put(use.role, use.layer, matrix_of(use, vulkan::kMatrixAlignment));
+  return weights;
+}
+
+void Weights::put(Role role, std::uint32_t layer, const vulkan::Matrix& matrix) {
+  auto& layers = matrices_[static_cast<std::size_t>(role)];
+  layers.resize(std::max<std::size_t>(layers.size(), layer + std::size_t{1}));
+  layers[layer] = matrix;
 }
 
 const vulkan::Matrix& Weights::matrix(Role role, std::uint32_t layer) const {

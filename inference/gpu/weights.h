@@ -22,6 +22,10 @@ class Weights {
                                const Model& model,
                                const std::function<void(float)>& progress);
 
+  /// As place() would have it, but nowhere: for recordings that nobody runs. REQUIRES types_of() to
+  /// have succeeded.
+  static Weights unplaced(const Model& model);
+
   /// Of an Op's weight. `layer` is ignored for roles that are not per layer.
   const vulkan::Matrix& matrix(Role role, std::uint32_t layer) const;
   /// Of an Op's norm or bias, f32; 0 where the file has none.
@@ -29,6 +33,8 @@ class Weights {
   std::uint64_t n_bytes() const { return n_bytes_; }
 
  private:
+  void put(Role role, std::uint32_t layer, const vulkan::Matrix& matrix);
+
   std::vector<vulkan::Buffer> buffers_;
   std::array<std::vector<vulkan::Matrix>, kRoleCount> matrices_;  // [role][layer]
   std::uint64_t n_bytes_ = 0;

@@ -222,10 +222,18 @@ std::uint64_t stream_gguf(const StreamedGguf& gguf, const std::filesystem::path&
   };
   write(header.bytes());
   for (const SyntheticTensor& tensor : tensors) {
-    write(TensorWriter(tensor, model.seed, n_random).write());
+    if (gguf.hollow && tensor.numbers.empty()) {
+      const auto size = inference::block_format(tensor.type).bytes_of(tensor.n_columns).value();
+      file.seekp(static_cast<std::streamoff>(aligned(size * tensor.n_rows())), std::ios::cur);
+    } else {
+      write(TensorWriter(tensor, model.seed, n_random).write());
+    }
   }
-  if (!file.flush()) throw std::runtime_error("cannot write " + path.string());
-  return static_cast<std::uint64_t>(file.tellp());
+  const auto n_written = static_cast<std::uint64_t>(file.tellp());
+  file.close();
+  if (file && gguf.hollow) std::filesystem::resize_file(path, n_written);
+  if (!file) throw std::runtime_error("cannot write " + path.string());
+  return n_written;
 }
 
 }  // namespace kinglet::test

@@ -18,6 +18,8 @@ struct StreamedGguf {
   /// seconds instead of minutes. By default only models above a quarter of a billion weights are
   /// so.
   std::optional<std::uint64_t> n_random_elements = std::nullopt;
+  /// A file with all of a model but its random numbers: zeros, which take no room on the disk.
+  bool hollow = false;
 };
 
 /// Bytes written. Throws std::runtime_error when that fails, std::invalid_argument for an

@@ -1,9 +1,12 @@
 #include "tests/inference/stream_gguf.h"
 
+#include <algorithm>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 
 #include <doctest/doctest.h>
+#include <sys/stat.h>
 
 #include "inference/model.h"
 #include "inference/tokenizer/vocabulary.h"
@@ -54,6 +57,27 @@ TEST_SUITE("inference/stream_gguf") {
       const std::string bytes(reinterpret_cast<const char*>(weight.row(row).data()), 18);
       CHECK(first.find(bytes) != std::string::npos);
     }
+  }
+
+  TEST_CASE("a hollow file is as long, has the same keys and tensors, and takes no room") {
+    const TemporaryFolder folder;
+    const SyntheticModel model{
+        .hidden = 256, .layers = 8, .heads = 4, .ffn = 2'048, .original_context = 64};
+    const std::uint64_t n_bytes = stream_gguf({.model = model}, folder / "full.gguf");
+    CHECK(stream_gguf({.model = model, .hollow = true}, folder / "model.gguf") == n_bytes);
+    CHECK(std::filesystem::file_size(folder / "model.gguf") == n_bytes);
+    struct stat status = {};
+    REQUIRE(::stat((folder / "model.gguf").c_str(), &status) == 0);
+    CHECK(static_cast<std::uint64_t>(status.st_blocks) * 512 < n_bytes / 10);
+    const auto full = inference::Model::load(folder / "full.gguf");
+    const auto hollow = inference::Model::load(folder / "model.gguf");
+    REQUIRE(full.has_value());
+    REQUIRE(hollow.has_value());
+    CHECK((*hollow)->weight_bytes() == (*full)->weight_bytes());
+    CHECK((*hollow)->vocabulary()->size() == (*full)->vocabulary()->size());
+    const inference::Weight& weight = (*hollow)->required(inference::Role::kFeedForwardDown, 7);
+    CHECK(weight.data.size() == std::size_t{256} * 2'048 * 4);
+    CHECK(std::ranges::all_of(weight.data, [](std::byte b) { return b == std::byte{0}; }));
   }
 
   TEST_CASE("a vocabulary is taken from another file") {

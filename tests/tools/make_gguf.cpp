@@ -2,159 +2,16 @@
 // benchmarks and for comparisons with other engines. `make_gguf --help` says how.
 #include <cstdio>
 #include <exception>
-#include <map>
 #include <string>
 
 #include <CLI/CLI.hpp>
 
+#include "tests/inference/model_presets.h"
 #include "tests/inference/stream_gguf.h"
 
 namespace {
 
 using kinglet::test::SyntheticModel;
-
-/// The shapes of models that people run.
-const std::map<std::string, SyntheticModel>& presets() {
-  static const std::map<std::string, SyntheticModel> kPresets = {
-      {"bench-125m",
-       {.hidden = 768,
-        .layers = 12,
-        .heads = 12,
-        .kv_heads = 4,
-        .ffn = 2048,
-        .vocab = 32064,
-        .context = 4096}},
-      {"deepseek-coder-1.3b",
-       {.architecture = "llama",
-        .hidden = 2048,
-        .layers = 24,
-        .heads = 16,
-        .kv_heads = 16,
-        .ffn = 5504,
-        .vocab = 32256,
-        .context = 16384,
-        .original_context = 4096,
-        .rope_base = 100'000,
-        .rms_epsilon = 1e-6F}},
-      {"gemma-2-2b",
-       {.architecture = "gemma2",
-        .hidden = 2304,
-        .layers = 26,
-        .heads = 8,
-        .kv_heads = 4,
-        .head_dim = 256,
-        .ffn = 9216,
-        .vocab = 256'000,
-        .context = 8192,
-        .rms_epsilon = 1e-6F,
-        .sliding_window = 4096,
-        .tied = true}},
-      {"granite-3-2b",
-       {.architecture = "granite",
-        .hidden = 2048,
-        .layers = 40,
-        .heads = 32,
-        .kv_heads = 8,
-        .ffn = 8192,
-        .vocab = 49'155,
-        .context = 4096,
-        .tied = true}},
-      {"llama-3.2-1b",
-       {.architecture = "llama",
-        .hidden = 2048,
-        .layers = 16,
-        .heads = 32,
-        .kv_heads = 8,
-        .ffn = 8192,
-        .vocab = 128'256,
-        .context = 131'072,
-        .original_context = 8192,
-        .rope_scaling = "llama3",
-        .rope_base = 500'000,
-        .tied = true}},
-      {"phi-3.5-mini",
-       {.hidden = 3072,
-        .layers = 32,
-        .heads = 32,
-        .kv_heads = 32,
-        .ffn = 8192,
-        .vocab = 32064,
-        .context = 131'072,
-        .original_context = 4096,
-        .sliding_window = 262'144}},
-      {"phi-4-mini",
-       {.hidden = 3072,
-        .layers = 32,
-        .heads = 24,
-        .kv_heads = 8,
-        .rope_dim = 96,
-        .ffn = 8192,
-        .vocab = 200'064,
-        .context = 131'072,
-        .original_context = 4096,
-        .sliding_window = 262'144,
-        .tied = true}},
-      {"qwen2.5-coder-0.5b",
-       {.architecture = "qwen2",
-        .hidden = 896,
-        .layers = 24,
-        .heads = 14,
-        .kv_heads = 2,
-        .ffn = 4864,
-        .vocab = 151'936,
-        .context = 32768,
-        .rope_base = 1e6F,
-        .rms_epsilon = 1e-6F,
-        .tied = true}},
-      {"qwen2.5-coder-1.5b",
-       {.architecture = "qwen2",
-        .hidden = 1536,
-        .layers = 28,
-        .heads = 12,
-        .kv_heads = 2,
-        .ffn = 8960,
-        .vocab = 151'936,
-        .context = 32768,
-        .rope_base = 1e6F,
-        .rms_epsilon = 1e-6F,
-        .tied = true}},
-      {"qwen2.5-coder-7b",
-       {.architecture = "qwen2",
-        .hidden = 3584,
-        .layers = 28,
-        .heads = 28,
-        .kv_heads = 4,
-        .ffn = 18944,
-        .vocab = 152'064,
-        .context = 32768,
-        .rope_base = 1e6F,
-        .rms_epsilon = 1e-6F}},
-      {"qwen3-1.7b",
-       {.architecture = "qwen3",
-        .hidden = 2048,
-        .layers = 28,
-        .heads = 16,
-        .kv_heads = 8,
-        .ffn = 6144,
-        .vocab = 151'936,
-        .context = 40960,
-        .rope_base = 1e6F,
-        .rms_epsilon = 1e-6F,
-        .tied = true}},
-      {"starcoder2-3b",
-       {.architecture = "starcoder2",
-        .hidden = 3072,
-        .layers = 30,
-        .heads = 24,
-        .kv_heads = 2,
-        .ffn = 12288,
-        .vocab = 49'152,
-        .context = 16384,
-        .rope_base = 999'999.4F,
-        .tied = true}},
-  };
-  return kPresets;
-}
 
 /// The wish, or what the preset (or the default) has.
 template <class T>
@@ -197,7 +54,7 @@ int main(int argc, char** argv) {
   bool tied = false;
   bool biases = false;
   std::string preset_names;
-  for (const auto& [name, model] : presets())
+  for (const auto& [name, model] : kinglet::test::model_presets())
     preset_names += (preset_names.empty() ? "" : ", ") + name;
   app.add_option("--out", out, "The file to write")->required();
   app.add_option("--preset", preset, "A shape that the others change: " + preset_names);
@@ -227,8 +84,8 @@ int main(int argc, char** argv) {
     kinglet::test::StreamedGguf gguf;
     SyntheticModel& model = gguf.model;
     if (!preset.empty()) {
-      const auto found = presets().find(preset);
-      if (found == presets().end()) {
+      const auto found = kinglet::test::model_presets().find(preset);
+      if (found == kinglet::test::model_presets().end()) {
         throw std::invalid_argument("no preset " + preset + "; there are " + preset_names);
       }
       model = found->second;

@@ -1,0 +1,72 @@
+// What the passes of real models consist of.
+#include "inference/gpu/plan.h"
+
+#include <cstdio>
+#include <stdexcept>
+#include <string>
+
+#include <doctest/doctest.h>
+
+#include "tests/inference/hollow_model.h"
+#include "tests/inference/model_presets.h"
+#include "tests/support/skip.h"
+#include "tests/vulkan/lab.h"
+
+namespace kinglet::test {
+
+namespace {
+
+using inference::KvFormat;
+using inference::gpu::Plan;
+
+SyntheticModel preset(const char* name, const char* mix) {
+  SyntheticModel model = model_presets().at(name);
+  model.mix = mix;
+  return model;
+}
+
+/// A decoded token behind `depth` others.
+Plan plan_decoding(const inference::Model& model, std::uint32_t depth) {
+  auto plan = inference::gpu::plan_pass(Lab::get()->device(),
+                                        model,
+                                        KvFormat::kF16,
+                                        {.n_tokens = 1, .n_logits = 1, .max_context = depth + 1});
+  if (!plan) throw std::runtime_error(plan.error().message);
+  return *std::move(plan);
+}
+
+}  // namespace
+
+TEST_SUITE("inference/gpu/plan") {
+  TEST_CASE("a pass is planned without weights, layer by layer alike") {
+    if (Lab::get() == nullptr) SKIP("no software Vulkan driver (llvmpipe)");
+    const auto model = hollow_model(preset("phi-3.5-mini", "Q4_K_M"));
+    const Plan plan = plan_decoding(*model, 4'096);
+    const std::uint32_t n_layers = model->hyper_parameters().n_layers;
+    CHECK(plan.layers.n_stages % n_layers == 0);
+    CHECK(plan.layers.n_dispatches % n_layers == 0);
+    // The lookup before, a norm and the logits after.
+    CHECK(plan.all.n_stages > plan.layers.n_stages);
+    CHECK(plan.all.n_stages <= plan.layers.n_stages + 4);
+    CHECK(plan.all.n_dispatches == plan.dispatches.size());
+    CHECK(plan.dispatches.back().stage < plan.all.n_stages);
+    CHECK(plan.dispatches.back().stage + 2 >= plan.all.n_stages);
+    std::printf("phi-3.5-mini, Q4_K_M: %u stages and %u dispatches a layer\n",
+                plan.layers.n_stages / n_layers,
+                plan.layers.n_dispatches / n_layers);
+  }
+
+  TEST_CASE("what has no kernel is not planned") {
+    if (Lab::get() == nullptr) SKIP("no software Vulkan driver (llvmpipe)");
+    SyntheticModel wide;
+    wide.ffn = vulkan::kMaxColumns + 128;
+    const auto model = hollow_model(wide);
+    const auto plan = inference::gpu::plan_pass(
+        Lab::get()->device(), *model, KvFormat::kF16, {.n_tokens = 1, .max_context = 1});
+    REQUIRE(!plan.has_value());
+    CHECK(plan.error().code == ErrorCode::kUnsupported);
+    CHECK(plan.error().message.find("ffn_down") != std::string::npos);
+  }
+}
+
+}  // namespace kinglet::test
