@@ -86,7 +86,8 @@ Result<Buffer> Buffer::create(const Device& device,
 
   VkBufferCreateInfo create = {};
   create.sType = VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO;
-  create.size = bytes;
+  // Kernels read whole words where a matrix ends in the middle of one.
+  create.size = (bytes + 3) / 4 * 4;
   create.usage = VK_BUFFER_USAGE_STORAGE_BUFFER_BIT | VK_BUFFER_USAGE_TRANSFER_SRC_BIT |
                  VK_BUFFER_USAGE_TRANSFER_DST_BIT | VK_BUFFER_USAGE_SHADER_DEVICE_ADDRESS_BIT;
   create.sharingMode = VK_SHARING_MODE_EXCLUSIVE;

@@ -11,14 +11,21 @@ Result<Operations> Operations::create(Pipelines& pipelines, const Formats& forma
   add_argmax_kernels(uses);
   add_attention_kernels(formats, uses);
   add_elementwise_kernels(formats, uses);
-  add_product_kernels(formats, uses);
-  Operations operations(pipelines.device());
+  add_product_kernels(pipelines.device().info(), formats, uses);
+  Operations operations(pipelines.device(), formats);
   for (const KernelUse& use : uses) {
     const Kernel& row = kernel(use.name);
     operations.pipelines_[{row.name, use.specialization}] =
         TRY(pipelines.get(row, use.specialization));
   }
   return operations;
+}
+
+std::set<std::string_view> Operations::kernels() const {
+  std::set<std::string_view> names;
+  for (const auto& [use, pipeline] : pipelines_)
+    names.insert(use.first);
+  return names;
 }
 
 const Pipeline& Operations::pipeline(std::string_view name,

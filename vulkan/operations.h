@@ -6,6 +6,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string_view>
 
 #include "vulkan/operations/argmax.h"
@@ -28,9 +29,11 @@ class Operations {
   void head_rms_norm(Stream& stream, const HeadRmsNorm& op) const;
   /// One dispatch for the parts of each block format, without barriers between.
   void products(Stream& stream, const Products& op) const;
-  /// mul_mat_vec for few tokens, mul_mat_tiled for many.
+  /// The way for few tokens; up to kMaxVecTokens. Its path is kFloat or kIntegerDot: the one that
+  /// was asked for, where the device can take it.
+  void products_vec(Stream& stream, const Products& op) const;
+  /// One plain product.
   void mul_mat(Stream& stream, const MulMat& op) const;
-  void mul_mat_vec(Stream& stream, const MulMat& op) const;
   void mul_mat_tiled(Stream& stream, const MulMat& op) const;
   void low_rank_add(Stream& stream, const LowRankAdd& op) const;
   /// Dimension i turns with i + n_rotated / 2.
@@ -49,10 +52,15 @@ class Operations {
   void add(Stream& stream, const Add& op) const;
   void argmax(Stream& stream, const Argmax& op) const;
 
-  std::size_t n_kernels() const { return pipelines_.size(); }
+  /// The kernels it was created with, and each as it was compiled.
+  std::set<std::string_view> kernels() const;
+  const std::map<std::pair<std::string_view, Specialization>, const Pipeline*>& pipelines() const {
+    return pipelines_;
+  }
 
  private:
-  explicit Operations(const Device& device) : device_(&device) {}
+  Operations(const Device& device, const Formats& formats)
+      : device_(&device), product_path_(formats.product_path) {}
   Groups folded(std::uint32_t n_groups, std::uint32_t z = 1) const;
   void rope(Stream& stream, std::string_view kernel, const Rope& op) const;
   void gated_linear(Stream& stream,
@@ -63,6 +71,7 @@ class Operations {
   const Pipeline& pipeline(std::string_view name, const Specialization& specialization = {}) const;
 
   const Device* device_;
+  ProductPath product_path_;
   std::map<std::pair<std::string_view, Specialization>, const Pipeline*> pipelines_;
 };
 

@@ -93,11 +93,16 @@ Lab* Lab::get() {
     made->instance_ = *instance;
     made->device_ = must(vulkan::Device::create(*instance, *info));
     made->pipelines_ = must(vulkan::Pipelines::create(*made->device_));
-    made->operations_ =
-        std::make_unique<vulkan::Operations>(must(vulkan::Operations::create(*made->pipelines_)));
     return made;
   }();
   return lab.get();
+}
+
+const vulkan::Operations& Lab::operations(vulkan::ProductPath path) {
+  const auto found = operations_.find(path);
+  if (found != operations_.end()) return found->second;
+  auto made = must(vulkan::Operations::create(*pipelines_, {.product_path = path}));
+  return operations_.emplace(path, std::move(made)).first->second;
 }
 
 std::shared_ptr<Tensor> Lab::empty(std::size_t bytes) {

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstring>
 #include <functional>
+#include <map>
 #include <memory>
 #include <random>
 #include <string>
@@ -53,7 +54,9 @@ class Lab {
 
   const vulkan::Device& device() const { return *device_; }
   const std::shared_ptr<const vulkan::Instance>& instance() const { return instance_; }
-  const vulkan::Operations& operations() const { return *operations_; }
+  const vulkan::Operations& operations() { return operations(vulkan::ProductPath::kAuto); }
+  /// Those that take this path; made when first asked for.
+  const vulkan::Operations& operations(vulkan::ProductPath path);
 
   /// Filled with NaN bytes.
   std::shared_ptr<Tensor> empty(std::size_t bytes);
@@ -80,7 +83,7 @@ class Lab {
   std::shared_ptr<const vulkan::Instance> instance_;
   std::unique_ptr<const vulkan::Device> device_;
   std::unique_ptr<vulkan::Pipelines> pipelines_;
-  std::unique_ptr<vulkan::Operations> operations_;
+  std::map<vulkan::ProductPath, vulkan::Operations> operations_;
   std::vector<std::weak_ptr<Tensor>> tensors_;
 };
 

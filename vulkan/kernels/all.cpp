@@ -50,6 +50,16 @@
   X(mul_mat_q6_k)              \
   X(mul_mat_q8_0)              \
   X(mul_mat_vec_bf16)          \
+  X(mul_mat_vec_dot_iq4_nl)    \
+  X(mul_mat_vec_dot_iq4_xs)    \
+  X(mul_mat_vec_dot_q4_0)      \
+  X(mul_mat_vec_dot_q4_1)      \
+  X(mul_mat_vec_dot_q4_k)      \
+  X(mul_mat_vec_dot_q5_0)      \
+  X(mul_mat_vec_dot_q5_1)      \
+  X(mul_mat_vec_dot_q5_k)      \
+  X(mul_mat_vec_dot_q6_k)      \
+  X(mul_mat_vec_dot_q8_0)      \
   X(mul_mat_vec_f16)           \
   X(mul_mat_vec_f32)           \
   X(mul_mat_vec_iq4_nl)        \

@@ -2,6 +2,7 @@
 // element j in its low half and element j + 16 in its high half; element = scale · level of the half.
 // 18 bytes a block, so blocks are aligned to 2 and bytes are read in pairs.
 #include "iq4_levels.glsl"
+#include "quads.glsl"
 
 const uint kBlockElements = 32;
 const uint kBlockBytes = 18;
@@ -20,3 +21,25 @@ vec4 load4(uint64_t row, uint i) {
 }
 
 float load1(uint64_t row, uint i) { return load4(row, i & ~3u)[i & 3]; }
+
+struct Chunk {
+  uint words[4];
+  float scale;
+};
+
+Chunk load_chunk(uint64_t row, uint chunk) {
+  const uint64_t address = row + uint64_t(chunk) * 18ul;
+  const bool odd = is_odd(address);
+  ConstUints from = words_at(address);
+  uint words[5];
+  [[unroll]] for (uint i = 0; i < 5; ++i) words[i] = from.at[i];
+  Chunk c;
+  c.scale = first_half(words[0], odd);
+  [[unroll]] for (uint i = 0; i < 4; ++i) c.words[i] = shifted(words[i], words[i + 1], odd);
+  return c;
+}
+
+uint quad_bytes(Chunk c, uint chunk, uint i) { return level_bytes(half_bytes(c.words[i % 4], i)); }
+vec4 quad_values(Chunk c, uint chunk, uint i) { return levels_of(half_bytes(c.words[i % 4], i)); }
+vec2 group_scale(Chunk c, uint chunk, uint g) { return vec2(c.scale, 0.0); }
+uvec2 quad_place(uint quad) { return quad_in_block(quad); }

@@ -1,5 +1,6 @@
 #version 460
-// IQ4_XS matrix times vector; see mul_mat_vec.glsl.
+// IQ4_XS matrices times vectors; see mul_mat_vec.glsl.
 #include "common.glsl"
 #include "iq4_xs.glsl"
 #include "mul_mat_vec.glsl"
+#include "mul_mat_vec_float.glsl"

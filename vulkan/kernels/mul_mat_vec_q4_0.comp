@@ -1,5 +1,6 @@
 #version 460
-// Q4_0 matrix times vector; see mul_mat_vec.glsl.
+// Q4_0 matrices times vectors; see mul_mat_vec.glsl.
 #include "common.glsl"
 #include "q4_0.glsl"
 #include "mul_mat_vec.glsl"
+#include "mul_mat_vec_float.glsl"

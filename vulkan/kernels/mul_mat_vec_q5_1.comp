@@ -1,5 +1,6 @@
 #version 460
-// Q5_1 matrix times vector; see mul_mat_vec.glsl.
+// Q5_1 matrices times vectors; see mul_mat_vec.glsl.
 #include "common.glsl"
 #include "q5_1.glsl"
 #include "mul_mat_vec.glsl"
+#include "mul_mat_vec_float.glsl"

@@ -1,6 +1,8 @@
 // Q4_0 as a GGUF file holds it: blocks of 32 elements, an f16 scale and 16 bytes; byte j holds
 // element j in its low half and element j + 16 in its high half; element = scale · (half − 8).
 // 18 bytes a block, so blocks are aligned to 2 and bytes are read in pairs.
+#include "quads.glsl"
+
 const uint kBlockElements = 32;
 const uint kBlockBytes = 18;
 
@@ -25,3 +27,25 @@ float load1(uint64_t row, uint i) {
   const uint quant = bytes >> (i % 2 * 8 + (i % 32 < 16 ? 0 : 4)) & 15u;
   return float(block.scale) * (float(quant) - 8.0);
 }
+
+struct Chunk {
+  uint words[4];
+  float scale;
+};
+
+Chunk load_chunk(uint64_t row, uint chunk) {
+  const uint64_t address = row + uint64_t(chunk) * 18ul;
+  const bool odd = is_odd(address);
+  ConstUints from = words_at(address);
+  uint words[5];
+  [[unroll]] for (uint i = 0; i < 5; ++i) words[i] = from.at[i];
+  Chunk c;
+  c.scale = first_half(words[0], odd);
+  [[unroll]] for (uint i = 0; i < 4; ++i) c.words[i] = shifted(words[i], words[i + 1], odd);
+  return c;
+}
+
+uint quad_bytes(Chunk c, uint chunk, uint i) { return half_bytes(c.words[i % 4], i); }
+vec4 quad_values(Chunk c, uint chunk, uint i) { return unsigned_quad(quad_bytes(c, chunk, i)); }
+vec2 group_scale(Chunk c, uint chunk, uint g) { return vec2(c.scale, -8.0 * c.scale); }
+uvec2 quad_place(uint quad) { return quad_in_block(quad); }

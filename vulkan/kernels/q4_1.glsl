@@ -1,6 +1,8 @@
 // Q4_1 as a GGUF file holds it: blocks of 32 elements, an f16 scale, an f16 minimum and 16 bytes;
 // byte j holds element j in its low half and element j + 16 in its high half; element = scale · half
 // + minimum. 20 bytes a block, so words are aligned.
+#include "quads.glsl"
+
 const uint kBlockElements = 32;
 const uint kBlockBytes = 20;
 
@@ -19,3 +21,21 @@ vec4 load4(uint64_t row, uint i) {
 }
 
 float load1(uint64_t row, uint i) { return load4(row, i & ~3u)[i & 3]; }
+
+struct Chunk {
+  uint words[4];
+  vec2 scale;
+};
+
+Chunk load_chunk(uint64_t row, uint chunk) {
+  ConstUints from = ConstUints(row + uint64_t(chunk) * 20ul);
+  Chunk c;
+  c.scale = unpackHalf2x16(from.at[0]);
+  [[unroll]] for (uint i = 0; i < 4; ++i) c.words[i] = from.at[i + 1];
+  return c;
+}
+
+uint quad_bytes(Chunk c, uint chunk, uint i) { return half_bytes(c.words[i % 4], i); }
+vec4 quad_values(Chunk c, uint chunk, uint i) { return unsigned_quad(quad_bytes(c, chunk, i)); }
+vec2 group_scale(Chunk c, uint chunk, uint g) { return c.scale; }
+uvec2 quad_place(uint quad) { return quad_in_block(quad); }

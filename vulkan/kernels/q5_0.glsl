@@ -1,6 +1,8 @@
 // Q5_0 as a GGUF file holds it: blocks of 32 elements, an f16 scale, 32 fifth bits and 16 bytes; byte
 // j holds four bits of element j in its low half and of element j + 16 in its high half; element =
 // scale · (quant − 16). 22 bytes a block, so blocks are aligned to 2 and bytes are read in pairs.
+#include "quads.glsl"
+
 const uint kBlockElements = 32;
 const uint kBlockBytes = 22;
 
@@ -23,3 +25,29 @@ vec4 load4(uint64_t row, uint i) {
 }
 
 float load1(uint64_t row, uint i) { return load4(row, i & ~3u)[i & 3]; }
+
+struct Chunk {
+  uint words[4];
+  uint fifths;
+  float scale;
+};
+
+Chunk load_chunk(uint64_t row, uint chunk) {
+  const uint64_t address = row + uint64_t(chunk) * 22ul;
+  const bool odd = is_odd(address);
+  ConstUints from = words_at(address);
+  uint words[6];
+  [[unroll]] for (uint i = 0; i < 6; ++i) words[i] = from.at[i];
+  Chunk c;
+  c.scale = first_half(words[0], odd);
+  c.fifths = shifted(words[0], words[1], odd);
+  [[unroll]] for (uint i = 0; i < 4; ++i) c.words[i] = shifted(words[i + 1], words[i + 2], odd);
+  return c;
+}
+
+uint quad_bytes(Chunk c, uint chunk, uint i) {
+  return half_bytes(c.words[i % 4], i) | fifth_bits(c.fifths >> i * 4);
+}
+vec4 quad_values(Chunk c, uint chunk, uint i) { return unsigned_quad(quad_bytes(c, chunk, i)); }
+vec2 group_scale(Chunk c, uint chunk, uint g) { return vec2(c.scale, -16.0 * c.scale); }
+uvec2 quad_place(uint quad) { return quad_in_block(quad); }

@@ -3,6 +3,7 @@
 // element j of sub-block s; then sub-blocks lie in pairs, byte j of a pair's 32 bytes holds four bits
 // of element j of the first in its low half and of the second in its high half; element =
 // scale · sub-scale · quant − minimum · sub-minimum. 176 bytes a block, so words are aligned.
+#include "quads.glsl"
 #include "super_block.glsl"
 
 const uint kBlockElements = 256;
@@ -28,3 +29,30 @@ vec4 load4(uint64_t row, uint i) {
 }
 
 float load1(uint64_t row, uint i) { return load4(row, i & ~3u)[i & 3]; }
+
+layout(buffer_reference, scalar, buffer_reference_align = 16) readonly buffer WideQ5_K {
+  uvec4 header;
+  uvec4 fifths[2];
+  uvec4 words[8];
+};
+
+struct Chunk {
+  uvec4 header;  // the halves, the sub-blocks' scales
+  uvec4 fifths;
+  uvec4 words;
+};
+
+Chunk load_chunk(uint64_t row, uint chunk) {
+  WideQ5_K block = WideQ5_K(row + uint64_t(chunk / 8) * 176ul);
+  return Chunk(block.header, block.fifths[chunk % 2], block.words[chunk % 8]);
+}
+
+uint quad_bytes(Chunk c, uint chunk, uint i) {
+  const uint s = chunk % 8 / 2 * 2 + i / kGroupQuads;
+  return half_bytes(c.words[i % 4], i) | (c.fifths[i % 4] >> s & 0x01010101u) << 4;
+}
+vec4 quad_values(Chunk c, uint chunk, uint i) { return unsigned_quad(quad_bytes(c, chunk, i)); }
+vec2 group_scale(Chunk c, uint chunk, uint g) {
+  return pair_scale(c.header.x, c.header.yzw, chunk % 8 / 2, g);
+}
+uvec2 quad_place(uint quad) { return quad_in_pair(quad); }

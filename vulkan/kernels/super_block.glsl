@@ -8,3 +8,24 @@ vec2 sub_block_scales(uvec3 words, uint s) {
   const uvec2 pieces = (uvec2(bytes.z, bytes.z >> 4) & 15u) | (bytes.xy >> 6 & 3u) << 4;
   return vec2(s < 4 ? plain : pieces);
 }
+
+// Chunks of a pair of sub-blocks: 16 elements of each, whose quants share bytes. Scale and minimum of
+// the pair's first sub-block are the low bytes of the result, those of its second the next ones.
+uvec2 pair_scales(uvec3 words, uint pair) {
+  const uvec3 bytes = words >> (pair % 2 * 16);
+  const uvec2 plain = bytes.xy & 0x3f3fu;
+  const uvec2 pieces = (uvec2(bytes.z, bytes.z >> 4) & 0x0f0fu) | (bytes.xy >> 2 & 0x3030u);
+  return pair < 2 ? plain : pieces;
+}
+
+// Scale and offset of the pair's g-th sub-block; `halves`: the block's f16 scale and minimum.
+vec2 pair_scale(uint halves, uvec3 words, uint pair, uint g) {
+  const uvec2 scales = pair_scales(words, pair) >> g * 8 & 255u;
+  const vec2 both = unpackHalf2x16(halves);
+  return vec2(both.x * float(scales.x), -both.y * float(scales.y));
+}
+
+uvec2 quad_in_pair(uint quad) {
+  const uint chunk = quad / 64 * 8 + quad % 64 / 16 * 2 + quad % 8 / 4;
+  return uvec2(chunk, quad % 16 / 8 * 4 + quad % 4);
+}

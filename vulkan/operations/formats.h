@@ -53,11 +53,21 @@ std::uint64_t row_bytes(const Matrix& matrix);
 /// Of a matrix's address where its type has blocks.
 inline constexpr std::uint64_t kMatrixAlignment = 16;
 
+/// How products are computed. Exact sums are f32 throughout; the others round what they multiply.
+enum class ProductPath : std::uint8_t {
+  kAuto,        // what suits the device, of any class
+  kFloat,       // f32 activations: class "exact"
+  kHalf,        // f16 activations and weights in tiles: class "f16 matrices"
+  kIntegerDot,  // activations as bytes with a scale for every 16 or 32: class "8-bit activations"
+  kMatrix,      // cooperative matrices of f16: class "f16 matrices"
+};
+
 /// The formats that operations will be asked for.
 struct Formats {
   std::vector<WeightType> weights = all_weight_types();
   std::vector<CacheType> caches = {
       CacheType::kF32, CacheType::kF16, CacheType::kQ8_0, CacheType::kQ4_0};
+  ProductPath product_path = ProductPath::kAuto;
 };
 
 }  // namespace kinglet::vulkan

@@ -12,10 +12,6 @@ namespace {
 // As in the kernels' own layout; Stream::dispatch checks the sizes against the SPIR-V. Packed,
 // because a push block of scalars ends where its last member does.
 #pragma pack(push, 4)
-struct MulMatVecPush {
-  DeviceAddress weights, bias, input, output;
-  std::uint32_t n_rows, n_columns, input_stride, output_stride;
-};
 struct MulMatPush {
   DeviceAddress weights, bias, input, output;
   std::uint32_t n_rows, n_columns, input_stride, output_stride, n_tokens;
@@ -28,69 +24,50 @@ struct LowRankAddPush {
 #pragma pack(pop)
 
 // The constants of the kernels' files of the same names.
-constexpr std::uint32_t kVecWorkgroup = 64;
-constexpr std::uint32_t kVecRows = 4;
 constexpr std::uint32_t kTile = 32;
 constexpr std::uint32_t kDepth = 32;
 constexpr std::uint32_t kTileLoads = 4;
-// Up to here one matvec per token reads the weights less often than tiles waste lanes.
-constexpr std::uint32_t kFewTokens = 4;
 
 }  // namespace
 
-void add_product_kernels(const Formats& formats, std::vector<KernelUse>& uses) {
+void add_product_kernels(const DeviceInfo& device,
+                         const Formats& formats,
+                         std::vector<KernelUse>& uses) {
   uses.push_back({"low_rank_add"});
-  for (const WeightType type : formats.weights) {
+  for (const WeightType type : formats.weights)
     uses.push_back({kernel_name("mul_mat", type)});
-    uses.push_back({kernel_name("mul_mat_vec", type)});
-  }
+  add_vec_kernels(device, formats, uses);
 }
 
 std::uint64_t mul_mat_work(const MulMat& op) {
   const std::uint64_t n_tokens =
-      op.n_tokens <= kFewTokens ? op.n_tokens : divide_up(op.n_tokens, kTile) * kTile;
+      op.n_tokens <= kMaxVecTokens ? op.n_tokens : divide_up(op.n_tokens, kTile) * kTile;
   return n_tokens * op.weights.n_rows * op.weights.n_columns;
 }
 
 void Operations::products(Stream& stream, const Products& op) const {
-  assert(op.n_parts > 0 && op.n_parts <= Products::kMaxParts);
+  if (op.n_tokens <= kMaxVecTokens) return products_vec(stream, op);
   assert(op.store == Store::kPlain && op.scale == 1 && op.norm_weight == 0);
   for (std::uint32_t i = 0; i < op.n_parts; ++i) {
     const Products::Part& part = op.parts.at(i);
-    mul_mat(stream,
-            {part.weights,
-             op.input,
-             part.output,
-             op.n_tokens,
-             op.input_stride,
-             part.output_stride,
-             part.bias});
+    mul_mat_tiled(stream,
+                  {part.weights,
+                   op.input,
+                   part.output,
+                   op.n_tokens,
+                   op.input_stride,
+                   part.output_stride,
+                   part.bias});
   }
 }
 
 void Operations::mul_mat(Stream& stream, const MulMat& op) const {
-  if (op.n_tokens <= kFewTokens) {
-    mul_mat_vec(stream, op);
-  } else {
-    mul_mat_tiled(stream, op);
-  }
-}
-
-void Operations::mul_mat_vec(Stream& stream, const MulMat& op) const {
-  check(op.weights);
-  assert(op.n_tokens > 0 && op.n_tokens <= kMaxTokens);
-  const std::uint64_t passes = divide_up(op.weights.n_columns, kVecWorkgroup * 4);
-  stream.dispatch(pipeline(kernel_name("mul_mat_vec", op.weights.type)),
-                  MulMatVecPush{op.weights.address,
-                                op.bias,
-                                op.input,
-                                op.output,
-                                op.weights.n_rows,
-                                op.weights.n_columns,
-                                stride_or(op.input_stride, op.weights.n_columns),
-                                stride_or(op.output_stride, op.weights.n_rows)},
-                  folded(divide_up(op.weights.n_rows, kVecRows), op.n_tokens),
-                  passes * (1 + kVecRows) + std::uint64_t{2} * kVecRows + kVecWorkgroup);
+  Products products;
+  products.parts[0] = {op.weights, op.bias, op.output, op.output_stride};
+  products.input = op.input;
+  products.n_tokens = op.n_tokens;
+  products.input_stride = op.input_stride;
+  this->products(stream, products);
 }
 
 void Operations::mul_mat_tiled(Stream& stream, const MulMat& op) const {

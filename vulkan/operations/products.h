@@ -9,15 +9,6 @@
 
 namespace kinglet::vulkan {
 
-/// How products are computed. Exact sums are f32 throughout; the others round what they multiply.
-enum class ProductPath : std::uint8_t {
-  kAuto,        // what suits the device, of any class
-  kFloat,       // f32 activations: class "exact"
-  kHalf,        // f16 activations and weights in tiles: class "f16 matrices"
-  kIntegerDot,  // activations as bytes with a scale for every 16 or 32: class "8-bit activations"
-  kMatrix,      // cooperative matrices of f16: class "f16 matrices"
-};
-
 /// What becomes of a product's results.
 enum class Store : std::uint8_t {
   kPlain,   // output = scale · result

@@ -42,7 +42,12 @@ struct KernelUse {
 /// The kernels that each family needs for these formats.
 void add_argmax_kernels(std::vector<KernelUse>& uses);
 void add_elementwise_kernels(const Formats& formats, std::vector<KernelUse>& uses);
-void add_product_kernels(const Formats& formats, std::vector<KernelUse>& uses);
+void add_product_kernels(const DeviceInfo& device,
+                         const Formats& formats,
+                         std::vector<KernelUse>& uses);
+void add_vec_kernels(const DeviceInfo& device,
+                     const Formats& formats,
+                     std::vector<KernelUse>& uses);
 void add_attention_kernels(const Formats& formats, std::vector<KernelUse>& uses);
 
 }  // namespace kinglet::vulkan

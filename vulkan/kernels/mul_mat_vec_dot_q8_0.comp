@@ -1,0 +1,6 @@
+#version 460
+// Q8_0 matrices times vectors rounded to bytes; see mul_mat_vec.glsl.
+#include "common.glsl"
+#include "q8_0.glsl"
+#include "mul_mat_vec.glsl"
+#include "mul_mat_vec_dot.glsl"
