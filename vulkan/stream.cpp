@@ -1,7 +1,6 @@
 #include "vulkan/stream.h"
 
 #include <algorithm>
-#include <array>
 #include <cassert>
 
 #include "vulkan/error.h"
@@ -13,6 +12,10 @@ namespace {
 constexpr VkPipelineStageFlags kWorkStages =
     VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT | VK_PIPELINE_STAGE_TRANSFER_BIT;
 constexpr VkAccessFlags kWrites = VK_ACCESS_SHADER_WRITE_BIT | VK_ACCESS_TRANSFER_WRITE_BIT;
+// Of the timestamps: a run's begin and end, then the end of each dispatch and copy.
+constexpr std::uint32_t kBegin = 0;
+constexpr std::uint32_t kEnd = 1;
+constexpr std::uint32_t kFirstSpan = 2;
 constexpr VkAccessFlags kReads = VK_ACCESS_SHADER_READ_BIT | VK_ACCESS_TRANSFER_READ_BIT;
 
 void memory_barrier(const DeviceTable& table,
@@ -30,9 +33,9 @@ void memory_barrier(const DeviceTable& table,
 
 }  // namespace
 
-Result<Stream> Stream::create(const Device& device) {
+Result<Stream> Stream::create(const Device& device, Timing timing) {
   const DeviceTable& table = device.table();
-  Stream stream(device);
+  Stream stream(device, timing);
 
   VkCommandPoolCreateInfo pool_info = {};
   pool_info.sType = VK_STRUCTURE_TYPE_COMMAND_POOL_CREATE_INFO;
@@ -65,7 +68,7 @@ Result<Stream> Stream::create(const Device& device) {
     VkQueryPoolCreateInfo query_info = {};
     query_info.sType = VK_STRUCTURE_TYPE_QUERY_POOL_CREATE_INFO;
     query_info.queryType = VK_QUERY_TYPE_TIMESTAMP;
-    query_info.queryCount = 2;
+    query_info.queryCount = stream.n_timestamps();
     VkQueryPool queries = VK_NULL_HANDLE;
     TRY_VK(table.vkCreateQueryPool(device.handle(), &query_info, nullptr, &queries),
            "creating timestamps");
@@ -90,9 +93,12 @@ Result<void> Stream::begin(Runs runs) {
   TRY_VK(table.vkBeginCommandBuffer(commands_, &info), "recording a command buffer");
   dispatches_.clear();
   n_barriers_ = 0;
+  spans_.clear();
+  dispatch_seconds_.clear();
   if (timestamps_) {
-    table.vkCmdResetQueryPool(commands_, timestamps_.get(), 0, 2);
-    table.vkCmdWriteTimestamp(commands_, VK_PIPELINE_STAGE_TOP_OF_PIPE_BIT, timestamps_.get(), 0);
+    table.vkCmdResetQueryPool(commands_, timestamps_.get(), 0, n_timestamps());
+    table.vkCmdWriteTimestamp(
+        commands_, VK_PIPELINE_STAGE_TOP_OF_PIPE_BIT, timestamps_.get(), kBegin);
   }
   return {};
 }
@@ -118,6 +124,7 @@ void Stream::dispatch(const Pipeline& pipeline,
                            push.data());
   table.vkCmdDispatch(commands_, groups.x, groups.y, groups.z);
   dispatches_.push_back({&pipeline.kernel(), n_barriers_, traffic});
+  close_span(Span::kDispatch);
 }
 
 void Stream::copy(const Buffer& from,
@@ -129,6 +136,22 @@ void Stream::copy(const Buffer& from,
   assert(to_offset <= to.size() && bytes <= to.size() - to_offset);
   const VkBufferCopy region = {from_offset, to_offset, bytes};
   device_->table().vkCmdCopyBuffer(commands_, from.handle(), to.handle(), 1, &region);
+  close_span(Span::kCopy);
+}
+
+std::uint32_t Stream::n_timestamps() const {
+  return timing_ == Timing::kEach ? kFirstSpan + kMaxTimed : kFirstSpan;
+}
+
+void Stream::close_span(Span span) {
+  if (timing_ != Timing::kEach || !timestamps_ || spans_.size() == kMaxTimed) return;
+  const DeviceTable& table = device_->table();
+  memory_barrier(table, commands_, kWorkStages, kWorkStages, kWrites, kReads | kWrites);
+  table.vkCmdWriteTimestamp(commands_,
+                            VK_PIPELINE_STAGE_BOTTOM_OF_PIPE_BIT,
+                            timestamps_.get(),
+                            kFirstSpan + static_cast<std::uint32_t>(spans_.size()));
+  spans_.push_back(span);
 }
 
 void Stream::barrier() {
@@ -147,7 +170,7 @@ Result<void> Stream::end() {
                  kReads | kWrites | VK_ACCESS_HOST_READ_BIT);
   if (timestamps_) {
     table.vkCmdWriteTimestamp(
-        commands_, VK_PIPELINE_STAGE_BOTTOM_OF_PIPE_BIT, timestamps_.get(), 1);
+        commands_, VK_PIPELINE_STAGE_BOTTOM_OF_PIPE_BIT, timestamps_.get(), kEnd);
   }
   TRY_VK(table.vkEndCommandBuffer(commands_), "recording a command buffer");
   return {};
@@ -205,17 +228,31 @@ Result<double> Stream::wait(std::chrono::nanoseconds timeout) {
   completed_ = submitted_;
   const std::chrono::duration<double> host = std::chrono::steady_clock::now() - submit_time_;
   if (!timestamps_) return host.count() / n_runs_;
-  std::array<std::uint64_t, 2> ticks = {};
-  TRY_VK(table.vkGetQueryPoolResults(device_->handle(),
-                                     timestamps_.get(),
-                                     0,
-                                     2,
-                                     sizeof(ticks),
-                                     ticks.data(),
-                                     sizeof(ticks[0]),
-                                     VK_QUERY_RESULT_64_BIT),
+  return read_timestamps();
+}
+
+Result<double> Stream::read_timestamps() {
+  std::vector<std::uint64_t> ticks(kFirstSpan + spans_.size());
+  TRY_VK(device_->table().vkGetQueryPoolResults(device_->handle(),
+                                                timestamps_.get(),
+                                                0,
+                                                static_cast<std::uint32_t>(ticks.size()),
+                                                ticks.size() * sizeof(ticks[0]),
+                                                ticks.data(),
+                                                sizeof(ticks[0]),
+                                                VK_QUERY_RESULT_64_BIT),
          "reading timestamps");
-  return static_cast<double>(ticks[1] - ticks[0]) * device_->info().timestamp_period_ns * 1e-9;
+  const double seconds_each = device_->info().timestamp_period_ns * 1e-9;
+  dispatch_seconds_.clear();
+  std::uint64_t before = ticks[kBegin];
+  for (std::size_t i = 0; i < spans_.size(); ++i) {
+    const std::uint64_t end = ticks[kFirstSpan + i];
+    if (spans_[i] == Span::kDispatch) {
+      dispatch_seconds_.push_back(static_cast<double>(end - before) * seconds_each);
+    }
+    before = end;
+  }
+  return static_cast<double>(ticks[kEnd] - ticks[kBegin]) * seconds_each;
 }
 
 }  // namespace kinglet::vulkan

@@ -31,11 +31,17 @@ struct Dispatch {
   Traffic traffic;
 };
 
+enum class Timing : std::uint8_t {
+  kWhole,  // of a run
+  kEach,   // of each dispatch: they run one by one, those of a stage, too, so that a run takes
+           // longer
+};
+
 /// Owns a command buffer, its timeline semaphore and its timestamps. At most one run is in flight.
 /// Thread safety: one thread at a time.
 class Stream {
  public:
-  static Result<Stream> create(const Device& device);
+  static Result<Stream> create(const Device& device, Timing timing = Timing::kWhole);
   Stream(Stream&&) noexcept = default;
   Stream& operator=(Stream&&) noexcept = delete;
   /// Waits for a run in flight.
@@ -90,12 +96,23 @@ class Stream {
   /// In the order they were recorded.
   std::span<const Dispatch> dispatches() const { return dispatches_; }
   std::uint32_t n_barriers() const { return n_barriers_; }
+  /// What each dispatch took in the last run, in the same order; empty without Timing::kEach,
+  /// before the first run, and where the queue has no timestamps. Only the first kMaxTimed are
+  /// there.
+  static constexpr std::uint32_t kMaxTimed = 4'096;
+  std::span<const double> dispatch_seconds() const { return dispatch_seconds_; }
 
  private:
-  explicit Stream(const Device& device) : device_(&device) {}
+  Stream(const Device& device, Timing timing) : device_(&device), timing_(timing) {}
+  std::uint32_t n_timestamps() const;
+  /// Timing::kEach: what was recorded since the last timestamp ends, and a timestamp says when.
+  enum class Span : std::uint8_t { kDispatch, kCopy };
+  void close_span(Span span);
+  Result<double> read_timestamps();
   tl::unexpected<Error> still_running() const;
 
   const Device* device_;
+  Timing timing_;
   Unique<VkCommandPool> pool_;
   Unique<VkSemaphore> semaphore_;
   Unique<VkQueryPool> timestamps_;
@@ -108,6 +125,8 @@ class Stream {
   Runs runs_ = Runs::kSingle;
   std::vector<Dispatch> dispatches_;
   std::uint32_t n_barriers_ = 0;
+  std::vector<Span> spans_;  // with timestamps of their own
+  std::vector<double> dispatch_seconds_;
 };
 
 }  // namespace kinglet::vulkan
