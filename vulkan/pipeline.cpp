@@ -3,8 +3,8 @@
 #include <cassert>
 #include <optional>
 
+#include "vulkan/device_file.h"
 #include "vulkan/error.h"
-#include "vulkan/pipeline_cache.h"
 
 namespace kinglet::vulkan {
 
@@ -128,7 +128,7 @@ Result<std::unique_ptr<Pipelines>> Pipelines::create(const Device& device,
   pipelines->cache_file_ = std::move(cache_file);
   std::vector<std::byte> initial;
   if (!pipelines->cache_file_.empty()) {
-    initial = read_pipeline_cache(device.info(), pipelines->cache_file_);
+    initial = read_device_file(DeviceFile::kPipelines, device.info(), pipelines->cache_file_);
   }
   VkPipelineCacheCreateInfo info = {};
   info.sType = VK_STRUCTURE_TYPE_PIPELINE_CACHE_CREATE_INFO;
@@ -170,7 +170,7 @@ Result<void> Pipelines::save() {
   TRY_VK(table.vkGetPipelineCacheData(device_->handle(), cache_.get(), &bytes, payload.data()),
          "reading the pipeline cache");
   payload.resize(bytes);
-  TRY(write_pipeline_cache(device_->info(), cache_file_, payload));
+  TRY(write_device_file(DeviceFile::kPipelines, device_->info(), cache_file_, payload));
   n_saved_ = n_compiled_;
   return {};
 }

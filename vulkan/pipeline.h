@@ -67,7 +67,7 @@ Result<std::vector<PipelineStatistic>> statistics(const Device& device, const Pi
 class Pipelines {
  public:
   /// `cache_file`: where compiled pipelines are kept between runs; empty: nowhere. A file that is
-  /// missing, damaged or another device's is as good as none (see pipeline_cache.h).
+  /// missing, damaged or another device's is as good as none (see device_file.h).
   static Result<std::unique_ptr<Pipelines>> create(const Device& device,
                                                    std::filesystem::path cache_file = {});
 

@@ -1,4 +1,4 @@
-#include "vulkan/pipeline_cache.h"
+#include "vulkan/device_file.h"
 
 #include <algorithm>
 #include <array>
@@ -20,7 +20,11 @@ namespace kinglet::vulkan {
 
 namespace {
 
-constexpr std::array<char, 8> kMagic = {'k', 'i', 'n', 'g', 'p', 'i', 'p', 'e'};
+// By DeviceFile.
+constexpr std::array<std::array<char, 8>, 2> kMagics = {{
+    {'k', 'i', 'n', 'g', 'p', 'i', 'p', 'e'},
+    {'k', 'i', 'n', 'g', 't', 'u', 'n', 'e'},
+}};
 constexpr std::uint32_t kVersion = 1;
 constexpr std::uintmax_t kMaxFileBytes = std::uintmax_t{256} << 20;
 
@@ -45,9 +49,9 @@ std::uint64_t kernels_hash() {
   return hash;
 }
 
-Header make_header(const DeviceInfo& device, std::span<const std::byte> payload) {
+Header make_header(DeviceFile kind, const DeviceInfo& device, std::span<const std::byte> payload) {
   Header header = {};
-  header.magic = kMagic;
+  header.magic = kMagics.at(static_cast<std::size_t>(kind));
   header.version = kVersion;
   header.vendor_id = device.vendor_id;
   header.device_id = device.device_id;
@@ -62,33 +66,36 @@ Header make_header(const DeviceInfo& device, std::span<const std::byte> payload)
 
 tl::unexpected<Error> io_error(const char* doing, const std::filesystem::path& file) {
   return fail(ErrorCode::kIo,
-              std::string(doing) + " the pipeline cache " + file.string() + " failed: " +
-                  std::strerror(errno) + "; check the folder's permissions and space");
+              std::string(doing) + " " + file.string() + " failed: " + std::strerror(errno) +
+                  "; check the folder's permissions and space");
 }
 
 }  // namespace
 
-std::vector<std::byte> seal_pipeline_cache(const DeviceInfo& device,
-                                           std::span<const std::byte> payload) {
-  const Header header = make_header(device, payload);
+std::vector<std::byte> seal(DeviceFile kind,
+                            const DeviceInfo& device,
+                            std::span<const std::byte> payload) {
+  const Header header = make_header(kind, device, payload);
   std::vector<std::byte> envelope(sizeof(header) + payload.size());
   std::memcpy(envelope.data(), &header, sizeof(header));
   std::copy(payload.begin(), payload.end(), envelope.begin() + sizeof(header));
   return envelope;
 }
 
-std::span<const std::byte> open_pipeline_cache(const DeviceInfo& device,
-                                               std::span<const std::byte> envelope) {
+std::span<const std::byte> open_sealed(DeviceFile kind,
+                                       const DeviceInfo& device,
+                                       std::span<const std::byte> envelope) {
   if (envelope.size() < sizeof(Header)) return {};
   const auto payload = envelope.subspan(sizeof(Header));
   // Equal to the header we would write today: that is every check at once.
-  const Header expected = make_header(device, payload);
+  const Header expected = make_header(kind, device, payload);
   if (std::memcmp(envelope.data(), &expected, sizeof(Header)) != 0) return {};
   return payload;
 }
 
-std::vector<std::byte> read_pipeline_cache(const DeviceInfo& device,
-                                           const std::filesystem::path& file) {
+std::vector<std::byte> read_device_file(DeviceFile kind,
+                                        const DeviceInfo& device,
+                                        const std::filesystem::path& file) {
   std::error_code error;
   const std::uintmax_t bytes = std::filesystem::file_size(file, error);
   if (error || bytes > kMaxFileBytes) return {};
@@ -98,14 +105,15 @@ std::vector<std::byte> read_pipeline_cache(const DeviceInfo& device,
                    static_cast<std::streamsize>(envelope.size()))) {
     return {};
   }
-  const auto payload = open_pipeline_cache(device, envelope);
+  const auto payload = open_sealed(kind, device, envelope);
   return {payload.begin(), payload.end()};
 }
 
-Result<void> write_pipeline_cache(const DeviceInfo& device,
-                                  const std::filesystem::path& file,
-                                  std::span<const std::byte> payload) {
-  const std::vector<std::byte> envelope = seal_pipeline_cache(device, payload);
+Result<void> write_device_file(DeviceFile kind,
+                               const DeviceInfo& device,
+                               const std::filesystem::path& file,
+                               std::span<const std::byte> payload) {
+  const std::vector<std::byte> envelope = seal(kind, device, payload);
   std::string temporary = file.string() + ".XXXXXX";
   UniqueFd fd(::mkostemp(temporary.data(), O_CLOEXEC));  // mode 0600
   if (!fd.is_open()) return io_error("creating", temporary);
