@@ -41,6 +41,13 @@ case $name in
       -Wl,-rpath,"$libraries"
     exec "$build/bin/side_by_side" "$(realpath "$build/peer_logits")" "$libraries" "$@"
     ;;
+  roofline)
+    # ARGS: limits, which is docs/roofline.md, or kernels. Needs the tests' library, too.
+    build=build/dev
+    cmake --preset dev >&2
+    cmake --build "$build" --target roofline >&2
+    exec "$build/bin/roofline" "$@"
+    ;;
   mask)
     # ARGS: MODEL.gguf, of which only the vocabulary is read.
     cmake --build "$build" --target mask_bench >&2
