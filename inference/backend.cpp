@@ -1,5 +1,7 @@
 #include "inference/backend.h"
 
+#include "inference/sampler.h"
+
 #include <algorithm>
 #include <cmath>
 #include <string>
@@ -68,11 +70,7 @@ void Executor::truncate(Sequence& sequence, std::uint32_t n_tokens) {
   sequence.table_.truncate(n_tokens);
 }
 
-Result<void> Executor::forward(Sequence& sequence,
-                               std::span<const TokenId> tokens,
-                               LogitsWanted wanted,
-                               std::span<float> logits,
-                               const std::stop_token& stop) {
+Result<void> Executor::check(const Sequence& sequence, std::span<const TokenId> tokens) const {
   const std::size_t n_vocabulary = model().hyper_parameters().n_vocabulary;
   if (tokens.empty()) return fail(ErrorCode::kInvalidArgument, "no tokens to compute");
   if (tokens.size() > sequence.max_tokens() - sequence.n_tokens()) {
@@ -91,15 +89,29 @@ Result<void> Executor::forward(Sequence& sequence,
   if (!can_continue(sequence)) {
     return fail(ErrorCode::kInvalidArgument, "the sequence was computed with other adapters");
   }
+  return {};
+}
+
+Result<void> Executor::check_logits(std::size_t n_given, std::size_t n_rows) const {
+  const std::size_t n_wanted = n_rows * model().hyper_parameters().n_vocabulary;
+  if (n_given == n_wanted) return {};
+  return fail(ErrorCode::kInvalidArgument,
+              "logits: room for " + std::to_string(n_given) + " values, " +
+                  std::to_string(n_wanted) + " wanted");
+}
+
+Result<void> Executor::forward(Sequence& sequence,
+                               std::span<const TokenId> tokens,
+                               LogitsWanted wanted,
+                               std::span<float> logits,
+                               const std::stop_token& stop) {
+  const std::size_t n_vocabulary = model().hyper_parameters().n_vocabulary;
+  TRY(check(sequence, tokens));
+  TRY(check_logits(logits.size(),
+                   wanted == LogitsWanted::kAll    ? tokens.size()
+                   : wanted == LogitsWanted::kLast ? 1
+                                                   : 0));
   sequence.adapters_ = adapters_;
-  const std::size_t n_wanted = wanted == LogitsWanted::kAll    ? tokens.size()
-                               : wanted == LogitsWanted::kLast ? 1
-                                                               : 0;
-  if (logits.size() != n_wanted * n_vocabulary) {
-    return fail(ErrorCode::kInvalidArgument,
-                "logits: room for " + std::to_string(logits.size()) + " values, " +
-                    std::to_string(n_wanted * n_vocabulary) + " wanted");
-  }
   while (!tokens.empty()) {
     if (stop.stop_requested()) return fail(ErrorCode::kCancelled, "forward pass cancelled");
     const std::size_t n = std::min<std::size_t>(tokens.size(), info_.chunk_tokens);
@@ -107,38 +119,131 @@ Result<void> Executor::forward(Sequence& sequence,
     const std::size_t n_rows = wanted == LogitsWanted::kAll               ? n
                                : wanted == LogitsWanted::kLast && is_last ? 1
                                                                           : 0;
-    TRY(run_chunk(sequence,
-                  Batch{.tokens = tokens.first(n),
-                        .position = sequence.n_tokens(),
-                        .pages = {},
-                        .rope = sequence.rope_factor_set(),
-                        .logits = logits.first(n_rows * n_vocabulary),
-                        .stop = stop}));
+    TRY(run_chunk(sequence, tokens.first(n), logits.first(n_rows * n_vocabulary), stop));
     tokens = tokens.subspan(n);
     logits = logits.subspan(n_rows * n_vocabulary);
   }
   return {};
 }
 
-Result<void> Executor::run_chunk(Sequence& sequence, Batch batch) {
+Result<void> Executor::make_room(Sequence& sequence, std::uint32_t n) {
   PageTable& table = sequence.table_;
-  const auto n = static_cast<std::uint32_t>(batch.tokens.size());
+  const std::uint32_t n_before = table.n_tokens();
   const std::optional<PageCopy> copy = TRY(table.reserve(n));
-  batch.pages = table.pages();
-  if (copy) {
-    if (Result<void> copied = copy_page(*copy); !copied) {
-      // The fresh page does not hold what it should: forget its positions rather than trust them.
-      table.truncate(batch.position - copy->n_tokens);
-      return copied;
-    }
-  }
-  Result<void> result = run(batch);
+  if (!copy) return {};
+  Result<void> copied = copy_page(*copy);
+  // The fresh page does not hold what it should: forget its positions rather than trust them.
+  if (!copied) table.truncate(n_before - copy->n_tokens);
+  return copied;
+}
+
+Result<void> Executor::run_chunk(Sequence& sequence,
+                                 std::span<const TokenId> tokens,
+                                 std::span<float> logits,
+                                 const std::stop_token& stop) {
+  PageTable& table = sequence.table_;
+  const auto n = static_cast<std::uint32_t>(tokens.size());
+  TRY(make_room(sequence, n));
+  const Segment segment = {table.n_tokens(), n, table.pages()};
+  Result<void> result = run({.tokens = tokens,
+                             .segments = {&segment, 1},
+                             .rope = sequence.rope_factor_set(),
+                             .logits = logits,
+                             .stop = stop});
   if (result) {
     table.commit(n);
   } else {
-    table.truncate(batch.position);
+    table.truncate(segment.position);
   }
   return result;
+}
+
+Result<void> Executor::forward_each(std::span<Sequence* const> sequences,
+                                    std::span<const TokenId> tokens,
+                                    std::span<float> logits,
+                                    const std::stop_token& stop) {
+  const std::size_t most = std::min(std::uint32_t{kMaxSequences}, info_.chunk_tokens);
+  if (sequences.empty() || sequences.size() > most || sequences.size() != tokens.size()) {
+    return fail(ErrorCode::kInvalidArgument,
+                std::to_string(tokens.size()) + " tokens for " + std::to_string(sequences.size()) +
+                    " sequences: one for each of at most " + std::to_string(most));
+  }
+  for (std::size_t i = 0; i < sequences.size(); ++i) {
+    TRY(check(*sequences[i], tokens.subspan(i, 1)));
+    if (sequences[i]->rope_factor_set() != sequences[0]->rope_factor_set()) {
+      return fail(ErrorCode::kInvalidArgument,
+                  "sequences with short and with long rope factors in one pass");
+    }
+    if (std::find(sequences.begin(),
+                  sequences.begin() + static_cast<std::ptrdiff_t>(i),
+                  sequences[i]) != sequences.begin() + static_cast<std::ptrdiff_t>(i)) {
+      return fail(ErrorCode::kInvalidArgument, "one sequence twice in one pass");
+    }
+  }
+  TRY(check_logits(logits.size(), tokens.size()));
+  if (stop.stop_requested()) return fail(ErrorCode::kCancelled, "forward pass cancelled");
+  std::vector<Segment> segments;
+  Result<void> result;
+  for (Sequence* sequence : sequences) {
+    result = make_room(*sequence, 1);
+    if (!result) break;
+    sequence->adapters_ = adapters_;
+    segments.push_back({sequence->n_tokens(), 1, sequence->table_.pages()});
+  }
+  if (result) {
+    result = run({.tokens = tokens,
+                  .segments = segments,
+                  .rope = sequences[0]->rope_factor_set(),
+                  .logits = logits,
+                  .stop = stop});
+  }
+  for (Sequence* sequence : sequences) {
+    if (result) {
+      sequence->table_.commit(1);
+    } else {
+      sequence->table_.truncate(sequence->n_tokens());  // what was reserved
+    }
+  }
+  return result;
+}
+
+Result<std::uint32_t> Executor::decode_greedy(Sequence& sequence,
+                                              TokenId token,
+                                              std::span<TokenId> next,
+                                              const std::stop_token& stop) {
+  TRY(check(sequence, {&token, 1}));
+  if (next.empty()) return fail(ErrorCode::kInvalidArgument, "no room for the next token");
+  sequence.adapters_ = adapters_;
+  if (stop.stop_requested()) return fail(ErrorCode::kCancelled, "decoding cancelled");
+  PageTable& table = sequence.table_;
+  std::size_t most =
+      std::min<std::size_t>(next.size(), sequence.max_tokens() - sequence.n_tokens());
+  Result<void> room = make_room(sequence, static_cast<std::uint32_t>(most));
+  while (!room && room.error().code == ErrorCode::kOutOfMemory && most > 1) {
+    // Somebody else may hold the pages that later tokens want.
+    most /= 2;
+    room = make_room(sequence, static_cast<std::uint32_t>(most));
+  }
+  TRY(std::move(room));
+  const Segment segment = {table.n_tokens(), 1, table.pages()};
+  Result<std::uint32_t> n = run_greedy({.tokens = {&token, 1},
+                                        .segments = {&segment, 1},
+                                        .rope = sequence.rope_factor_set(),
+                                        .logits = {},
+                                        .stop = stop},
+                                       next.first(most));
+  if (n) table.commit(*n);
+  table.truncate(table.n_tokens());  // what was reserved for more
+  return n;
+}
+
+Result<std::uint32_t> Executor::run_greedy(const Batch& batch, std::span<TokenId> next) {
+  greedy_logits_.resize(model().hyper_parameters().n_vocabulary);
+  Batch with_logits = batch;
+  with_logits.logits = greedy_logits_;
+  TRY(run(with_logits));
+  next[0] = TRY(likeliest(std::span(greedy_logits_).first(model().vocabulary()->size())));
+  return 1;
 }
 
 const Backend* find_backend(std::string_view name) {

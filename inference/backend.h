@@ -49,6 +49,22 @@ enum class Activations : std::uint8_t {
           // products are integers; the divergence from exact arithmetic is at most 1e-3
 };
 
+/// How a GPU multiplies weights, each with its precision class. kAuto: the fastest that the other
+/// options allow.
+enum class ProductPath : std::uint8_t {
+  kAuto,
+  kFloat,       // f32 throughout: exact
+  kHalf,        // f16 in tiles: "f16 matrices", as near as an f16 cache
+  kIntegerDot,  // 8-bit activations
+  kMatrix,      // cooperative matrices of f16: "f16 matrices"
+};
+
+/// What a GPU makes of an architecture's operations.
+enum class Lowering : std::uint8_t {
+  kFused,    // groups of them in one kernel (fusion.h)
+  kUnfused,  // one by one: to check the other with
+};
+
 struct ExecutorOptions {
   /// Index in the backend's list of devices, or part of a name. Empty: the first usable one.
   std::string device = {};
@@ -60,6 +76,8 @@ struct ExecutorOptions {
   /// chunk's end, so a chunk should take tens of milliseconds.
   std::uint32_t chunk_tokens = 0;
   std::uint32_t n_threads = 0;  ///< CPU: 0 means one for each core this process may use
+  ProductPath product_path = ProductPath::kAuto;  ///< GPU
+  Lowering lowering = Lowering::kFused;           ///< GPU
   /// GPU: a folder where compiled kernels are kept between runs; empty: they are not.
   std::filesystem::path cache_folder = {};
   /// Called with 0..1 while weights are placed, on the calling thread.
@@ -109,11 +127,18 @@ class Sequence {
 /// Logits of which of the tokens given to forward().
 enum class LogitsWanted : std::uint8_t { kNone, kLast, kAll };
 
-/// What run() computes: consecutive tokens of one sequence.
+/// Consecutive tokens of one sequence.
+struct Segment {
+  std::uint32_t position;         ///< of the first one; all before it are in the cache
+  std::uint32_t n_tokens;         ///< at least 1
+  std::span<const PageId> pages;  ///< of the sequence, with room for position + n_tokens
+};
+
+/// What run() computes.
 struct Batch {
-  std::span<const TokenId> tokens;  ///< 1 to chunk_tokens, each below n_vocabulary
-  std::uint32_t position;           ///< of tokens[0]; all before it are in the cache
-  std::span<const PageId> pages;    ///< of the sequence, with room for position + tokens.size()
+  std::span<const TokenId> tokens;    ///< 1 to chunk_tokens, each below n_vocabulary
+  std::span<const Segment> segments;  ///< whose they are, in order; of different sequences, no two
+                                      ///< of which write to one page; 1 to kMaxSequences
   RopeFactorSet rope;
   std::span<float> logits;  ///< (n, n_vocabulary) for the last n tokens; n may be 0
   std::stop_token stop;     ///< may be looked at between layers; a cancelled run() fails kCancelled
@@ -166,6 +191,31 @@ class Executor {
                        std::span<float> logits,
                        const std::stop_token& stop = {});
 
+  /// The most sequences of one forward_each().
+  static constexpr std::uint32_t kMaxSequences = 16;
+  /// Appends tokens[i] to *sequences[i] and writes the logits after it to row i of `logits`, f32,
+  /// (tokens.size(), n_vocabulary): all in one pass over the weights. As forward() with one token
+  /// for each, to the precision class; when it fails, no sequence has gained its token.
+  ///
+  /// Errors besides forward()'s: kInvalidArgument for more sequences than kMaxSequences or than a
+  /// chunk has tokens, and for sequences with different rope factors or given twice.
+  Result<void> forward_each(std::span<Sequence* const> sequences,
+                            std::span<const TokenId> tokens,
+                            std::span<float> logits,
+                            const std::stop_token& stop = {});
+
+  /// Greedy decoding: appends `token`, writes the likeliest token after it to next[0], appends
+  /// that, and so on, with nobody asked in between. Returns how many were written: at least one, at
+  /// most next.size(), as many as the device computes in some 50 ms. The last one written is not in
+  /// the sequence. Only tokens of the vocabulary are chosen, of equal logits the lowest.
+  ///
+  /// Errors: forward()'s; kNumeric for logits that are not finite numbers. The sequence is then as
+  /// before, or holds `token`.
+  Result<std::uint32_t> decode_greedy(Sequence& sequence,
+                                      TokenId token,
+                                      std::span<TokenId> next,
+                                      const std::stop_token& stop = {});
+
  protected:
   /// `info` complete; pages for `n_kv_tokens`, in storage the derived class makes.
   Executor(std::shared_ptr<const Model> model, ExecutorInfo info, std::uint32_t n_kv_tokens);
@@ -177,17 +227,29 @@ class Executor {
   /// One forward pass. The batch is checked. May leave anything in the pages from `position` on
   /// when it fails.
   virtual Result<void> run(const Batch& batch) = 0;
+  /// Greedy decoding from the batch's one token on: what decode_greedy() says, there being room for
+  /// `next.size()` positions. Logits are not asked for. By default one token, by run().
+  virtual Result<std::uint32_t> run_greedy(const Batch& batch, std::span<TokenId> next);
   /// run() is to compute with these from now on; adapters() still are the ones before. They are
   /// checked and their scales not 0.
   virtual Result<void> place_adapters(const Adapters& adapters) = 0;
 
  private:
-  Result<void> run_chunk(Sequence& sequence, Batch batch);
+  /// What forward(), forward_each() and decode_greedy() demand of a sequence and its next tokens.
+  Result<void> check(const Sequence& sequence, std::span<const TokenId> tokens) const;
+  Result<void> check_logits(std::size_t n_given, std::size_t n_rows) const;
+  /// Room for `n` more tokens, and nobody else's page under them.
+  Result<void> make_room(Sequence& sequence, std::uint32_t n);
+  Result<void> run_chunk(Sequence& sequence,
+                         std::span<const TokenId> tokens,
+                         std::span<float> logits,
+                         const std::stop_token& stop);
 
   std::shared_ptr<const Model> model_;
   ExecutorInfo info_;
   PagePool pool_;
   std::shared_ptr<const Adapters> adapters_;
+  std::vector<float> greedy_logits_;  // of run_greedy() as it is by default
 };
 
 /// A way to compute.

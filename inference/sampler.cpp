@@ -14,7 +14,25 @@ tl::unexpected<Error> out_of_range(const char* option, float value, const char* 
               std::string(option) + " " + std::to_string(value) + " is not " + text);
 }
 
+Result<void> check(std::span<const float> logits) {
+  if (logits.empty()) return fail(ErrorCode::kInvalidArgument, "no logits to choose from");
+  for (std::size_t token = 0; token < logits.size(); ++token) {
+    if (!std::isfinite(logits[token])) {
+      return fail(ErrorCode::kNumeric,
+                  "the logit of token " + std::to_string(token) + " is " +
+                      std::to_string(logits[token]) +
+                      ": the model file is damaged or a kernel is wrong");
+    }
+  }
+  return {};
+}
+
 }  // namespace
+
+Result<TokenId> likeliest(std::span<const float> logits) {
+  TRY(check(logits));
+  return static_cast<TokenId>(std::max_element(logits.begin(), logits.end()) - logits.begin());
+}
 
 Result<Sampler> Sampler::create(const SamplerOptions& options) {
   // Written so that NaN is out of range, too.
@@ -77,15 +95,7 @@ std::span<const float> Sampler::penalized(std::span<const float> logits) {
 }
 
 Result<TokenId> Sampler::sample(std::span<const float> logits, const TokenMask* allowed) {
-  if (logits.empty()) return fail(ErrorCode::kInvalidArgument, "no logits to choose from");
-  for (std::size_t token = 0; token < logits.size(); ++token) {
-    if (!std::isfinite(logits[token])) {
-      return fail(ErrorCode::kNumeric,
-                  "the logit of token " + std::to_string(token) + " is " +
-                      std::to_string(logits[token]) +
-                      ": the model file is damaged or a kernel is wrong");
-    }
-  }
+  TRY(check(logits));
   const std::span<const float> values = penalized(logits);
   const auto takes_part = [&](std::size_t token) {
     return allowed == nullptr || allowed->allows(static_cast<TokenId>(token));

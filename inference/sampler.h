@@ -37,6 +37,10 @@ struct SamplerOptions {
   std::uint64_t seed = 0;
 };
 
+/// The token with the greatest of the logits, (n_vocabulary); of equal ones the lowest. Errors:
+/// those of Sampler::sample().
+Result<TokenId> likeliest(std::span<const float> logits);
+
 /// One per generation: it holds the state of its random numbers and the last tokens.
 class Sampler {
  public:

@@ -139,6 +139,7 @@ Result<void> CpuExecutor::run(const Batch& batch) {
   const HyperParameters& h = model().hyper_parameters();
   const auto n_tokens = static_cast<std::uint32_t>(batch.tokens.size());
   const auto n_logits = static_cast<std::uint32_t>(batch.logits.size() / h.n_vocabulary);
+  lay_out(batch);
   Range range{0, n_tokens};
   for (const Op& op : architecture.embed)
     compute(op, batch, 0, range);
@@ -156,6 +157,22 @@ Result<void> CpuExecutor::run(const Batch& batch) {
   return {};
 }
 
+void CpuExecutor::lay_out(const Batch& batch) {
+  constexpr std::uint32_t kTokens = 8;
+  tiles_.clear();
+  positions_.clear();
+  std::uint32_t first = 0;
+  for (const Segment& segment : batch.segments) {
+    const std::uint32_t end = first + segment.n_tokens;
+    for (std::uint32_t token = first; token < end; token += kTokens) {
+      tiles_.push_back({&segment, first, token, std::min(token + kTokens, end)});
+    }
+    for (std::uint32_t i = 0; i < segment.n_tokens; ++i)
+      positions_.push_back(segment.position + i);
+    first = end;
+  }
+}
+
 void CpuExecutor::compute(const Op& op, const Batch& batch, std::uint32_t layer, Range range) {
   if (range.size() == 0 || is_identity(op, model().hyper_parameters())) return;
   switch (op.kind) {
@@ -171,9 +188,9 @@ void CpuExecutor::compute(const Op& op, const Batch& batch, std::uint32_t layer,
     case OpKind::kRope:
       return rope(op, batch, range);
     case OpKind::kStoreKv:
-      return store_kv(batch, layer, range);
+      return store_kv(layer, range);
     case OpKind::kAttention:
-      return attention(op, batch, layer, range);
+      return attention(op, layer, range);
     case OpKind::kSwiGlu:
     case OpKind::kGeGlu:
       return gated_unit(op, range);
@@ -313,46 +330,44 @@ void CpuExecutor::rope(const Op& op, const Batch& batch, Range range) {
   const auto turn =
       model().architecture().rope_style == RopeStyle::kNeox ? rope_neox : rope_interleaved;
   for_tokens(range, [&](std::uint32_t token) {
-    const std::size_t position = batch.position + token;
+    const std::size_t position = positions_[token];
     turn(at(op.in, token), n_heads, h.head_dim, n_pairs, table + position * n_pairs * 2);
   });
 }
 
-void CpuExecutor::store_kv(const Batch& batch, std::uint32_t layer, Range range) {
-  for_tokens(range, [&](std::uint32_t token) {
-    const std::uint32_t position = batch.position + token;
-    store_.write(batch.pages[position / kPageTokens],
-                 position % kPageTokens,
-                 layer,
-                 at(Slot::kKeys, token),
-                 at(Slot::kValues, token));
+void CpuExecutor::store_kv(std::uint32_t layer, Range range) {
+  for_each_tile(range, 1, [&](const Tile& tile, std::uint32_t) {
+    for (std::uint32_t token = tile.begin; token < tile.end; ++token) {
+      const std::uint32_t position = positions_[token];
+      store_.write(tile.segment->pages[position / kPageTokens],
+                   position % kPageTokens,
+                   layer,
+                   at(Slot::kKeys, token),
+                   at(Slot::kValues, token));
+    }
   });
 }
 
-void CpuExecutor::attention(const Op& op, const Batch& batch, std::uint32_t layer, Range range) {
+void CpuExecutor::attention(const Op& op, std::uint32_t layer, Range range) {
   const HyperParameters& h = model().hyper_parameters();
-  const Attention job{
-      .store = &store_,
-      .pages = batch.pages,
-      .layer = layer,
-      .head_dim = h.head_dim,
-      .n_heads = h.n_heads,
-      .n_kv_heads = h.n_kv_heads,
-      .sliding_window = window_of(h, layer),
-      .scale = h.attention_scale,
-      .soft_cap = h.attention_soft_cap,
-      .position = batch.position,
-      .queries = at(op.in, 0),
-      .query_stride = stride(op.in),
-      .out = at(op.out, 0),
-      .out_stride = stride(op.out),
-  };
-  // Tokens of an item: enough heads and tokens to share a page's loads.
-  constexpr std::uint32_t kTokens = 8;
-  const std::uint32_t n_tiles = (range.size() + kTokens - 1) / kTokens;
-  threads_.for_each(n_tiles * h.n_kv_heads, [&](std::uint32_t item, std::uint32_t) {
-    const std::uint32_t begin = range.begin + item / h.n_kv_heads * kTokens;
-    attend(job, item % h.n_kv_heads, begin, std::min(begin + kTokens, range.end));
+  for_each_tile(range, h.n_kv_heads, [&](const Tile& tile, std::uint32_t kv_head) {
+    const Attention job{
+        .store = &store_,
+        .pages = tile.segment->pages,
+        .layer = layer,
+        .head_dim = h.head_dim,
+        .n_heads = h.n_heads,
+        .n_kv_heads = h.n_kv_heads,
+        .sliding_window = window_of(h, layer),
+        .scale = h.attention_scale,
+        .soft_cap = h.attention_soft_cap,
+        .position = tile.segment->position,
+        .queries = at(op.in, tile.segment_begin),
+        .query_stride = stride(op.in),
+        .out = at(op.out, tile.segment_begin),
+        .out_stride = stride(op.out),
+    };
+    attend(job, kv_head, tile.begin - tile.segment_begin, tile.end - tile.segment_begin);
   });
 }
 
@@ -397,6 +412,17 @@ void CpuExecutor::for_tokens(Range range, const Body& body) {
     const std::uint32_t end = std::min(begin + kTokens, range.end);
     for (std::uint32_t token = begin; token < end; ++token)
       body(token);
+  });
+}
+
+template <class Body>
+void CpuExecutor::for_each_tile(Range range, std::uint32_t n_parts, const Body& body) {
+  const auto n_tiles = static_cast<std::uint32_t>(tiles_.size());
+  threads_.for_each(n_tiles * n_parts, [&](std::uint32_t item, std::uint32_t) {
+    Tile tile = tiles_[item / n_parts];
+    tile.begin = std::max(tile.begin, range.begin);
+    tile.end = std::min(tile.end, range.end);
+    if (tile.begin < tile.end) body(tile, item % n_parts);
   });
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <string>
 
 namespace kinglet::inference::gpu {
 
@@ -72,6 +73,7 @@ Result<std::unique_ptr<GpuExecutor>> GpuExecutor::create(
   std::unique_ptr<GpuExecutor> executor(new GpuExecutor(
       std::move(model), std::move(complete), options.n_kv_tokens, std::move(placed)));
   TRY(executor->reserve_logits(1));
+  TRY(executor->record_uploads());
   return executor;
 }
 
@@ -111,10 +113,18 @@ Result<GpuExecutor::Placed> GpuExecutor::place(const Model& model,
   const std::uint64_t scratch = scratch_bytes(h, info.chunk_tokens, capacity(options.n_kv_tokens));
   placed.scratch = TRY(Buffer::create(device, scratch, MemoryUse::kDevice, "attention's scratch"));
   placed.activation_bytes += scratch;
-  const std::uint64_t n_inputs =
-      2 * std::uint64_t{info.chunk_tokens} + pages_for(options.n_kv_tokens);
-  placed.inputs = TRY(Buffer::create(
-      device, n_inputs * sizeof(std::uint32_t), MemoryUse::kUpload, "token ids and pages"));
+  const std::vector<std::byte> zeros(counter_bytes(h, info.chunk_tokens) +
+                                     vulkan::argmax_scratch_bytes(1, h.n_vocabulary));
+  placed.counters = TRY(Buffer::create(device, zeros.size(), MemoryUse::kDevice, "counters"));
+  TRY(vulkan::upload(device, *placed.counters, 0, zeros));
+  const std::uint64_t input_bytes =
+      sizeof(std::uint32_t) * (2 * std::uint64_t{info.chunk_tokens} +
+                               std::uint64_t{kMaxSequences} * pages_for(options.n_kv_tokens));
+  constexpr const char* kInputs = "token ids and pages";
+  placed.inputs = TRY(Buffer::create(device, input_bytes, MemoryUse::kDevice, kInputs));
+  placed.staging = TRY(Buffer::create(device, input_bytes, MemoryUse::kUpload, kInputs));
+  placed.history = TRY(Buffer::create(
+      device, kHistory * sizeof(std::uint32_t), MemoryUse::kReadback, "chosen tokens"));
   placed.weights = TRY(Weights::place(device, model, options.progress));
   return placed;
 }
@@ -139,6 +149,10 @@ GpuExecutor::GpuExecutor(std::shared_ptr<const Model> model,
   workspace_.positions = workspace_.ids + chunk_tokens * sizeof(std::uint32_t);
   workspace_.pages = workspace_.positions + chunk_tokens * sizeof(std::uint32_t);
   workspace_.scratch = placed_.scratch->address();
+  workspace_.counters = placed_.counters->address();
+  workspace_.choosing =
+      workspace_.counters + counter_bytes(this->model().hyper_parameters(), chunk_tokens);
+  workspace_.history = placed_.history->address();
 }
 
 Result<void> GpuExecutor::prepare_rope(RopeFactorSet factor_set, std::uint32_t n_positions) {
@@ -152,7 +166,7 @@ Result<void> GpuExecutor::prepare_rope(RopeFactorSet factor_set, std::uint32_t n
   Buffer buffer =
       TRY(Buffer::create(*placed_.device, bytes.size(), MemoryUse::kDevice, "the rope table"));
   TRY(vulkan::upload(*placed_.device, buffer, 0, bytes));
-  parts_.clear();  // they refer to the old table
+  recordings_.clear();  // they refer to the old table
   rope_[set] = std::move(buffer);
   workspace_.rope[set] = rope_[set]->address();
   n_rope_positions_[set] = n;
@@ -177,37 +191,91 @@ Result<void> GpuExecutor::copy_page(const PageCopy& copy) {
   return {};
 }
 
-Result<void> GpuExecutor::run(const Batch& batch) {
+template <class T>
+Result<T> GpuExecutor::on_device(const std::function<Result<T>()>& work) {
   if (device_is_lost_) {
     return fail(ErrorCode::kDeviceLost,
                 info().device.name + " was lost; the engine has to be started again");
   }
-  Result<void> result = run_on_device(batch);
+  Result<T> result = work();
   if (!result && result.error().code == ErrorCode::kDeviceLost) device_is_lost_ = true;
   return result;
 }
 
-Result<void> GpuExecutor::run_on_device(const Batch& batch) {
-  const std::uint32_t n_vocabulary = model().hyper_parameters().n_vocabulary;
-  const auto n_tokens = static_cast<std::uint32_t>(batch.tokens.size());
-  const auto n_logits = static_cast<std::uint32_t>(batch.logits.size() / n_vocabulary);
-  const std::uint32_t context = std::max(std::bit_ceil(batch.position + n_tokens), kLeastContext);
-  const PassShape shape = {
-      n_tokens, n_logits, std::min(context, n_pages() * kPageTokens), batch.rope};
-  TRY(reserve_logits(n_logits));
-  TRY(record(shape));
+Result<void> GpuExecutor::run(const Batch& batch) {
+  return on_device<void>([&] { return compute(batch); });
+}
+
+Result<std::uint32_t> GpuExecutor::run_greedy(const Batch& batch, std::span<TokenId> next) {
+  return on_device<std::uint32_t>([&] { return choose(batch, next); });
+}
+
+PassShape GpuExecutor::shape_of(const Batch& batch) const {
+  std::uint32_t n_positions = 0;
+  for (const Segment& segment : batch.segments)
+    n_positions = std::max(n_positions, segment.position + segment.n_tokens);
+  const std::uint32_t capacity = n_pages() * kPageTokens;
+  return {.n_tokens = static_cast<std::uint32_t>(batch.tokens.size()),
+          .n_logits = static_cast<std::uint32_t>(batch.logits.size() /
+                                                 model().hyper_parameters().n_vocabulary),
+          .max_context = std::min(std::max(std::bit_ceil(n_positions), kLeastContext), capacity),
+          .rope = batch.rope,
+          .page_stride = batch.segments.size() > 1 ? n_pages() : 0,
+          .end = PassEnd::kLogits};
+}
+
+Result<void> GpuExecutor::compute(const Batch& batch) {
+  const PassShape shape = shape_of(batch);
+  TRY(reserve_logits(shape.n_logits));
+  Kept& recording = *TRY(record(shape));
   write_inputs(batch);
-  for (Part& part : parts_) {
+  for (Part& part : recording.parts) {
     if (batch.stop.stop_requested()) return fail(ErrorCode::kCancelled, "forward pass cancelled");
-    if (Result<void> ran = run_part(part); !ran) {
-      // Whatever it was, a run may still be in flight on buffers of ours: as good as lost.
-      return fail(ErrorCode::kDeviceLost, std::move(ran).error().message);
-    }
+    TRY(run_part(shape, part, &part == &recording.parts.front(), 1));
   }
-  if (n_logits > 0) {
+  if (shape.n_logits > 0) {
     std::memcpy(batch.logits.data(), host_logits_->mapped().data(), batch.logits.size_bytes());
   }
   return {};
+}
+
+Result<std::uint32_t> GpuExecutor::choose(const Batch& batch, std::span<TokenId> next) {
+  PassShape shape = shape_of(batch);
+  shape.n_logits = 1;
+  shape.end = PassEnd::kNextToken;
+  Kept& recording = *TRY(record(shape));
+  write_inputs(batch);
+  const std::uint32_t position = batch.segments.front().position;
+  std::uint64_t n = 1;
+  if (recording.parts.size() == 1) {
+    // As many steps as a submit may hold, and as this recording is good for.
+    Part& step = recording.parts.front();
+    n = std::min<std::uint64_t>({std::max<std::uint64_t>(budget(shape).limit() / step.work, 1),
+                                 next.size(),
+                                 shape.max_context - position,
+                                 kHistory});
+    TRY(run_part(shape, step, true, static_cast<std::uint32_t>(n)));
+  } else {
+    for (Part& part : recording.parts) {
+      if (batch.stop.stop_requested()) return fail(ErrorCode::kCancelled, "decoding cancelled");
+      TRY(run_part(shape, part, &part == &recording.parts.front(), 1));
+    }
+  }
+  for (std::uint32_t i = 0; i < n; ++i) {
+    std::uint32_t id = 0;
+    const std::size_t at = (position + i) % kHistory * sizeof(id);
+    std::memcpy(&id, placed_.history->mapped().data() + at, sizeof(id));
+    if (id == vulkan::Argmax::kNotFinite) {
+      // What comes before is good; who goes on from there is told again.
+      if (i > 0) return i;
+      return fail(ErrorCode::kNumeric,
+                  "logits after position " + std::to_string(position) +
+                      " are infinite or not numbers: the model file is damaged or a kernel is "
+                      "wrong");
+    }
+    next[i] = static_cast<TokenId>(id);
+  }
+  return static_cast<std::uint32_t>(n);
 }
 
 Result<void> GpuExecutor::place_adapters(const Adapters& adapters) {
@@ -233,7 +301,7 @@ Result<void> GpuExecutor::place_adapters(const Adapters& adapters) {
   if (bytes > (narrow_ ? narrow_->size() : 0)) {
     narrow = TRY(Buffer::create(device, bytes, MemoryUse::kDevice, "adapters' activations"));
   }
-  parts_.clear();  // they refer to what is replaced now
+  recordings_.clear();  // they refer to what is replaced now
   if (narrow) narrow_ = std::move(narrow);
   workspace_.adapters = std::move(placed);
   workspace_.adapter_operations = adapter_operations_.get();
@@ -242,7 +310,7 @@ Result<void> GpuExecutor::place_adapters(const Adapters& adapters) {
 }
 
 void GpuExecutor::write_inputs(const Batch& batch) {
-  const auto words = placed_.inputs->mapped();
+  const auto words = placed_.staging->mapped();
   std::size_t at = 0;
   const auto put = [&](std::uint32_t word) {
     std::memcpy(words.data() + at, &word, sizeof(word));
@@ -251,12 +319,35 @@ void GpuExecutor::write_inputs(const Batch& batch) {
   for (const TokenId token : batch.tokens)
     put(static_cast<std::uint32_t>(token));
   at = workspace_.positions - workspace_.ids;
-  for (std::size_t i = 0; i < batch.tokens.size(); ++i) {
-    put(batch.position + static_cast<std::uint32_t>(i));
+  for (const Segment& segment : batch.segments) {
+    for (std::uint32_t i = 0; i < segment.n_tokens; ++i)
+      put(segment.position + i);
   }
-  at = workspace_.pages - workspace_.ids;
-  for (const PageId page : batch.pages)
-    put(index_of(page));
+  const std::size_t tables = workspace_.pages - workspace_.ids;
+  std::size_t n_tables = 0;
+  for (const Segment& segment : batch.segments) {
+    // One for the tokens of a single sequence, else one for each token.
+    const std::uint32_t n = batch.segments.size() > 1 ? segment.n_tokens : 1;
+    for (std::uint32_t i = 0; i < n; ++i) {
+      at = tables + n_tables++ * n_pages() * sizeof(std::uint32_t);
+      for (const PageId page : segment.pages)
+        put(index_of(page));
+    }
+  }
+}
+
+Result<void> GpuExecutor::record_uploads() {
+  const std::uint64_t tables = workspace_.pages - workspace_.ids;
+  const std::uint64_t table_bytes = n_pages() * sizeof(std::uint32_t);
+  for (std::size_t many = 0; many < uploads_.size(); ++many) {
+    vulkan::Stream stream = TRY(vulkan::Stream::create(*placed_.device));
+    TRY(stream.begin());
+    const std::uint64_t bytes = tables + table_bytes * (many != 0 ? kMaxSequences : 1);
+    stream.copy(*placed_.staging, 0, *placed_.inputs, 0, bytes);
+    TRY(stream.end());
+    uploads_[many].emplace(std::move(stream));
+  }
+  return {};
 }
 
 Result<void> GpuExecutor::reserve_logits(std::uint32_t n_rows) {
@@ -266,7 +357,7 @@ Result<void> GpuExecutor::reserve_logits(std::uint32_t n_rows) {
   if (bytes == 0) return {};
   Buffer logits = TRY(Buffer::create(*placed_.device, bytes, MemoryUse::kDevice, "logits"));
   Buffer host = TRY(Buffer::create(*placed_.device, bytes, MemoryUse::kReadback, "logits"));
-  parts_.clear();  // they refer to the old buffers
+  recordings_.clear();  // they refer to the old buffers
   logits_ = std::move(logits);
   host_logits_ = std::move(host);
   workspace_.logits = &*logits_;
@@ -274,23 +365,39 @@ Result<void> GpuExecutor::reserve_logits(std::uint32_t n_rows) {
   return {};
 }
 
-Result<void> GpuExecutor::record(const PassShape& shape) {
-  // A recording cut for another speed than the device turned out to have is cut anew.
-  const bool too_coarse = budget_.limit() < recorded_limit_ / 2;
-  const bool too_fine = parts_.size() > 1 && budget_.limit() / 2 > recorded_limit_;
-  if (!parts_.empty() && recorded_ == shape && !too_coarse && !too_fine) return {};
-  parts_.clear();
+Result<GpuExecutor::Kept*> GpuExecutor::record(const PassShape& shape) {
+  // Decoding at two depths, prefill chunks, the last chunk: those of one request.
+  constexpr std::size_t kMostRecordings = 6;
+  const std::uint64_t limit = budget(shape).limit();
+  const auto same = std::find_if(recordings_.begin(), recordings_.end(), [&](const Kept& kept) {
+    return kept.shape == shape;
+  });
+  if (same != recordings_.end()) {
+    // A recording cut for another speed than the device turned out to have is cut anew.
+    const bool too_coarse = limit < same->work_limit / 2;
+    const bool too_fine = same->parts.size() > 1 && limit / 2 > same->work_limit;
+    std::rotate(recordings_.begin(), same, same + 1);
+    if (!too_coarse && !too_fine) return &recordings_.front();
+    recordings_.erase(recordings_.begin());
+  }
+  if (recordings_.size() == kMostRecordings) recordings_.pop_back();
   Recording recording =
-      TRY(record_pass(*placed_.device, *placed_.operations, workspace_, shape, budget_.limit()));
-  parts_ = std::move(recording.parts);
-  recorded_limit_ = budget_.limit();
-  recorded_ = shape;
-  return {};
+      TRY(record_pass(*placed_.device, *placed_.operations, workspace_, shape, limit));
+  return &*recordings_.insert(recordings_.begin(), {shape, limit, std::move(recording.parts)});
 }
 
-Result<void> GpuExecutor::run_part(Part& part) {
-  TRY(part.stream.submit());
-  budget_.record(part.work, TRY(part.stream.wait()));
+Result<void> GpuExecutor::run_part(const PassShape& shape,
+                                   Part& part,
+                                   bool is_first,
+                                   std::uint32_t n_runs) {
+  const vulkan::Stream* upload = is_first ? &*uploads_[shape.page_stride != 0] : nullptr;
+  const Result<void> submitted = part.stream.submit_chain(n_runs, upload);
+  const Result<double> ran = submitted ? part.stream.wait() : tl::unexpected(submitted.error());
+  if (!ran) {
+    // Whatever it was, a run may still be in flight on buffers of ours: as good as lost.
+    return fail(ErrorCode::kDeviceLost, ran.error().message);
+  }
+  budget(shape).record(part.work, *ran);
   return {};
 }
 

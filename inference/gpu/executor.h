@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -34,7 +35,10 @@ class GpuExecutor final : public Executor {
     std::vector<vulkan::Buffer> values;
     std::vector<vulkan::Buffer> slots;
     std::optional<vulkan::Buffer> scratch;
-    std::optional<vulkan::Buffer> inputs;  // ids, positions, pages; written by the host
+    std::optional<vulkan::Buffer> counters;  // of attention, then of the greedy choice; zeros
+    std::optional<vulkan::Buffer> inputs;    // ids, positions, page tables
+    std::optional<vulkan::Buffer> staging;   // the same, where the host writes
+    std::optional<vulkan::Buffer> history;   // ids that the device chose
     std::uint64_t kv_bytes = 0;
     std::uint64_t activation_bytes = 0;
   };
@@ -54,11 +58,27 @@ class GpuExecutor final : public Executor {
   Result<void> run(const Batch& batch) override;
   Result<void> place_adapters(const Adapters& adapters) override;
 
-  Result<void> run_on_device(const Batch& batch);
+  Result<std::uint32_t> run_greedy(const Batch& batch, std::span<TokenId> next) override;
+
+  /// A recorded pass.
+  struct Kept {
+    PassShape shape;
+    std::uint64_t work_limit = 0;
+    std::vector<Part> parts;
+  };
+
+  Result<void> compute(const Batch& batch);
+  Result<std::uint32_t> choose(const Batch& batch, std::span<TokenId> next);
+  template <class T>
+  Result<T> on_device(const std::function<Result<T>()>& work);
+  PassShape shape_of(const Batch& batch) const;
   void write_inputs(const Batch& batch);
+  Result<void> record_uploads();
   Result<void> reserve_logits(std::uint32_t n_rows);
-  Result<void> record(const PassShape& shape);
-  Result<void> run_part(Part& part);
+  Result<Kept*> record(const PassShape& shape);
+  SubmitBudget& budget(const PassShape& shape) { return budgets_[shape.n_tokens > kFewTokens]; }
+  /// Runs of one part, after the inputs' way to the device where it is the first.
+  Result<void> run_part(const PassShape& shape, Part& part, bool is_first, std::uint32_t n_runs);
 
   Placed placed_;
   Workspace workspace_;
@@ -70,10 +90,11 @@ class GpuExecutor final : public Executor {
   std::optional<vulkan::Buffer> logits_;
   std::optional<vulkan::Buffer> host_logits_;
 
-  SubmitBudget budget_;
-  PassShape recorded_;
-  std::uint64_t recorded_limit_ = 0;
-  std::vector<Part> parts_;  // empty: nothing recorded
+  // Few tokens wait for memory, many for arithmetic: a device has two speeds.
+  static constexpr std::uint32_t kFewTokens = 16;
+  std::array<SubmitBudget, 2> budgets_;
+  std::array<std::optional<vulkan::Stream>, 2> uploads_;  // of inputs: one page table, or many
+  std::vector<Kept> recordings_;                          // the last used first
   bool device_is_lost_ = false;
 };
 

@@ -23,7 +23,8 @@ vulkan::Traffic Plan::traffic() const {
 Result<Plan> plan_pass(const vulkan::Device& device,
                        const Model& model,
                        KvFormat kv_format,
-                       const PassShape& shape) {
+                       const PassShape& shape,
+                       Lowering lowering) {
   const HyperParameters& h = model.hyper_parameters();
   const auto pipelines = TRY(vulkan::Pipelines::create(device));
   const vulkan::Formats formats = {.weights = TRY(Weights::types_of(model)),
@@ -39,12 +40,14 @@ Result<Plan> plan_pass(const vulkan::Device& device,
   Workspace workspace;
   workspace.model = &model;
   workspace.weights = &weights;
+  workspace.lowering = lowering;
   workspace.cache_type = cache_type(kv_format);
   workspace.keys.assign(h.n_layers, kNowhere);
   workspace.values.assign(h.n_layers, kNowhere);
   workspace.slots.fill(kNowhere);
   workspace.rope.fill(kNowhere);
   workspace.ids = workspace.positions = workspace.pages = workspace.scratch = kNowhere;
+  workspace.counters = workspace.choosing = workspace.history = kNowhere;
   workspace.logits = workspace.host_logits = &logits;
 
   const Recording recording = TRY(record_pass(device, operations, workspace, shape, kWorkLimit));

@@ -22,6 +22,7 @@ struct Plan {
 Result<Plan> plan_pass(const vulkan::Device& device,
                        const Model& model,
                        KvFormat kv_format,
-                       const PassShape& shape);
+                       const PassShape& shape,
+                       Lowering lowering = Lowering::kFused);
 
 }  // namespace kinglet::inference::gpu

@@ -4,76 +4,61 @@
 #include <cassert>
 #include <optional>
 
+#include "inference/fusion.h"
+#include "inference/gpu/emitter.h"
+
 namespace kinglet::inference::gpu {
 
 namespace {
 
-using vulkan::DeviceAddress;
-
-// What operations read and write, for barriers: each slot that is no whole of others, the cache,
-// the scratch memory.
+// What groups read and write, for barriers: slots, the cache, the scratch memory.
 using Touched = std::uint64_t;
-constexpr Touched kCacheBit = Touched{1} << kSlotCount;
-constexpr Touched kScratchBit = Touched{2} << kSlotCount;
-static_assert(kSlotCount + 2 <= 64);
-
-Touched bit(Slot slot) {
-  switch (slot) {
-    case Slot::kQkv:
-      return bit(Slot::kQueries) | bit(Slot::kKeys) | bit(Slot::kValues);
-    case Slot::kGateUp:
-      return bit(Slot::kGate) | bit(Slot::kUp);
-    default:
-      return Touched{1} << static_cast<unsigned>(slot);
-  }
-}
+constexpr Touched kCacheBit = Touched{1} << 32;
+constexpr Touched kScratchBit = Touched{2} << 32;
+static_assert(sizeof(SlotSet) == 4);
 
 struct Access {
-  Touched reads;
-  Touched writes;
+  Touched reads = 0;
+  Touched writes = 0;
 };
 
-Access access_of(const Op& op) {
-  switch (op.kind) {
-    case OpKind::kEmbed:
-      return {0, bit(op.out)};
-    case OpKind::kRmsNorm:
-    case OpKind::kLayerNorm:
-    case OpKind::kMatMul:
-    case OpKind::kSwiGlu:
-    case OpKind::kGeGlu:
-      return {bit(op.in), bit(op.out)};
-    case OpKind::kHeadRmsNorm:
-    case OpKind::kRope:
-    case OpKind::kGelu:
-    case OpKind::kAdd:
-    case OpKind::kScale:
-    case OpKind::kSoftCap:
-      return {bit(op.in) | bit(op.out), bit(op.out)};
-    case OpKind::kStoreKv:
-      return {bit(Slot::kKeys) | bit(Slot::kValues), kCacheBit};
-    case OpKind::kAttention:
-      return {bit(op.in) | kCacheBit, bit(op.out) | kScratchBit};
+Access access_of(const Group& group) {
+  Access access = {group.reads, group.writes};
+  if (group.find(OpKind::kStoreKv) != nullptr) access.writes |= kCacheBit;
+  if (group.find(OpKind::kAttention) != nullptr) {
+    access.reads |= kCacheBit;
+    access.writes |= kScratchBit;
   }
-  assert(false);
-  return {};
+  return access;
 }
 
-vulkan::Attention attention_shape(const HyperParameters& h,
-                                  std::uint32_t layer,
-                                  std::uint32_t n_tokens,
-                                  std::uint32_t max_context) {
-  vulkan::Attention attention;
-  attention.cache.page_tokens = kPageTokens;
-  attention.cache.n_kv_heads = h.n_kv_heads;
-  attention.cache.head_dim = h.head_dim;
-  attention.n_tokens = n_tokens;
-  attention.n_heads = h.n_heads;
-  attention.max_context = max_context;
-  attention.window = window_of(h, layer);
-  attention.scale = h.attention_scale;
-  attention.soft_cap = h.attention_soft_cap;
-  return attention;
+bool is_product(const Group& group) {
+  return group.find(OpKind::kMatMul) != nullptr;
+}
+
+/// Every group's operations, each by itself.
+std::vector<Group> apart(const Group& group, const HyperParameters& h) {
+  return fuse_nothing(group.ops, h);
+}
+
+/// The same product for a part of its rows.
+void take_rows(vulkan::Products::Part& part, std::uint64_t first, std::uint64_t n) {
+  part.weights.n_rows = static_cast<std::uint32_t>(n);
+  part.weights.address += first * vulkan::row_bytes(part.weights);
+  part.output += first * sizeof(float);
+  if (part.bias != 0) part.bias += first * sizeof(float);
+}
+
+/// Multiplications: tiles are computed whole, however few tokens they hold.
+std::uint64_t work_of(const vulkan::Products& products) {
+  constexpr std::uint64_t kTile = 32;
+  std::uint64_t n_numbers = 0;
+  for (std::uint32_t i = 0; i < products.n_parts; ++i) {
+    const vulkan::Matrix& weights = products.parts[i].weights;
+    n_numbers += std::uint64_t{weights.n_rows} * weights.n_columns;
+  }
+  const std::uint64_t n = products.n_tokens;
+  return n_numbers * (n <= vulkan::kMaxVecTokens ? n : (n + kTile - 1) / kTile * kTile);
 }
 
 class Recorder {
@@ -88,24 +73,21 @@ class Recorder {
         workspace_(workspace),
         h_(workspace.model->hyper_parameters()),
         shape_(shape),
-        work_limit_(work_limit) {}
+        work_limit_(work_limit),
+        emitter_(operations, workspace_, shape_) {}
 
   Result<Recording> record() {
     const Architecture& architecture = workspace_.model->architecture();
     begin_ = 0;
     end_ = shape_.n_tokens;
-    TRY(lower(architecture.embed, 0));
+    TRY(lower(groups_of(architecture.embed), 0));
+    const std::vector<Group> layer_groups = groups_of(architecture.layer);
     const Extent before = extent_of(parts_);
-    for (std::uint32_t layer = 0; layer < h_.n_layers; ++layer) {
-      TRY(lower(architecture.layer, layer));
-    }
+    for (std::uint32_t layer = 0; layer < h_.n_layers; ++layer)
+      TRY(lower(layer_groups, layer));
     const Extent after = extent_of(parts_);
-    TRY(lower(architecture.output, 0));
-    if (shape_.n_logits > 0) {
-      stream().barrier();
-      const std::uint64_t bytes = std::uint64_t{shape_.n_logits} * h_.n_vocabulary * sizeof(float);
-      stream().copy(*workspace_.logits, 0, *workspace_.host_logits, 0, bytes);
-    }
+    TRY(lower(groups_of(architecture.output), 0));
+    if (shape_.n_logits > 0) TRY(end_pass());
     TRY(stream().end());
     return Recording{
         .parts = std::move(parts_),
@@ -113,75 +95,159 @@ class Recorder {
   }
 
  private:
-  Result<void> lower(std::span<const Op> ops, std::uint32_t layer) {
-    for (const Op& op : ops) {
-      if (is_identity(op, h_)) continue;
-      TRY(lower(op, layer));
+  std::vector<Group> groups_of(std::span<const Op> ops) const {
+    return workspace_.lowering == Lowering::kFused ? fuse(ops, h_) : fuse_nothing(ops, h_);
+  }
+
+  Result<void> lower(std::span<const Group> groups, std::uint32_t layer) {
+    for (const Group& group : groups) {
+      if (group.kind == GroupKind::kSingle || emitter_.can_fuse(group, layer)) {
+        TRY(lower(group, layer));
+      } else {
+        for (const Group& single : apart(group, h_))
+          TRY(lower(single, layer));
+      }
       // Once the last layer's keys and values are stored, only tokens whose logits are wanted
       // matter.
-      if (op.kind == OpKind::kStoreKv && layer + 1 == h_.n_layers) begin_ = end_ - shape_.n_logits;
+      const bool stores = group.find(OpKind::kStoreKv) != nullptr;
+      if (stores && layer + 1 == h_.n_layers) begin_ = end_ - shape_.n_logits;
     }
     return {};
   }
 
-  /// Records an operation for the tokens begin_ to end_, in slices that fit a submit.
-  Result<void> lower(const Op& op, std::uint32_t layer) {
-    const std::uint64_t work = work_per_token(op, layer);
-    // Whole tiles of tokens, as long as the limit allows.
-    constexpr std::uint64_t kTile = 32;
-    const auto most = static_cast<std::uint32_t>(
-        std::max(work_limit_ / std::max<std::uint64_t>(work, 1) / kTile * kTile, kTile));
+  /// Records a group for the tokens begin_ to end_, in slices that fit a submit.
+  Result<void> lower(const Group& group, std::uint32_t layer) {
+    if (is_product(group)) return multiply(group, layer);
+    const std::uint64_t work = work_per_token(group);
+    in_order_ = 0;
+    const Access access = access_of(group);
+    for (std::uint32_t begin = begin_; begin < end_;) {
+      const Tokens tokens = {begin, std::min(tokens_of(work), end_ - begin)};
+      TRY(begin_slice(access, work * tokens.n));
+      if (group.kind == GroupKind::kRopeStore) {
+        emitter_.rope_store(stream(), group, layer, tokens);
+      } else {
+        const Op& op = group.ops.front();
+        // Slices share the scratch memory.
+        if (op.kind == OpKind::kAttention && begin != begin_) stream().barrier();
+        emitter_.emit(stream(), op, layer, tokens);
+        emitter_.adapt(stream(), op, layer, tokens);
+      }
+      begin += tokens.n;
+    }
+    return {};
+  }
+
+  /// Products of one group.
+  Result<void> multiply(const Group& group, std::uint32_t layer) {
+    if (begin_ == end_) return {};
+    Access access = access_of(group);
+    const Op* norm = group.find(OpKind::kRmsNorm);
+    const bool norms_before = norm != nullptr && !vulkan::can_norm(end_ - begin_);
+    if (norms_before) {
+      for (const Group& single : fuse_nothing({norm, 1}, h_))
+        TRY(lower(single, layer));
+      access.reads = (access.reads & ~Touched{slots_of(norm->in)}) | slots_of(norm->out);
+      // A residual that is added to is read all the same.
+      if (group.find(OpKind::kAdd) != nullptr) access.reads |= access.writes;
+    }
+    const vulkan::Products all = emitter_.products(group, layer, {begin_, 1}, norms_before);
+    const std::uint64_t work = work_of(all);
     in_order_ = 0;
     for (std::uint32_t begin = begin_; begin < end_;) {
-      const std::uint32_t n = std::min(most, end_ - begin);
-      if (op.kind == OpKind::kMatMul) {
-        TRY(multiply(op, layer, begin, n));
-      } else {
-        TRY(begin_slice(op, work * n));
-        emit(op, layer, begin, n);
+      const Tokens tokens = {begin, std::min(tokens_of(work), end_ - begin)};
+      TRY(multiply(emitter_.products(group, layer, tokens, norms_before), access));
+      if (group.kind == GroupKind::kSingle) {
+        emitter_.adapt(stream(), group.ops.front(), layer, tokens);
       }
-      adapt(op, layer, begin, n);
-      begin += n;
+      begin += tokens.n;
     }
     return {};
   }
 
-  /// A product in slices of its rows, where so much at once takes long on a slow device.
-  Result<void> multiply(const Op& op, std::uint32_t layer, std::uint32_t begin, std::uint32_t n) {
+  /// In slices of rows, where so much at once takes long on a slow device.
+  Result<void> multiply(const vulkan::Products& products, const Access& access) {
     // Fewer rows would be lost in the cost of the submits.
     constexpr std::uint64_t kLeastWork = 256'000'000;
-    constexpr std::uint64_t kRows = 32;  // of a tile
-    vulkan::MulMat product = {workspace_.weights->matrix(*op.weight, layer),
-                              at(op.in, begin),
-                              at(op.out, begin),
-                              n,
-                              stride(op.in),
-                              stride(op.out),
-                              bias(op, layer)};
-    const std::uint64_t n_rows = product.weights.n_rows;
-    const std::uint64_t row_bytes = vulkan::row_bytes(product.weights);
-    const std::uint64_t row_work = vulkan::mul_mat_work(product) / n_rows;
-    const std::uint64_t most =
-        std::max(std::max(work_limit_, kLeastWork) / row_work / kRows * kRows, kRows);
-    static_assert(kRows % vulkan::kMatrixAlignment == 0);  // of each slice's address, too
-    for (std::uint64_t row = 0; row < n_rows;) {
-      const std::uint64_t rows = std::min(most, n_rows - row);
-      product.weights.n_rows = static_cast<std::uint32_t>(rows);
-      TRY(begin_slice(op, rows * row_work));
-      operations_.mul_mat(stream(), product);
-      product.weights.address += rows * row_bytes;
-      product.output += rows * sizeof(float);
-      if (product.bias != 0) product.bias += rows * sizeof(float);
-      row += rows;
+    const std::uint64_t most = std::max(work_limit_, kLeastWork);
+    const std::uint64_t work = work_of(products);
+    if (work <= most) {
+      TRY(begin_slice(access, work));
+      operations_.products(stream(), products);
+      return {};
+    }
+    const bool is_unit =
+        products.store == vulkan::Store::kSwiGlu || products.store == vulkan::Store::kGeGlu;
+    if (is_unit) return multiply_rows(unit_in_two_parts(products), access, most);
+    for (std::uint32_t i = 0; i < products.n_parts; ++i) {
+      vulkan::Products one = products;
+      one.parts[0] = products.parts[i];
+      one.n_parts = 1;
+      TRY(multiply_rows(one, access, most));
     }
     return {};
   }
 
-  /// Makes room for a slice of an operation. Slices write different parts of the output: a barrier
+  /// Gates and ups of one matrix as two, of which the same rows can be taken; as it is where the
+  /// ups do not begin where a matrix may.
+  static vulkan::Products unit_in_two_parts(vulkan::Products products) {
+    if (products.n_parts == 2) return products;
+    vulkan::Products::Part gates = products.parts[0];
+    const std::uint32_t n_rows = gates.weights.n_rows / 2;
+    if (n_rows * vulkan::row_bytes(gates.weights) % vulkan::kMatrixAlignment != 0) return products;
+    products.parts[1] = gates;
+    products.parts[0].weights.n_rows = n_rows;
+    take_rows(products.parts[1], n_rows, n_rows);
+    products.parts[1].output = gates.output;
+    products.n_parts = 2;
+    return products;
+  }
+
+  /// The same rows of all parts together.
+  Result<void> multiply_rows(const vulkan::Products& products,
+                             const Access& access,
+                             std::uint64_t most) {
+    constexpr std::uint64_t kRows = 32;                    // of a tile
+    static_assert(kRows % vulkan::kMatrixAlignment == 0);  // of each slice's address, too
+    const std::uint64_t n_rows = products.parts[0].weights.n_rows;
+    const std::uint64_t row_work = work_of(products) / n_rows;
+    const bool is_whole = products.n_parts == 1 && products.store != vulkan::Store::kPlain &&
+                          products.store != vulkan::Store::kAdd;
+    const std::uint64_t step = is_whole ? n_rows : std::max(most / row_work / kRows * kRows, kRows);
+    for (std::uint64_t row = 0; row < n_rows; row += step) {
+      const std::uint64_t rows = std::min(step, n_rows - row);
+      vulkan::Products slice = products;
+      for (std::uint32_t i = 0; i < slice.n_parts && !is_whole; ++i)
+        take_rows(slice.parts[i], row, rows);
+      TRY(begin_slice(access, rows * row_work));
+      operations_.products(stream(), slice);
+    }
+    return {};
+  }
+
+  Result<void> end_pass() {
+    stream().barrier();
+    if (shape_.end == PassEnd::kNextToken) {
+      emitter_.choose_next(stream());
+      return {};
+    }
+    const std::uint64_t bytes = std::uint64_t{shape_.n_logits} * h_.n_vocabulary * sizeof(float);
+    stream().copy(*workspace_.logits, 0, *workspace_.host_logits, 0, bytes);
+    return {};
+  }
+
+  /// How many tokens of so much work each are a slice: whole tiles, as long as the limit allows.
+  std::uint32_t tokens_of(std::uint64_t work) const {
+    constexpr std::uint64_t kTile = 32;
+    return static_cast<std::uint32_t>(
+        std::max(work_limit_ / std::max<std::uint64_t>(work, 1) / kTile * kTile, kTile));
+  }
+
+  /// Makes room for a slice of a group. Slices write different parts of the output: a barrier
   /// stands before the first alone.
-  Result<void> begin_slice(const Op& op, std::uint64_t work) {
+  Result<void> begin_slice(const Access& access, std::uint64_t work) {
     TRY(make_room(work));
-    if (parts_.size() != in_order_) order(access_of(op));
+    if (parts_.size() != in_order_) order(access);
     in_order_ = parts_.size();
     return {};
   }
@@ -191,7 +257,9 @@ class Recorder {
     if (parts_.empty() || (parts_.back().work > 0 && parts_.back().work + work > work_limit_)) {
       if (!parts_.empty()) TRY(parts_.back().stream.end());
       parts_.push_back({TRY(vulkan::Stream::create(device_)), 0});
-      TRY(parts_.back().stream.begin());
+      const bool may_chain = shape_.end == PassEnd::kNextToken;
+      TRY(parts_.back().stream.begin(may_chain ? vulkan::Stream::Runs::kChained
+                                               : vulkan::Stream::Runs::kSingle));
       // The parts before have ended when this one starts.
       unordered_ = {};
     }
@@ -209,191 +277,15 @@ class Recorder {
     unordered_.writes |= access.writes;
   }
 
-  std::uint64_t work_per_token(const Op& op, std::uint32_t layer) const {
-    switch (op.kind) {
-      case OpKind::kMatMul: {
-        const vulkan::Matrix& matrix = workspace_.weights->matrix(*op.weight, layer);
-        return std::uint64_t{matrix.n_rows} * matrix.n_columns;
-      }
-      case OpKind::kAttention:
-        return std::uint64_t{2} * h_.n_heads * h_.head_dim * shape_.max_context;
-      default:
-        return place_of(op.out, h_).size;
+  /// Multiplications, about.
+  std::uint64_t work_per_token(const Group& group) const {
+    if (group.find(OpKind::kAttention) != nullptr) {
+      return std::uint64_t{2} * h_.n_heads * h_.head_dim * shape_.max_context;
     }
-  }
-
-  void emit(const Op& op, std::uint32_t layer, std::uint32_t begin, std::uint32_t n) {
-    switch (op.kind) {
-      case OpKind::kEmbed:
-        return operations_.get_rows(stream(),
-                                    {workspace_.weights->matrix(*op.weight, layer),
-                                     workspace_.ids + begin * sizeof(std::uint32_t),
-                                     n,
-                                     at(op.out, begin)});
-      case OpKind::kRmsNorm:
-        return operations_.rms_norm(stream(),
-                                    {at_whole(op.in, begin),
-                                     workspace_.weights->vector(*op.weight, layer),
-                                     at_whole(op.out, begin),
-                                     n,
-                                     place_of(op.in, h_).size,
-                                     h_.norm_epsilon});
-      case OpKind::kLayerNorm:
-        return operations_.layer_norm(stream(),
-                                      {at_whole(op.in, begin),
-                                       workspace_.weights->vector(*op.weight, layer),
-                                       bias(op, layer),
-                                       at_whole(op.out, begin),
-                                       n,
-                                       place_of(op.in, h_).size,
-                                       h_.norm_epsilon});
-      case OpKind::kHeadRmsNorm:
-        return operations_.head_rms_norm(stream(),
-                                         {at(op.in, begin),
-                                          workspace_.weights->vector(*op.weight, layer),
-                                          n,
-                                          place_of(op.in, h_).size / h_.head_dim,
-                                          h_.head_dim,
-                                          stride(op.in),
-                                          h_.norm_epsilon});
-      case OpKind::kMatMul:
-        break;  // multiply() does
-      case OpKind::kRope:
-        return rope(op, begin, n);
-      case OpKind::kStoreKv:
-        return operations_.cache_write(stream(),
-                                       {cache(layer),
-                                        at(Slot::kKeys, begin),
-                                        at(Slot::kValues, begin),
-                                        positions(begin),
-                                        n,
-                                        stride(Slot::kKeys)});
-      case OpKind::kAttention: {
-        vulkan::Attention attention = attention_shape(h_, layer, n, shape_.max_context);
-        attention.cache = cache(layer);
-        attention.queries = at(op.in, begin);
-        attention.positions = positions(begin);
-        attention.scratch = workspace_.scratch;
-        attention.output = at(op.out, begin);
-        attention.row_stride = stride(op.in);
-        // Slices share the scratch memory.
-        if (begin != begin_) stream().barrier();
-        return operations_.attention(stream(), attention);
-      }
-      case OpKind::kSwiGlu:
-        return operations_.swiglu(stream(), gated_linear(op, begin, n));
-      case OpKind::kGeGlu:
-        return operations_.geglu(stream(), gated_linear(op, begin, n));
-      case OpKind::kAdd:
-        return operations_.add(stream(),
-                               {at_whole(op.in, begin),
-                                at_whole(op.out, begin),
-                                at_whole(op.out, begin),
-                                n * place_of(op.out, h_).size});
-      case OpKind::kGelu:
-        return operations_.gelu(stream(), elementwise(op, begin, n));
-      case OpKind::kScale:
-        return operations_.scale(stream(), elementwise(op, begin, n), h_.*op.scalar);
-      case OpKind::kSoftCap:
-        return operations_.soft_cap(stream(), elementwise(op, begin, n), h_.*op.scalar);
-    }
-    assert(false);
-  }
-
-  /// Adds what the adapters change of a product or a lookup. The barriers stand between the two
-  /// halves of each change, and between it and what came before; what comes after waits for the
-  /// operation as a whole.
-  void adapt(const Op& op, std::uint32_t layer, std::uint32_t begin, std::uint32_t n) {
-    if (op.kind != OpKind::kMatMul && op.kind != OpKind::kEmbed) return;
-    for (const PlacedAdapter& adapter : workspace_.adapters) {
-      const PlacedPair* pair = adapter.lora->pair(*op.weight, layer);
-      if (pair == nullptr) continue;
-      const vulkan::Operations& operations = *workspace_.adapter_operations;
-      stream().barrier();
-      if (op.kind == OpKind::kEmbed) {
-        const DeviceAddress ids = workspace_.ids + begin * sizeof(std::uint32_t);
-        operations.get_rows(stream(), {pair->a, ids, n, workspace_.narrow});
-      } else {
-        operations.mul_mat(stream(),
-                           {pair->a, at(op.in, begin), workspace_.narrow, n, stride(op.in)});
-      }
-      stream().barrier();
-      operations.low_rank_add(stream(),
-                              {pair->b,
-                               workspace_.narrow,
-                               at(op.out, begin),
-                               n,
-                               pair->n_out,
-                               pair->rank,
-                               stride(op.out),
-                               adapter.scale * pair->scale});
-    }
-  }
-
-  void rope(const Op& op, std::uint32_t begin, std::uint32_t n) {
-    const vulkan::Rope rope = {at(op.in, begin),
-                               positions(begin),
-                               workspace_.rope[static_cast<std::size_t>(shape_.rope)],
-                               n,
-                               place_of(op.in, h_).size / h_.head_dim,
-                               h_.head_dim,
-                               h_.rope_dims,
-                               stride(op.in)};
-    if (workspace_.model->architecture().rope_style == RopeStyle::kNeox) {
-      operations_.rope_neox(stream(), rope);
-    } else {
-      operations_.rope_interleaved(stream(), rope);
-    }
-  }
-
-  vulkan::GatedLinear gated_linear(const Op& op, std::uint32_t begin, std::uint32_t n) const {
-    return {at(Slot::kGateUp, begin), at_whole(op.out, begin), n, place_of(op.out, h_).size};
-  }
-
-  vulkan::Elementwise elementwise(const Op& op, std::uint32_t begin, std::uint32_t n) const {
-    assert(op.in == op.out);
-    return {at(op.out, begin), n, place_of(op.out, h_).size, stride(op.out)};
-  }
-
-  /// The address 0 where the operation or the file has none.
-  DeviceAddress bias(const Op& op, std::uint32_t layer) const {
-    return op.bias ? workspace_.weights->vector(*op.bias, layer) : 0;
+    return place_of(group.ops.front().out, h_).size;
   }
 
   vulkan::Stream& stream() { return parts_.back().stream; }
-
-  std::uint32_t stride(Slot slot) const { return place_of(place_of(slot, h_).whole, h_).size; }
-
-  DeviceAddress at(Slot slot, std::uint32_t token) const {
-    // Logits are kept only of the wanted tokens, the last ones.
-    if (slot == Slot::kLogits) {
-      token -= shape_.n_tokens - shape_.n_logits;
-      return workspace_.logits->address() + std::uint64_t{token} * h_.n_vocabulary * sizeof(float);
-    }
-    const SlotPlace place = place_of(slot, h_);
-    return workspace_.slots[static_cast<std::size_t>(place.whole)] +
-           (std::uint64_t{token} * stride(slot) + place.offset) * sizeof(float);
-  }
-
-  /// The same of a slot whose rows must lie side by side.
-  DeviceAddress at_whole(Slot slot, std::uint32_t token) const {
-    assert(place_of(slot, h_).whole == slot);
-    return at(slot, token);
-  }
-
-  DeviceAddress positions(std::uint32_t token) const {
-    return workspace_.positions + token * sizeof(std::uint32_t);
-  }
-
-  vulkan::PagedCache cache(std::uint32_t layer) const {
-    return {workspace_.cache_type,
-            workspace_.keys[layer],
-            workspace_.values[layer],
-            workspace_.pages,
-            kPageTokens,
-            h_.n_kv_heads,
-            h_.head_dim};
-  }
 
   const vulkan::Device& device_;
   const vulkan::Operations& operations_;
@@ -401,28 +293,15 @@ class Recorder {
   const HyperParameters& h_;
   const PassShape shape_;
   const std::uint64_t work_limit_;
+  const Emitter emitter_;
   std::uint32_t begin_ = 0;  // tokens that still matter
   std::uint32_t end_ = 0;
-  Access unordered_ = {};     // since the last barrier
-  std::size_t in_order_ = 0;  // number of parts when the operation under way was put in order
+  Access unordered_;          // since the last barrier
+  std::size_t in_order_ = 0;  // number of parts when the group under way was put in order
   std::vector<Part> parts_;
 };
 
 }  // namespace
-
-vulkan::CacheType cache_type(KvFormat format) {
-  switch (format) {
-    case KvFormat::kF32:
-      return vulkan::CacheType::kF32;
-    case KvFormat::kF16:
-      return vulkan::CacheType::kF16;
-    case KvFormat::kQ8_0:
-      return vulkan::CacheType::kQ8_0;
-    case KvFormat::kQ4_0:
-      break;
-  }
-  return vulkan::CacheType::kQ4_0;
-}
 
 Extent extent_of(std::span<const Part> parts) {
   Extent extent;
@@ -444,14 +323,21 @@ Result<Recording> record_pass(const vulkan::Device& device,
 std::uint64_t scratch_bytes(const HyperParameters& hyper_parameters,
                             std::uint32_t chunk_tokens,
                             std::uint32_t max_context) {
-  // Fewer tokens are split more often, and not evenly: look at each.
-  std::uint64_t most = 0;
+  // Fewer tokens are split more often, and not evenly: look at each. Windows need fewer splits.
+  std::uint64_t most = 1;
   for (std::uint32_t n = 1; n <= chunk_tokens; ++n) {
-    most = std::max(
-        most,
-        vulkan::attention_scratch_bytes(attention_shape(hyper_parameters, 0, n, max_context)));
+    vulkan::Attention shape = attention_shape(hyper_parameters, 0, n, max_context);
+    shape.window = 0;
+    most = std::max(most, vulkan::attention_scratch_bytes(shape));
   }
   return most;
+}
+
+std::uint64_t counter_bytes(const HyperParameters& hyper_parameters, std::uint32_t chunk_tokens) {
+  // Tokens of sequences of their own take the most.
+  vulkan::Attention shape = attention_shape(hyper_parameters, 0, chunk_tokens, 1);
+  shape.cache.page_stride = 1;
+  return std::uint64_t{vulkan::attention_counters(shape)} * sizeof(std::uint32_t);
 }
 
 }  // namespace kinglet::inference::gpu

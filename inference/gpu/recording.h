@@ -1,55 +1,20 @@
-// A forward pass as recorded command streams. The architecture's operations are lowered one by one
-// to the Vulkan library's; a barrier stands only where an operation touches what an earlier one
-// wrote. Cut into parts of limited work, so that no submit takes long (submit_budget.h).
+// A forward pass as recorded command streams. The architecture's operations are lowered in groups
+// (fusion.h), or one by one, to calls of the Vulkan library; a barrier stands only where a group
+// touches what an earlier one wrote. Cut into parts of limited work, so that no submit takes long
+// (submit_budget.h).
 //
 // All that varies between passes of one shape lies in buffers (token ids, positions, page table):
 // a decode step is recorded once and replayed for every token.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <span>
 #include <vector>
 
-#include "inference/gpu/adapters.h"
-#include "inference/gpu/weights.h"
-#include "inference/kv_cache.h"
+#include "inference/gpu/workspace.h"
 #include "vulkan/operations.h"
 
 namespace kinglet::inference::gpu {
-
-vulkan::CacheType cache_type(KvFormat format);
-
-/// Where everything lies on the device.
-struct Workspace {
-  const Model* model = nullptr;
-  const Weights* weights = nullptr;
-  vulkan::CacheType cache_type = vulkan::CacheType::kF32;
-  std::vector<vulkan::DeviceAddress>
-      keys;  // by layer: (n_pages, n_kv_heads, kPageTokens, head_dim)
-  std::vector<vulkan::DeviceAddress> values;                 // likewise
-  std::array<vulkan::DeviceAddress, kSlotCount> slots = {};  // whole slots: (chunk_tokens, size)
-  std::array<vulkan::DeviceAddress, 2> rope = {};            // by RopeFactorSet
-  vulkan::DeviceAddress ids = 0;                             // (chunk_tokens) u32
-  vulkan::DeviceAddress positions = 0;                       // (chunk_tokens) u32
-  vulkan::DeviceAddress pages = 0;                           // u32
-  vulkan::DeviceAddress scratch = 0;                         // of attention
-  std::vector<PlacedAdapter> adapters = {};
-  const vulkan::Operations* adapter_operations = nullptr;  // with f32 matrices; for adapters
-  vulkan::DeviceAddress narrow = 0;                        // (chunk_tokens, highest rank)
-  const vulkan::Buffer* logits = nullptr;                  // (most logits wanted, n_vocabulary)
-  const vulkan::Buffer* host_logits = nullptr;             // the same, where the host reads them
-};
-
-/// Passes of one shape are the same commands.
-struct PassShape {
-  std::uint32_t n_tokens = 0;
-  std::uint32_t n_logits = 0;     // of the last tokens
-  std::uint32_t max_context = 0;  // no position reaches it
-  RopeFactorSet rope = RopeFactorSet::kShort;
-
-  friend bool operator==(const PassShape&, const PassShape&) = default;
-};
 
 struct Part {
   vulkan::Stream stream;
@@ -69,7 +34,8 @@ struct Recording {
 };
 
 /// Records a pass in parts of about `work_limit` multiplications each, at least one. The logits of
-/// the wanted tokens end in workspace.host_logits, (n_logits, n_vocabulary).
+/// the wanted tokens end in workspace.host_logits, (n_logits, n_vocabulary), or in the next pass's
+/// ids and positions. What is one part can run in a chain.
 Result<Recording> record_pass(const vulkan::Device& device,
                               const vulkan::Operations& operations,
                               const Workspace& workspace,
@@ -80,5 +46,7 @@ Result<Recording> record_pass(const vulkan::Device& device,
 std::uint64_t scratch_bytes(const HyperParameters& hyper_parameters,
                             std::uint32_t chunk_tokens,
                             std::uint32_t max_context);
+/// Bytes of attention's counters, likewise.
+std::uint64_t counter_bytes(const HyperParameters& hyper_parameters, std::uint32_t chunk_tokens);
 
 }  // namespace kinglet::inference::gpu

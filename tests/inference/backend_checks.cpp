@@ -83,4 +83,87 @@ void check_block_formats(const BackendUnderTest& backend) {
   }
 }
 
+void check_sequences_together(const BackendUnderTest& backend) {
+  const LoadedModel loaded =
+      load_synthetic({.seed = 41, .hidden = 64, .layers = 2, .heads = 4, .kv_heads = 2, .ffn = 96});
+  const std::uint32_t n_vocabulary = loaded.reference->n_vocabulary();
+  const auto executor = backend.make_executor(
+      loaded, {.kv_format = KvFormat::kF32, .n_kv_tokens = 512, .chunk_tokens = 32});
+  constexpr std::uint32_t kMostTokens = 100;
+  std::vector<std::vector<inference::TokenId>> texts;
+  std::vector<inference::Sequence> sequences;
+  const auto common = random_tokens(45, n_vocabulary, 5);
+  {
+    auto origin = executor->new_sequence({.max_tokens = kMostTokens});
+    REQUIRE(origin.has_value());
+    REQUIRE(executor->forward(*origin, common, inference::LogitsWanted::kNone, {}).has_value());
+    // The origin itself, forks of it, and one that has nothing yet.
+    sequences.push_back(std::move(*origin));
+    texts.push_back(common);
+    for (const std::uint32_t n : {45U, 45U, 32U, 7U}) {
+      sequences.push_back(executor->fork(sequences.front(), n));
+      texts.emplace_back(common.begin(), common.begin() + n);
+    }
+    auto fresh = executor->new_sequence({.max_tokens = kMostTokens});
+    REQUIRE(fresh.has_value());
+    sequences.push_back(std::move(*fresh));
+    texts.emplace_back();
+  }
+  std::vector<inference::Sequence*> together;
+  for (inference::Sequence& sequence : sequences)
+    together.push_back(&sequence);
+  std::vector<float> logits(sequences.size() * n_vocabulary);
+  for (std::uint32_t step = 0; step < 3; ++step) {
+    const auto tokens = random_tokens(sequences.size(), n_vocabulary, 50 + step);
+    const auto computed = executor->forward_each(together, tokens, logits);
+    if (!computed) FAIL(computed.error().message);
+    for (std::size_t i = 0; i < texts.size(); ++i) {
+      CAPTURE(i);
+      texts[i].push_back(tokens[i]);
+      CHECK(sequences[i].n_tokens() == texts[i].size());
+      const auto row = std::span(logits).subspan(i * n_vocabulary, n_vocabulary);
+      CHECK(logits_error(row, {loaded.reference->logits(texts[i], kMostTokens).back()}) <= kExact);
+    }
+  }
+  backend.after_model();
+}
+
+void check_greedy_decoding(const BackendUnderTest& backend) {
+  const LoadedModel loaded =
+      load_synthetic({.seed = 42, .hidden = 64, .layers = 2, .heads = 4, .kv_heads = 2, .ffn = 96});
+  const auto executor = backend.make_executor(
+      loaded, {.kv_format = KvFormat::kF32, .n_kv_tokens = 512, .chunk_tokens = 32});
+  const auto prompt = random_tokens(230, loaded.reference->n_vocabulary(), 6);
+  constexpr std::uint32_t kTokens = 60;
+  const auto expected = greedy_text(*executor, prompt, kTokens);
+
+  auto sequence = executor->new_sequence({.max_tokens = 300});
+  REQUIRE(sequence.has_value());
+  std::vector<float> logits(loaded.reference->n_vocabulary());
+  REQUIRE(executor->forward(*sequence, prompt, inference::LogitsWanted::kLast, logits).has_value());
+  std::vector<inference::TokenId> text = {static_cast<inference::TokenId>(
+      std::max_element(logits.begin(), logits.end()) - logits.begin())};
+  int n_calls = 0;
+  while (text.size() < kTokens) {
+    std::vector<inference::TokenId> next(std::min<std::size_t>(25, kTokens - text.size()), -1);
+    const auto n = executor->decode_greedy(*sequence, text.back(), next);
+    if (!n) FAIL(n.error().message);
+    REQUIRE(*n >= 1);
+    REQUIRE(*n <= next.size());
+    text.insert(text.end(), next.begin(), next.begin() + *n);
+    CHECK(sequence->n_tokens() == prompt.size() + text.size() - 1);
+    ++n_calls;
+  }
+  const Difference difference = first_difference(*loaded.reference, prompt, expected, text);
+  if (difference.found) CHECK(difference.reference_gap < 2 * kExact);
+  // What it left in the cache is what the text says.
+  REQUIRE(executor->forward(*sequence, {&text.back(), 1}, inference::LogitsWanted::kLast, logits)
+              .has_value());
+  std::vector<inference::TokenId> all = prompt;
+  all.insert(all.end(), text.begin(), text.end());
+  CHECK(logits_error(logits, {loaded.reference->logits(all, 300).back()}) <= kExact);
+  backend.after_model();
+  std::printf("%s: %u greedy tokens in %d calls\n", backend.name.c_str(), kTokens, n_calls);
+}
+
 }  // namespace kinglet::test

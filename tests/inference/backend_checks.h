@@ -47,4 +47,11 @@ void check_precision_classes(const BackendUnderTest& backend,
 
 void check_block_formats(const BackendUnderTest& backend);
 
+/// Sequences of different lengths, with pages of their own and shared ones, continued together.
+void check_sequences_together(const BackendUnderTest& backend);
+
+/// decode_greedy() against the loop over forward(), past the point where backends make room for a
+/// longer context.
+void check_greedy_decoding(const BackendUnderTest& backend);
+
 }  // namespace kinglet::test

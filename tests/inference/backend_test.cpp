@@ -2,6 +2,7 @@
 #include "inference/backend.h"
 
 #include <functional>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -63,9 +64,14 @@ class ScriptedExecutor final : public inference::Executor {
   Result<void> run(const Batch& batch) override {
     const std::size_t n_vocabulary = model().hyper_parameters().n_vocabulary;
     const std::size_t n_logits = batch.logits.size() / n_vocabulary;
-    CHECK(batch.pages.size() >= inference::pages_for(batch.position + batch.tokens.size()));
+    std::vector<std::uint32_t> positions;
+    for (const inference::Segment& segment : batch.segments) {
+      for (std::uint32_t i = 0; i < segment.n_tokens; ++i)
+        positions.push_back(segment.position + i);
+      CHECK(segment.pages.size() >= inference::pages_for(segment.position + segment.n_tokens));
+    }
     for (std::size_t row = 0; row < n_logits; ++row) {
-      const std::size_t position = batch.position + batch.tokens.size() - n_logits + row;
+      const std::size_t position = positions[batch.tokens.size() - n_logits + row];
       for (float& logit : batch.logits.subspan(row * n_vocabulary, n_vocabulary)) {
         logit = static_cast<float>(position);
       }
@@ -73,7 +79,8 @@ class ScriptedExecutor final : public inference::Executor {
     if (on_run) {
       if (Result<void> result = on_run(batch); !result) return result;
     }
-    calls.push_back({batch.position, batch.tokens.size(), n_logits});
+    CHECK(positions.size() == batch.tokens.size());
+    calls.push_back({positions.front(), batch.tokens.size(), n_logits});
     return {};
   }
 };
@@ -158,7 +165,7 @@ TEST_SUITE("inference/backend") {
     Sequence sequence = new_sequence(executor);
     std::stop_source stop;
     executor.on_run = [&](const Batch& batch) -> Result<void> {
-      if (batch.position == 16) stop.request_stop();
+      if (batch.segments[0].position == 16) stop.request_stop();
       return {};
     };
     const auto result =
@@ -176,7 +183,7 @@ TEST_SUITE("inference/backend") {
     ScriptedExecutor executor(tiny_model());
     Sequence sequence = new_sequence(executor);
     executor.on_run = [&](const Batch& batch) -> Result<void> {
-      if (batch.position == 32) return fail(ErrorCode::kDeviceLost, "gone");
+      if (batch.segments[0].position == 32) return fail(ErrorCode::kDeviceLost, "gone");
       return {};
     };
     const auto result = executor.forward(sequence, tokens(64), LogitsWanted::kNone, {});
@@ -222,6 +229,98 @@ TEST_SUITE("inference/backend") {
     CHECK(result.error().message.find("KV cache: 1 pages") == 0);
     executor.truncate(first, 0);
     CHECK(executor.forward(second, tokens(8), LogitsWanted::kNone, {}).has_value());
+  }
+
+  TEST_CASE("tokens of several sequences are one pass, and none has gained one when it fails") {
+    ScriptedExecutor executor(tiny_model(), 8, 32 * 5);
+    Sequence first = new_sequence(executor, 64);
+    REQUIRE(executor.forward(first, tokens(40), LogitsWanted::kNone, {}).has_value());
+    Sequence second = executor.fork(first, 40);
+    Sequence third = new_sequence(executor, 64);
+    std::vector<Sequence*> all = {&first, &second, &third};
+    std::vector<float> logits(std::size_t{3} * 265);
+    executor.calls.clear();
+    REQUIRE(executor.forward_each(all, tokens(3), logits).has_value());
+    CHECK(executor.calls == std::vector<ScriptedExecutor::Call>{{40, 3, 3}});
+    CHECK(logits[0] == 40);
+    CHECK(logits[265] == 40);
+    CHECK(logits[530] == 0);
+    // The page they shared was copied for one of the two.
+    REQUIRE(executor.copies.size() == 1);
+    CHECK(first.n_tokens() == 41);
+    CHECK(second.n_tokens() == 41);
+    CHECK(third.n_tokens() == 1);
+
+    executor.on_run = [&](const Batch&) -> Result<void> {
+      return fail(ErrorCode::kCancelled, "stop");
+    };
+    REQUIRE(!executor.forward_each(all, tokens(3), logits).has_value());
+    CHECK(first.n_tokens() == 41);
+    CHECK(third.n_tokens() == 1);
+    executor.on_run = {};
+
+    // Pages for one of two that want one.
+    Sequence fourth = new_sequence(executor, 64);
+    Sequence fifth = new_sequence(executor, 64);
+    REQUIRE(executor.n_free_pages() == 1);
+    const auto full = executor.forward_each(
+        std::vector<Sequence*>{&fourth, &fifth}, tokens(2), std::span(logits).first(530));
+    REQUIRE(!full.has_value());
+    CHECK(full.error().code == ErrorCode::kOutOfMemory);
+    CHECK(executor.n_free_pages() == 1);
+    CHECK(fourth.n_tokens() == 0);
+  }
+
+  TEST_CASE("sequences that do not go together are refused") {
+    ScriptedExecutor executor(tiny_model(), 4);
+    std::vector<Sequence> sequences;
+    for (int i = 0; i < 5; ++i)
+      sequences.push_back(new_sequence(executor));
+    std::vector<float> logits(std::size_t{5} * 265);
+    const auto error = [&](const std::vector<Sequence*>& given, std::size_t n_tokens) {
+      const auto result = executor.forward_each(
+          given, tokens(n_tokens), std::span(logits).first(given.size() * 265));
+      REQUIRE(!result.has_value());
+      CHECK(result.error().code == ErrorCode::kInvalidArgument);
+      return result.error().message;
+    };
+    Sequence* const one = &sequences[0];
+    CHECK(error({}, 0) == "0 tokens for 0 sequences: one for each of at most 4");
+    CHECK(error({one}, 2) == "2 tokens for 1 sequences: one for each of at most 4");
+    CHECK(error({one, &sequences[1], &sequences[2], &sequences[3], &sequences[4]}, 5) ==
+          "5 tokens for 5 sequences: one for each of at most 4");
+    CHECK(error({one, &sequences[1], one}, 3) == "one sequence twice in one pass");
+    auto other = executor.new_sequence({.max_tokens = 8, .rope_factor_set = RopeFactorSet::kLong});
+    REQUIRE(other.has_value());
+    CHECK(error({one, &*other}, 2) ==
+          "sequences with short and with long rope factors in one pass");
+  }
+
+  TEST_CASE("greedy decoding by default is a pass a token") {
+    ScriptedExecutor executor(tiny_model());
+    Sequence sequence = new_sequence(executor, 12);
+    REQUIRE(executor.forward(sequence, tokens(10), LogitsWanted::kNone, {}).has_value());
+    executor.on_run = [&](const Batch& batch) -> Result<void> {
+      batch.logits[7] = batch.logits[200] = 1e9F;
+      return {};
+    };
+    std::vector<TokenId> next(5, -1);
+    const auto n = executor.decode_greedy(sequence, 3, next);
+    REQUIRE(n.has_value());
+    CHECK(*n == 1);
+    CHECK(next[0] == 7);
+    CHECK(sequence.n_tokens() == 11);
+    REQUIRE(executor.decode_greedy(sequence, next[0], next).has_value());
+    const auto beyond = executor.decode_greedy(sequence, next[0], next);
+    REQUIRE(!beyond.has_value());
+    CHECK(beyond.error().message == "1 tokens after 12: the sequence holds at most 12");
+    executor.truncate(sequence, 4);
+    CHECK(executor.decode_greedy(sequence, 3, {}).error().code == ErrorCode::kInvalidArgument);
+    executor.on_run = [&](const Batch& batch) -> Result<void> {
+      batch.logits[7] = std::numeric_limits<float>::quiet_NaN();
+      return {};
+    };
+    CHECK(executor.decode_greedy(sequence, 3, next).error().code == ErrorCode::kNumeric);
   }
 }
 

@@ -55,6 +55,14 @@ TEST_SUITE("inference/cpu/backend") {
     check_block_formats(kCpu);
   }
 
+  TEST_CASE("sequences continued together are continued as they would be alone") {
+    check_sequences_together(kCpu);
+  }
+
+  TEST_CASE("greedy decoding gives the text that choosing each token would") {
+    check_greedy_decoding(kCpu);
+  }
+
   TEST_CASE("a sliding window hides what lies before it") {
     for (const std::uint32_t window : {1U, 20U, 32U, 33U}) {
       CAPTURE(window);

@@ -101,6 +101,16 @@ TEST_SUITE("inference/gpu/backend") {
     check_block_formats(kVulkan);
   }
 
+  TEST_CASE("sequences continued together are continued as they would be alone") {
+    if (!has_driver()) SKIP("no software Vulkan driver (llvmpipe)");
+    check_sequences_together(kVulkan);
+  }
+
+  TEST_CASE("greedy decoding gives the text that choosing each token would") {
+    if (!has_driver()) SKIP("no software Vulkan driver (llvmpipe)");
+    check_greedy_decoding(kVulkan);
+  }
+
   TEST_CASE("operations that are more than a submit holds are cut, and the result is the same") {
     if (!has_driver()) SKIP("no software Vulkan driver (llvmpipe)");
     const Shape shape = {"big", {.seed = 11, .layers = 1, .ffn = 1120}, 150};
