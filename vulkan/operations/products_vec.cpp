@@ -74,7 +74,7 @@ VecShape vec_shape(const DeviceInfo& device, bool dot, std::uint32_t n_tokens) {
   constexpr std::uint32_t kDotColumns = 8'192;
   const std::uint32_t most = tokens == 1 ? kFloatColumns / 2 : dot ? kDotColumns : kFloatColumns;
   return {std::min(kSubgroups * subgroup_size(device), 256U),
-          is_software(device) ? 2U : 4U,
+          is_software(device) || tokens > 4 ? 2U : 4U,
           tokens,
           most / tokens};
 }
