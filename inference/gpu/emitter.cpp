@@ -45,7 +45,7 @@ Emitter::Emitter(const vulkan::Operations& operations,
       h_(workspace.model->hyper_parameters()),
       shape_(shape) {}
 
-bool Emitter::can_fuse(const Group& group, std::uint32_t layer) const {
+bool Emitter::can_fuse(const Group& group, std::uint32_t layer, std::uint32_t n_tokens) const {
   for (const Op& op : group.ops) {
     if (is_adapted(op, layer)) return false;
   }
@@ -57,14 +57,21 @@ bool Emitter::can_fuse(const Group& group, std::uint32_t layer) const {
     case GroupKind::kProducts:
       break;
   }
-  // Products alone, until the kernels norm their input and store more than results.
-  if (group.ops.size() != group.products().size()) return false;
   const bool is_unit = group.find(OpKind::kSwiGlu) != nullptr || group.find(OpKind::kGeGlu);
+  // Tiles are stored as they are.
+  const bool is_plain =
+      !is_unit && group.find(OpKind::kAdd) == nullptr && group.find(OpKind::kScale) == nullptr;
+  if (!is_plain && n_tokens > vulkan::kMaxVecTokens) return false;
+  if (!is_unit) return true;
   const std::span<const Op> products = group.products();
-  if (!is_unit || products.size() == 1) return true;
-  // One workgroup computes a row of both.
-  return workspace_.weights->matrix(*products[0].weight, layer).type ==
-         workspace_.weights->matrix(*products[1].weight, layer).type;
+  const vulkan::Matrix& gates = workspace_.weights->matrix(*products[0].weight, layer);
+  if (products.size() == 2) {
+    // One workgroup computes a row of both.
+    return gates.type == workspace_.weights->matrix(*products[1].weight, layer).type;
+  }
+  // The ups are a matrix of their own, and begin where one may.
+  const std::uint64_t gate_bytes = gates.n_rows / 2 * vulkan::row_bytes(gates);
+  return vulkan::block_elements(gates.type) == 1 || gate_bytes % vulkan::kMatrixAlignment == 0;
 }
 
 vulkan::Products Emitter::products(const Group& group,

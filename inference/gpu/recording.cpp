@@ -101,7 +101,7 @@ class Recorder {
 
   Result<void> lower(std::span<const Group> groups, std::uint32_t layer) {
     for (const Group& group : groups) {
-      if (group.kind == GroupKind::kSingle || emitter_.can_fuse(group, layer)) {
+      if (group.kind == GroupKind::kSingle || emitter_.can_fuse(group, layer, end_ - begin_)) {
         TRY(lower(group, layer));
       } else {
         for (const Group& single : apart(group, h_))
@@ -188,17 +188,14 @@ class Recorder {
     return {};
   }
 
-  /// Gates and ups of one matrix as two, of which the same rows can be taken; as it is where the
-  /// ups do not begin where a matrix may.
+  /// Gates and ups of one matrix as two, of which the same rows can be taken.
   static vulkan::Products unit_in_two_parts(vulkan::Products products) {
     if (products.n_parts == 2) return products;
-    vulkan::Products::Part gates = products.parts[0];
-    const std::uint32_t n_rows = gates.weights.n_rows / 2;
-    if (n_rows * vulkan::row_bytes(gates.weights) % vulkan::kMatrixAlignment != 0) return products;
-    products.parts[1] = gates;
-    products.parts[0].weights.n_rows = n_rows;
+    const vulkan::Products::Part both = products.parts[0];
+    const std::uint32_t n_rows = both.weights.n_rows / 2;
+    take_rows(products.parts[0], 0, n_rows);
+    products.parts[1] = both;
     take_rows(products.parts[1], n_rows, n_rows);
-    products.parts[1].output = gates.output;
     products.n_parts = 2;
     return products;
   }
@@ -211,13 +208,11 @@ class Recorder {
     static_assert(kRows % vulkan::kMatrixAlignment == 0);  // of each slice's address, too
     const std::uint64_t n_rows = products.parts[0].weights.n_rows;
     const std::uint64_t row_work = work_of(products) / n_rows;
-    const bool is_whole = products.n_parts == 1 && products.store != vulkan::Store::kPlain &&
-                          products.store != vulkan::Store::kAdd;
-    const std::uint64_t step = is_whole ? n_rows : std::max(most / row_work / kRows * kRows, kRows);
+    const std::uint64_t step = std::max(most / row_work / kRows * kRows, kRows);
     for (std::uint64_t row = 0; row < n_rows; row += step) {
       const std::uint64_t rows = std::min(step, n_rows - row);
       vulkan::Products slice = products;
-      for (std::uint32_t i = 0; i < slice.n_parts && !is_whole; ++i)
+      for (std::uint32_t i = 0; i < slice.n_parts; ++i)
         take_rows(slice.parts[i], row, rows);
       TRY(begin_slice(access, rows * row_work));
       operations_.products(stream(), slice);
