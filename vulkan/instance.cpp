@@ -207,6 +207,9 @@ Result<DeviceInfo> read_device(const DeviceTable& table, VkPhysicalDevice handle
   info.max_group_count = std::min({core.limits.maxComputeWorkGroupCount[0],
                                    core.limits.maxComputeWorkGroupCount[1],
                                    core.limits.maxComputeWorkGroupCount[2]});
+  info.max_workgroup_invocations =
+      std::min(core.limits.maxComputeWorkGroupInvocations, core.limits.maxComputeWorkGroupSize[0]);
+  info.max_shared_bytes = core.limits.maxComputeSharedMemorySize;
   info.max_allocation_bytes = std::min(kMaxAllocationBytes, v11.maxMemoryAllocationSize);
   info.subgroup_size = v11.subgroupSize;
   info.min_subgroup_size = v11.subgroupSize;

@@ -47,7 +47,9 @@ struct DeviceInfo {
   std::vector<MemoryHeap> heaps;
   std::uint64_t max_allocation_bytes = 0;  // of one buffer; our own limit of 1 GiB included
   std::uint32_t max_group_count = 0;       // workgroups along one axis
-  std::uint32_t subgroup_size = 0;         // what a pipeline gets that asks for none
+  std::uint32_t max_workgroup_invocations = 0;
+  std::uint32_t max_shared_bytes = 0;   // of one workgroup
+  std::uint32_t subgroup_size = 0;      // what a pipeline gets that asks for none
   std::uint32_t min_subgroup_size = 0;  // what it may ask for, with optional.subgroup_size_control:
   std::uint32_t max_subgroup_size = 0;  // powers of two in between; else both are subgroup_size
   std::uint32_t queue_family = 0;       // the one that computes

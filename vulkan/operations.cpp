@@ -11,8 +11,11 @@ Result<Operations> Operations::create(Pipelines& pipelines, const Formats& forma
   add_argmax_kernels(uses);
   add_attention_kernels(formats, uses);
   add_elementwise_kernels(formats, uses);
-  add_product_kernels(pipelines.device().info(), formats, uses);
-  Operations operations(pipelines.device(), formats);
+  const DeviceInfo& info = pipelines.device().info();
+  const Tiling tiling = formats.tiling ? *formats.tiling : default_tiling(info);
+  add_product_kernels(info, formats, uses);
+  add_tiled_kernels(info, formats, tiling, uses);
+  Operations operations(pipelines.device(), formats, tiling);
   for (const KernelUse& use : uses) {
     const Kernel& row = kernel(use.name);
     operations.pipelines_[{row.name, use.specialization}] =

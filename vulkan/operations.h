@@ -34,7 +34,8 @@ class Operations {
   void products_vec(Stream& stream, const Products& op) const;
   /// One plain product.
   void mul_mat(Stream& stream, const MulMat& op) const;
-  void mul_mat_tiled(Stream& stream, const MulMat& op) const;
+  /// The way for many tokens: in tiles. A barrier stands inside where columns are split.
+  void products_tiled(Stream& stream, const Products& op) const;
   void low_rank_add(Stream& stream, const LowRankAdd& op) const;
   /// Dimension i turns with i + n_rotated / 2.
   void rope_neox(Stream& stream, const Rope& op) const;
@@ -59,8 +60,8 @@ class Operations {
   }
 
  private:
-  Operations(const Device& device, const Formats& formats)
-      : device_(&device), product_path_(formats.product_path) {}
+  Operations(const Device& device, const Formats& formats, Tiling tiling)
+      : device_(&device), product_path_(formats.product_path), tiling_(std::move(tiling)) {}
   Groups folded(std::uint32_t n_groups, std::uint32_t z = 1) const;
   void rope(Stream& stream, std::string_view kernel, const Rope& op) const;
   void gated_linear(Stream& stream,
@@ -72,6 +73,7 @@ class Operations {
 
   const Device* device_;
   ProductPath product_path_;
+  Tiling tiling_;
   std::map<std::pair<std::string_view, Specialization>, const Pipeline*> pipelines_;
 };
 

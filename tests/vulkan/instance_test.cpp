@@ -66,6 +66,8 @@ TEST_SUITE("vulkan/instance") {
     CHECK(!found->driver_version.empty());
     CHECK(found->max_allocation_bytes <= std::uint64_t{1} << 30);
     CHECK(found->max_group_count >= 65'535);
+    CHECK(found->max_workgroup_invocations >= 128);
+    CHECK(found->max_shared_bytes >= 16'384);
   }
 
   TEST_CASE("a software driver is taken only when asked for") {

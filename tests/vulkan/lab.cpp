@@ -105,6 +105,10 @@ const vulkan::Operations& Lab::operations(vulkan::ProductPath path) {
   return operations_.emplace(path, std::move(made)).first->second;
 }
 
+vulkan::Operations Lab::operations(const vulkan::Formats& formats) {
+  return must(vulkan::Operations::create(*pipelines_, formats));
+}
+
 std::shared_ptr<Tensor> Lab::empty(std::size_t bytes) {
   auto tensor = std::make_shared<Tensor>(*device_, bytes);
   tensors_.push_back(tensor);

@@ -57,6 +57,8 @@ class Lab {
   const vulkan::Operations& operations() { return operations(vulkan::ProductPath::kAuto); }
   /// Those that take this path; made when first asked for.
   const vulkan::Operations& operations(vulkan::ProductPath path);
+  /// For these formats; kernels are compiled once for the whole program.
+  vulkan::Operations operations(const vulkan::Formats& formats);
 
   /// Filled with NaN bytes.
   std::shared_ptr<Tensor> empty(std::size_t bytes);

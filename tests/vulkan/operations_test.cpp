@@ -32,30 +32,20 @@ struct MulMatShape {
   std::uint32_t n_tokens;
 };
 
-enum class MulMatKernel { kVec, kTiled };
-
-void run_mul_mat(Lab& lab, MulMatKernel kernel, const MulMat& op) {
-  lab.run([&](Stream& stream) {
-    if (kernel == MulMatKernel::kVec) {
-      lab.operations().mul_mat(stream, op);
-    } else {
-      lab.operations().mul_mat_tiled(stream, op);
-    }
-  });
-}
-
-double mul_mat_error(Lab& lab, MulMatKernel kernel, WeightType type, const MulMatShape& shape) {
+double mul_mat_error(Lab& lab, WeightType type, const MulMatShape& shape) {
   const Weights weights = random_weights(type, std::size_t{shape.n_rows} * shape.n_columns, 1);
   const auto input = random_floats(std::size_t{shape.n_tokens} * shape.n_columns, 2);
   const auto weights_tensor = lab.tensor(weights.bytes);
   const auto input_tensor = lab.tensor(input);
   const auto output = lab.empty(std::size_t{shape.n_tokens} * shape.n_rows * sizeof(float));
-  run_mul_mat(lab,
-              kernel,
-              {.weights = {type, weights_tensor->address(), shape.n_rows, shape.n_columns},
-               .input = input_tensor->address(),
-               .output = output->address(),
-               .n_tokens = shape.n_tokens});
+  lab.run([&](Stream& stream) {
+    lab.operations().mul_mat(
+        stream,
+        {.weights = {type, weights_tensor->address(), shape.n_rows, shape.n_columns},
+         .input = input_tensor->address(),
+         .output = output->address(),
+         .n_tokens = shape.n_tokens});
+  });
   return worst_error(lab.read<float>(*output),
                      reference::mul_mat(weights.elements, doubles(input), shape.n_columns));
 }
@@ -66,7 +56,8 @@ TEST_SUITE("vulkan/operations") {
   TEST_CASE("operations use every kernel of the table") {
     LAB();
     std::set<std::string_view> used;
-    for (const ProductPath path : {ProductPath::kFloat, ProductPath::kIntegerDot})
+    for (const ProductPath path :
+         {ProductPath::kFloat, ProductPath::kHalf, ProductPath::kIntegerDot})
       used.merge(lab.operations(path).kernels());
     for (const Kernel& row : all_kernels()) {
       if (row.name.starts_with("probe_")) continue;  // they measure the device (vulkan/probe.h)
@@ -134,7 +125,7 @@ TEST_SUITE("vulkan/operations") {
         CAPTURE(static_cast<int>(type));
         CAPTURE(shape.n_rows);
         CAPTURE(shape.n_columns);
-        CHECK(mul_mat_error(lab, MulMatKernel::kVec, type, shape) < kTolerance);
+        CHECK(mul_mat_error(lab, type, shape) < kTolerance);
       }
     }
   }
@@ -144,31 +135,7 @@ TEST_SUITE("vulkan/operations") {
     for (const WeightType type : kPlainTypes) {
       for (const std::uint32_t n_columns : {1U, 2U, 3U, 7U, 63U, 257U, 1'023U}) {
         CAPTURE(n_columns);
-        CHECK(mul_mat_error(lab, MulMatKernel::kVec, type, {5, n_columns, 2}) < kTolerance);
-      }
-    }
-  }
-
-  TEST_CASE("mul_mat multiplies every block format in tiles") {
-    LAB();
-    for (const WeightType type : all_weight_types()) {
-      for (MulMatShape shape :
-           {MulMatShape{1, 32, 1}, {31, 64, 33}, {32, 32, 32}, {33, 96, 31}, {70, 288, 65}}) {
-        shape.n_columns = whole_blocks(type, shape.n_columns);
-        CAPTURE(static_cast<int>(type));
-        CAPTURE(shape.n_rows);
-        CAPTURE(shape.n_columns);
-        CHECK(mul_mat_error(lab, MulMatKernel::kTiled, type, shape) < kTolerance);
-      }
-    }
-  }
-
-  TEST_CASE("mul_mat takes rows of any length where blocks are elements") {
-    LAB();
-    for (const WeightType type : kPlainTypes) {
-      for (const std::uint32_t n_columns : {1U, 2U, 3U, 31U, 33U, 65U, 130U}) {
-        CAPTURE(n_columns);
-        CHECK(mul_mat_error(lab, MulMatKernel::kTiled, type, {35, n_columns, 7}) < kTolerance);
+        CHECK(mul_mat_error(lab, type, {5, n_columns, 2}) < kTolerance);
       }
     }
   }
@@ -179,47 +146,43 @@ TEST_SUITE("vulkan/operations") {
     const std::uint32_t n_rows = 37;
     const std::uint32_t input_stride = n_columns + 3;
     const std::uint32_t output_stride = n_rows + 20;
-    for (const MulMatKernel kernel : {MulMatKernel::kVec, MulMatKernel::kTiled}) {
-      for (const std::uint32_t n_tokens : {1U, 3U, 40U}) {
-        CAPTURE(static_cast<int>(kernel));
-        CAPTURE(n_tokens);
-        const auto weights = random_floats(std::size_t{n_rows} * n_columns, 21);
-        const auto bias = random_floats(n_rows, 22);
-        const auto input = random_floats(std::size_t{n_tokens} * input_stride, 23);
-        auto expected = random_floats(std::size_t{n_tokens} * output_stride, 24);
-        const auto weights_tensor = lab.tensor(weights);
-        const auto bias_tensor = lab.tensor(bias);
-        const auto input_tensor = lab.tensor(input);
-        const auto output = lab.tensor(expected);
-        run_mul_mat(lab,
-                    kernel,
-                    {.weights = {WeightType::kF32, weights_tensor->address(), n_rows, n_columns},
-                     .input = input_tensor->address() + 3 * sizeof(float),
-                     .output = output->address() + 5 * sizeof(float),
-                     .n_tokens = n_tokens,
-                     .input_stride = input_stride,
-                     .output_stride = output_stride,
-                     .bias = bias_tensor->address()});
-        // What lies around the part stays as it was.
-        std::vector<double> all = doubles(expected);
-        for (std::size_t t = 0; t < n_tokens; ++t) {
-          const auto from = input.begin() + static_cast<std::ptrdiff_t>(t * input_stride + 3);
-          const auto row =
-              reference::mul_mat(doubles(weights), {from, from + n_columns}, n_columns);
-          for (std::size_t r = 0; r < n_rows; ++r)
-            all[t * output_stride + 5 + r] = row[r] + bias[r];
-        }
-        CHECK(worst_error(lab.read<float>(*output), all) < kTolerance);
+    for (const std::uint32_t n_tokens : {1U, 3U, 40U}) {
+      CAPTURE(n_tokens);
+      const auto weights = random_floats(std::size_t{n_rows} * n_columns, 21);
+      const auto bias = random_floats(n_rows, 22);
+      const auto input = random_floats(std::size_t{n_tokens} * input_stride, 23);
+      auto expected = random_floats(std::size_t{n_tokens} * output_stride, 24);
+      const auto weights_tensor = lab.tensor(weights);
+      const auto bias_tensor = lab.tensor(bias);
+      const auto input_tensor = lab.tensor(input);
+      const auto output = lab.tensor(expected);
+      lab.run([&](Stream& stream) {
+        lab.operations().mul_mat(
+            stream,
+            {.weights = {WeightType::kF32, weights_tensor->address(), n_rows, n_columns},
+             .input = input_tensor->address() + 3 * sizeof(float),
+             .output = output->address() + 5 * sizeof(float),
+             .n_tokens = n_tokens,
+             .input_stride = input_stride,
+             .output_stride = output_stride,
+             .bias = bias_tensor->address()});
+      });
+      // What lies around the part stays as it was.
+      std::vector<double> all = doubles(expected);
+      for (std::size_t t = 0; t < n_tokens; ++t) {
+        const auto from = input.begin() + static_cast<std::ptrdiff_t>(t * input_stride + 3);
+        const auto row = reference::mul_mat(doubles(weights), {from, from + n_columns}, n_columns);
+        for (std::size_t r = 0; r < n_rows; ++r)
+          all[t * output_stride + 5 + r] = row[r] + bias[r];
       }
+      CHECK(worst_error(lab.read<float>(*output), all) < kTolerance);
     }
   }
 
   TEST_CASE("the longest rows stay below the driver's loop limit") {
     LAB();
     if (under_validation()) return;  // the layers' own loops count too
-    for (const MulMatKernel kernel : {MulMatKernel::kVec, MulMatKernel::kTiled}) {
-      CHECK(mul_mat_error(lab, kernel, WeightType::kF16, {2, kMaxColumns, 2}) < 1e-4);
-    }
+    CHECK(mul_mat_error(lab, WeightType::kF16, {2, kMaxColumns, 2}) < 1e-4);
   }
 
   TEST_CASE("more workgroups than one grid axis holds are folded") {
@@ -227,7 +190,7 @@ TEST_SUITE("vulkan/operations") {
     if (under_validation()) return;  // minutes there, and nothing that smaller grids do not show
     const std::uint32_t n_rows = lab.device().info().max_group_count * 4 + 5;
     if (n_rows > 1'000'000) SKIP("this device's grids have no small limit");
-    CHECK(mul_mat_error(lab, MulMatKernel::kVec, WeightType::kF32, {n_rows, 1, 1}) < kTolerance);
+    CHECK(mul_mat_error(lab, WeightType::kF32, {n_rows, 1, 1}) < kTolerance);
   }
 
   TEST_CASE("the validation layers see a read past a buffer's end") {

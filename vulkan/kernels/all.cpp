@@ -39,8 +39,22 @@
   X(mul_mat_bf16)              \
   X(mul_mat_f16)               \
   X(mul_mat_f32)               \
+  X(mul_mat_half_bf16)         \
+  X(mul_mat_half_f16)          \
+  X(mul_mat_half_f32)          \
+  X(mul_mat_half_iq4_nl)       \
+  X(mul_mat_half_iq4_xs)       \
+  X(mul_mat_half_q4_0)         \
+  X(mul_mat_half_q4_1)         \
+  X(mul_mat_half_q4_k)         \
+  X(mul_mat_half_q5_0)         \
+  X(mul_mat_half_q5_1)         \
+  X(mul_mat_half_q5_k)         \
+  X(mul_mat_half_q6_k)         \
+  X(mul_mat_half_q8_0)         \
   X(mul_mat_iq4_nl)            \
   X(mul_mat_iq4_xs)            \
+  X(mul_mat_join)              \
   X(mul_mat_q4_0)              \
   X(mul_mat_q4_1)              \
   X(mul_mat_q4_k)              \

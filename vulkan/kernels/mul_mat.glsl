@@ -1,102 +1,130 @@
-// Matrix times matrix, for prefill: output[t][r] = Σ_c weights[r][c] · input[t][c] + bias[r].
+// Matrix times matrix, for prefill, tiled (mul_mat_frame.glsl has shapes and grid).
 //
-//   weights (n_rows, n_columns) of the including file's block format
-//   bias    (n_rows) f32, or the address 0: none
-//   input   rows of (n_tokens, input_stride) f32; n_columns elements of each
-//   output  rows of (n_tokens, output_stride) f32; n_rows elements of each
-//
-// A workgroup computes a tile of kTile rows × kTile tokens: it dequantizes kDepth columns of both
-// sides into shared memory, multiplies, and goes on. Each of its 8 × 8 invocations holds 4 × 4 sums.
-// Workgroups folded over x and y = rows / kTile, z = tokens / kTile.
-const uint kTile = 32;
-const uint kDepth = 32;
-const uint kSide = 8;          // invocations along a tile's side
-const uint kSums = kTile / kSide;
-const uint kWorkgroupSize = kSide * kSide;
+// A workgroup loads kDepth columns of both sides into shared memory, multiplies, and goes on; each
+// of its invocations holds kRowSums × kTokenSums sums. Both sides lie there line by line, a line's
+// columns in fours and one four to spare, so that what neighbours load and store lies in different
+// banks. With KINGLET_HALF both sides are f16, and so are the sums over kDepth columns; those over
+// all columns are f32.
+layout(constant_id = 1) const uint kRows = 64;
+layout(constant_id = 2) const uint kTokens = 64;
+#ifdef KINGLET_HALF
+layout(local_size_x = 256, local_size_x_id = 0) in;
+layout(constant_id = 3) const uint kRowSums = 4;  // each sum takes two registers
+layout(constant_id = 4) const uint kTokenSums = 4;
+#else
+layout(local_size_x = 64, local_size_x_id = 0) in;
+layout(constant_id = 3) const uint kRowSums = 8;
+layout(constant_id = 4) const uint kTokenSums = 8;
+#endif
+layout(constant_id = 5) const uint kDepth = 32;
 
-layout(local_size_x = kWorkgroupSize) in;
+const uint kRowLanes = kRows / kRowSums;
+const uint kTokenLanes = kTokens / kTokenSums;
+const uint kTurn = kRowLanes;
+const uint kResultTokens = kTokenLanes;
+const uint kQuads = kDepth / 4;
+const uint kStride = kQuads + 1;
+// Rows of blocks are cut into whole tiles.
+const bool kIsWhole = kBlockElements % kDepth == 0;
+#include "mul_mat_tile.glsl"
 
-layout(push_constant, scalar) uniform Push {
-  uint64_t weights;
-  uint64_t bias;
-  uint64_t vectors;
-  uint64_t result;
-  uint n_rows;
-  uint n_columns;
-  uint input_stride;
-  uint output_stride;
-  uint n_tokens;
+#ifdef KINGLET_HALF
+#extension GL_EXT_shader_explicit_arithmetic_types_float16 : require
+#define Quad f16vec4
+// f16 ends at 65504. Activations may go beyond, and lose nothing that matters by a smaller scale.
+const float kInputScale = 1.0 / 16.0;
+#else
+#define Quad vec4
+const float kInputScale = 1.0;
+#endif
+
+shared Quad weight_tile[kRows * kStride];
+shared Quad vector_tile[kTokens * kStride];
+
+layout(buffer_reference, scalar, buffer_reference_align = 4) readonly buffer ConstQuad {
+  vec4 quad;
 };
 
-// [column][row or token]; the odd stride spreads a column's stores over the banks.
-shared float weight_tile[kDepth][kTile + 1];
-shared float vector_tile[kDepth][kTile + 1];
-
-vec4 weights_at(uint row, uint column) {
-  if (row >= n_rows || column >= n_columns) return vec4(0.0);
-  const uint64_t row_bytes = uint64_t(n_columns / kBlockElements) * uint64_t(kBlockBytes);
-  const uint64_t address = weights + uint64_t(row) * row_bytes;
-  if (column + 4 <= n_columns) return load4(address, column);
+vec4 weights_at(uint64_t row, uint column) {
+  if (kIsWhole || column + 4 <= n_columns) return load4(row, column);
   vec4 values = vec4(0.0);
   [[unroll]] for (uint i = 0; i < 3; ++i) {
-    if (column + i < n_columns) values[i] = load1(address, column + i);
+    if (column + i < n_columns) values[i] = load1(row, column + i);
   }
   return values;
 }
 
+// Tokens past the end repeat the last one; their results are not stored.
 vec4 vectors_at(uint token, uint column) {
-  if (token >= n_tokens) return vec4(0.0);
-  ConstFloats x = ConstFloats(float_row(vectors, token, input_stride));
+  const uint64_t row = float_row(vectors, min(token, n_tokens - 1), input_stride);
+  if (kIsWhole || column + 4 <= n_columns) return ConstQuad(row + uint64_t(column) * 4ul).quad;
   vec4 values = vec4(0.0);
-  [[unroll]] for (uint i = 0; i < 4; ++i) {
-    if (column + i < n_columns) values[i] = x.at[column + i];
+  [[unroll]] for (uint i = 0; i < 3; ++i) {
+    if (column + i < n_columns) values[i] = ConstFloats(row).at[column + i];
   }
   return values;
 }
 
 void main() {
-  const uint first_row = folded_group() * kTile;
-  if (first_row >= n_rows) return;
-  const uint first_token = gl_WorkGroupID.z * kTile;
+  const Tile tile = tile_of_group();
+  if (is_outside(tile)) return;
   const uint lane = gl_LocalInvocationID.x;
-  const uint row_lane = lane % kSide;
-  const uint token_lane = lane / kSide;
+  const uint row_lane = lane % kRowLanes;
+  const uint token_lane = lane / kRowLanes;
+  const uint kLoadLines = gl_WorkGroupSize.x / kQuads;  // at once
+  const uint load_line = lane / kQuads;
+  const uint load_quad = lane % kQuads;
 
-  float sums[kSums][kSums];
-  [[unroll]] for (uint t = 0; t < kSums; ++t) {
-    [[unroll]] for (uint r = 0; r < kSums; ++r) sums[t][r] = 0.0;
+  float sums[kTokenSums][kRowSums];
+  [[unroll]] for (uint t = 0; t < kTokenSums; ++t) {
+    [[unroll]] for (uint r = 0; r < kRowSums; ++r) sums[t][r] = 0.0;
   }
-  for (uint column = 0; column < n_columns; column += kDepth) {
-    for (uint pass = 0; pass < kTile * kDepth / 4 / kWorkgroupSize; ++pass) {
-      const uint task = lane + pass * kWorkgroupSize;
-      const uint line = task / (kDepth / 4);
-      const uint depth = task % (kDepth / 4) * 4;
-      const vec4 w = weights_at(first_row + line, column + depth);
-      const vec4 v = vectors_at(first_token + line, column + depth);
-      [[unroll]] for (uint i = 0; i < 4; ++i) {
-        weight_tile[depth + i][line] = w[i];
-        vector_tile[depth + i][line] = v[i];
-      }
+  for (uint column = tile.begin; column < tile.end; column += kDepth) {
+    [[unroll]] for (uint line = 0; line < kRows; line += kLoadLines) {
+      weight_tile[(load_line + line) * kStride + load_quad] =
+          Quad(weights_at(line_address(tile.first_line + load_line + line), column + load_quad * 4));
+    }
+    [[unroll]] for (uint line = 0; line < kTokens; line += kLoadLines) {
+      vector_tile[(load_line + line) * kStride + load_quad] = Quad(
+          kInputScale * vectors_at(tile.first_token + load_line + line, column + load_quad * 4));
     }
     barrier();
-    for (uint depth = 0; depth < kDepth; ++depth) {
-      float w[kSums];
-      [[unroll]] for (uint r = 0; r < kSums; ++r) w[r] = weight_tile[depth][row_lane + r * kSide];
-      [[unroll]] for (uint t = 0; t < kSums; ++t) {
-        const float v = vector_tile[depth][token_lane + t * kSide];
-        [[unroll]] for (uint r = 0; r < kSums; ++r) sums[t][r] += w[r] * v;
+#ifdef KINGLET_HALF
+    f16vec2 parts[kTokenSums][kRowSums];
+    [[unroll]] for (uint t = 0; t < kTokenSums; ++t) {
+      [[unroll]] for (uint r = 0; r < kRowSums; ++r) parts[t][r] = f16vec2(0.0);
+    }
+#endif
+    [[dont_unroll]] for (uint quad = 0; quad < kQuads; ++quad) {
+      Quad w[kRowSums];
+      [[unroll]] for (uint r = 0; r < kRowSums; ++r) {
+        w[r] = weight_tile[(row_lane + r * kRowLanes) * kStride + quad];
+      }
+      [[unroll]] for (uint t = 0; t < kTokenSums; ++t) {
+        const Quad v = vector_tile[(token_lane * kTokenSums + t) * kStride + quad];
+        [[unroll]] for (uint r = 0; r < kRowSums; ++r) {
+#ifdef KINGLET_HALF
+          parts[t][r] = fma(w[r].xy, v.xy, parts[t][r]);
+          parts[t][r] = fma(w[r].zw, v.zw, parts[t][r]);
+#else
+          sums[t][r] += dot(w[r], v);
+#endif
+        }
       }
     }
+#ifdef KINGLET_HALF
+    [[unroll]] for (uint t = 0; t < kTokenSums; ++t) {
+      [[unroll]] for (uint r = 0; r < kRowSums; ++r) {
+        sums[t][r] += float(parts[t][r].x) + float(parts[t][r].y);
+      }
+    }
+#endif
     barrier();
   }
-  [[unroll]] for (uint t = 0; t < kSums; ++t) {
-    const uint token = first_token + token_lane + t * kSide;
-    if (token >= n_tokens) continue;
-    Floats line = Floats(float_row(result, token, output_stride));
-    [[unroll]] for (uint r = 0; r < kSums; ++r) {
-      const uint row = first_row + row_lane + r * kSide;
-      if (row >= n_rows) continue;
-      line.at[row] = bias == 0ul ? sums[t][r] : sums[t][r] + ConstFloats(bias).at[row];
+  [[unroll]] for (uint t = 0; t < kTokenSums; ++t) {
+    [[unroll]] for (uint r = 0; r < kRowSums; ++r) {
+      result_tile[token_lane * kRows + row_lane + r * kRowLanes] = sums[t][r] / kInputScale;
     }
+    store_results(tile, tile.first_token + t, kTokenSums);
   }
 }

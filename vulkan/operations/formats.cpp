@@ -85,4 +85,10 @@ std::string kernel_name(std::string_view operation, WeightType type) {
   return std::string(operation) += format_of(type).suffix;
 }
 
+std::string_view path_name(ProductPath path) {
+  constexpr std::array<std::string_view, 5> kNames = {
+      "auto", "float", "half", "integer-dot", "matrix"};
+  return kNames.at(static_cast<std::size_t>(path));
+}
+
 }  // namespace kinglet::vulkan

@@ -2,9 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <string_view>
 #include <vector>
 
 #include "vulkan/buffer.h"
+#include "vulkan/operations/tiles.h"
 
 namespace kinglet::vulkan {
 
@@ -62,12 +65,16 @@ enum class ProductPath : std::uint8_t {
   kMatrix,      // cooperative matrices of f16: class "f16 matrices"
 };
 
+/// "auto", "float", "half", "integer-dot", "matrix".
+std::string_view path_name(ProductPath path);
+
 /// The formats that operations will be asked for.
 struct Formats {
   std::vector<WeightType> weights = all_weight_types();
   std::vector<CacheType> caches = {
       CacheType::kF32, CacheType::kF16, CacheType::kQ8_0, CacheType::kQ4_0};
   ProductPath product_path = ProductPath::kAuto;
+  std::optional<Tiling> tiling = {};  // default_tiling() otherwise
 };
 
 }  // namespace kinglet::vulkan

@@ -43,7 +43,11 @@ struct Products {
   float norm_epsilon = 0;
   Store store = Store::kPlain;
   float scale = 1;
+  /// kSplitScratchBytes that nothing else in the same stage uses; 0: products of many tokens leave
+  /// a part of the device idle where they have few rows.
+  DeviceAddress scratch = 0;
 };
+inline constexpr std::uint64_t kSplitScratchBytes = std::uint64_t{8} << 20;
 /// Up to here one pass over the weights serves all tokens.
 inline constexpr std::uint32_t kMaxVecTokens = 16;
 /// Whether products of so many tokens can norm their input; else the caller does before.

@@ -48,6 +48,10 @@ void add_product_kernels(const DeviceInfo& device,
 void add_vec_kernels(const DeviceInfo& device,
                      const Formats& formats,
                      std::vector<KernelUse>& uses);
+void add_tiled_kernels(const DeviceInfo& device,
+                       const Formats& formats,
+                       const Tiling& tiling,
+                       std::vector<KernelUse>& uses);
 void add_attention_kernels(const Formats& formats, std::vector<KernelUse>& uses);
 
 }  // namespace kinglet::vulkan

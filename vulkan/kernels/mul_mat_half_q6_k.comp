@@ -1,0 +1,6 @@
+#version 460
+// Q6_K matrix times matrix, tiled, in f16; see mul_mat.glsl.
+#include "common.glsl"
+#include "q6_k.glsl"
+#define KINGLET_HALF
+#include "mul_mat.glsl"

@@ -1,0 +1,6 @@
+#version 460
+// Q8_0 matrix times matrix, tiled, in f16; see mul_mat.glsl.
+#include "common.glsl"
+#include "q8_0.glsl"
+#define KINGLET_HALF
+#include "mul_mat.glsl"

@@ -1,0 +1,38 @@
+// How products of many tokens are cut up for a device.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "vulkan/instance.h"
+#include "vulkan/pipeline.h"
+
+namespace kinglet::vulkan {
+
+/// What one workgroup computes, and with how many invocations. The constants of
+/// kernels/mul_mat.glsl: powers of two; tokens count as one does, lines are rows of a matrix.
+struct TileShape {
+  std::uint32_t lines = 0;
+  std::uint32_t tokens = 0;
+  std::uint32_t line_sums = 0;   // of one invocation; even
+  std::uint32_t token_sums = 0;  // of one invocation
+  std::uint32_t depth = 0;       // columns in shared memory at once
+
+  std::uint32_t workgroup() const { return lines / line_sums * (tokens / token_sums); }
+  /// Of shared memory that this shape takes, with elements of so many bytes.
+  std::uint32_t shared_bytes(std::uint32_t element_bytes) const;
+  Specialization specialization() const;
+};
+
+/// The shapes that a device uses, for the fewest tokens first.
+struct Tiling {
+  std::vector<TileShape> floats;
+  std::vector<TileShape> halves;
+  /// Workgroups that fill the device: products of fewer are split along their columns.
+  std::uint32_t wanted_groups = 0;
+};
+
+/// What is good for most devices of its kind, found without trying.
+Tiling default_tiling(const DeviceInfo& device);
+
+}  // namespace kinglet::vulkan
