@@ -87,15 +87,25 @@ Result<void> Gguf::check_finite(const TensorInfo& tensor) const {
                   "again");
 }
 
-void Gguf::release(std::span<const std::byte> bytes) const {
+const MappedFile* Gguf::file_of(std::span<const std::byte> bytes) const {
   const std::span<const std::byte> mapped = file_ ? file_->bytes() : std::span<const std::byte>();
   const std::less<> before;
   if (!mapped.empty() && !before(bytes.data(), mapped.data()) &&
       before(bytes.data(), mapped.data() + mapped.size())) {
-    file_->release(bytes);
+    return &*file_;
   }
-  for (const Gguf& part : parts_)
-    part.release(bytes);
+  for (const Gguf& part : parts_) {
+    if (const MappedFile* const file = part.file_of(bytes)) return file;
+  }
+  return nullptr;
+}
+
+void Gguf::release(std::span<const std::byte> bytes) const {
+  if (const MappedFile* const file = file_of(bytes)) file->release(bytes);
+}
+
+void Gguf::prefetch(std::span<const std::byte> bytes) const {
+  if (const MappedFile* const file = file_of(bytes)) file->prefetch(bytes);
 }
 
 Result<void> Gguf::check_unchanged() const {

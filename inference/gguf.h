@@ -115,6 +115,9 @@ class Gguf {
   /// to bytes that parse() was given.
   void release(std::span<const std::byte> bytes) const;
 
+  /// Bytes of tensors that are read soon: see MappedFile::prefetch(). Likewise.
+  void prefetch(std::span<const std::byte> bytes) const;
+
   /// kIo when the file, or that of a part, changed since open(); always fine for parse().
   Result<void> check_unchanged() const;
 
@@ -138,6 +141,8 @@ class Gguf {
   /// Fills tensors_by_name_. The result is a name that is there twice, if there is one.
   std::optional<std::string_view> index_names();
   const Value* find_value(std::string_view key) const;
+  /// The mapped file that these bytes are of; null when they are of none.
+  const MappedFile* file_of(std::span<const std::byte> bytes) const;
 
   std::string name_;
   std::optional<MappedFile> file_;

@@ -80,6 +80,15 @@ void MappedFile::release(std::span<const std::byte> bytes) const {
   (void)::madvise(const_cast<std::byte*>(bytes_.data()) + begin, end - begin, MADV_DONTNEED);
 }
 
+void MappedFile::prefetch(std::span<const std::byte> bytes) const {
+  const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  const auto offset = static_cast<std::size_t>(bytes.data() - bytes_.data());
+  const std::size_t begin = offset / page * page;
+  // Only a hint: where it fails, reading waits for each page.
+  (void)::madvise(
+      const_cast<std::byte*>(bytes_.data()) + begin, offset + bytes.size() - begin, MADV_WILLNEED);
+}
+
 Result<void> MappedFile::check_unchanged() const {
   struct stat status = {};
   if (::fstat(fd_.get(), &status) != 0) return system_failure(path_, "look at it", errno);

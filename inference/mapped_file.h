@@ -33,6 +33,9 @@ class MappedFile {
   /// memory, and are read from the file again when they are touched. REQUIRES bytes of bytes().
   void release(std::span<const std::byte> bytes) const;
 
+  /// Bytes that are read soon: the system begins to fetch them. REQUIRES bytes of bytes().
+  void prefetch(std::span<const std::byte> bytes) const;
+
   /// kIo when size or modification time of the file differ from those at open().
   Result<void> check_unchanged() const;
 

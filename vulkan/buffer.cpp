@@ -1,6 +1,7 @@
 #include "vulkan/buffer.h"
 
 #include <algorithm>
+#include <array>
 #include <cassert>
 #include <cstring>
 #include <initializer_list>
@@ -90,7 +91,15 @@ Result<Buffer> Buffer::create(const Device& device,
   create.size = (bytes + 3) / 4 * 4;
   create.usage = VK_BUFFER_USAGE_STORAGE_BUFFER_BIT | VK_BUFFER_USAGE_TRANSFER_SRC_BIT |
                  VK_BUFFER_USAGE_TRANSFER_DST_BIT | VK_BUFFER_USAGE_SHADER_DEVICE_ADDRESS_BIT;
+  // Shared by the queues without handing over: for buffers, unlike images, that costs nothing.
+  const std::array<std::uint32_t, 2> families = {device.info().queue_family,
+                                                 device.info().transfer_family};
   create.sharingMode = VK_SHARING_MODE_EXCLUSIVE;
+  if (families[0] != families[1]) {
+    create.sharingMode = VK_SHARING_MODE_CONCURRENT;
+    create.queueFamilyIndexCount = families.size();
+    create.pQueueFamilyIndices = families.data();
+  }
   VkBuffer buffer = VK_NULL_HANDLE;
   TRY_VK(table.vkCreateBuffer(device.handle(), &create, nullptr, &buffer), doing);
   result.buffer_ = Unique<VkBuffer>(table, device.handle(), buffer);
@@ -119,7 +128,8 @@ Result<Buffer> Buffer::create(const Device& device,
 
   constexpr VkMemoryPropertyFlags kHost =
       VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT;
-  if ((device.memory().memoryTypes[*type].propertyFlags & kHost) == kHost) {
+  const bool may_map = use != MemoryUse::kDevice || device.options().map_device_memory;
+  if (may_map && (device.memory().memoryTypes[*type].propertyFlags & kHost) == kHost) {
     void* mapped = nullptr;
     TRY_VK(table.vkMapMemory(device.handle(), memory, 0, VK_WHOLE_SIZE, 0, &mapped), doing);
     result.mapped_ = {static_cast<std::byte*>(mapped), static_cast<std::size_t>(bytes)};

@@ -1,5 +1,6 @@
 #include "vulkan/device.h"
 
+#include <array>
 #include <vector>
 
 #include "vulkan/error.h"
@@ -76,16 +77,19 @@ Result<std::unique_ptr<const Device>> Device::create(std::shared_ptr<const Insta
          VK_EXT_PIPELINE_CREATION_CACHE_CONTROL_EXTENSION_NAME);
 
   const float priority = 1.0F;
-  VkDeviceQueueCreateInfo queue = {};
-  queue.sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO;
-  queue.queueFamilyIndex = info.queue_family;
-  queue.queueCount = 1;
-  queue.pQueuePriorities = &priority;
+  std::array<VkDeviceQueueCreateInfo, 2> queues = {};
+  for (VkDeviceQueueCreateInfo& queue : queues) {
+    queue.sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO;
+    queue.queueCount = 1;
+    queue.pQueuePriorities = &priority;
+  }
+  queues[0].queueFamilyIndex = info.queue_family;
+  queues[1].queueFamilyIndex = info.transfer_family;
   VkDeviceCreateInfo create = {};
   create.sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO;
   create.pNext = &features;
-  create.queueCreateInfoCount = 1;
-  create.pQueueCreateInfos = &queue;
+  create.queueCreateInfoCount = info.transfer_family != info.queue_family ? 2 : 1;
+  create.pQueueCreateInfos = queues.data();
   create.enabledExtensionCount = static_cast<std::uint32_t>(extensions.size());
   create.ppEnabledExtensionNames = extensions.data();
   VkDevice handle = VK_NULL_HANDLE;
@@ -99,6 +103,7 @@ Result<std::unique_ptr<const Device>> Device::create(std::shared_ptr<const Insta
   table.vkGetPhysicalDeviceMemoryProperties2(info.handle, &memory);
   device->memory_ = memory.memoryProperties;
   table.vkGetDeviceQueue(handle, info.queue_family, 0, &device->queue_);
+  table.vkGetDeviceQueue(handle, info.transfer_family, 0, &device->transfer_queue_);
   return device;
 }
 

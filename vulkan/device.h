@@ -1,4 +1,4 @@
-// One logical device with one compute queue.
+// One logical device with a queue that computes and, where there is one, another that copies.
 #pragma once
 
 #include <memory>
@@ -11,6 +11,9 @@ struct DeviceOptions {
   /// Compiled pipelines can tell their registers and spills (Pipeline::statistics); the driver
   /// may compile more slowly.
   bool capture_statistics = false;
+  /// Where the host reaches the device's own memory, it may write there. Off: it copies through
+  /// staging memory as for a discrete GPU, so that tests see that way, too.
+  bool map_device_memory = true;
 };
 
 /// Owns the VkDevice. Everything made on it (buffers, pipelines, streams) refers to it and must be
@@ -31,6 +34,8 @@ class Device {
   const DeviceTable& table() const { return table_; }
   VkDevice handle() const { return device_; }
   VkQueue queue() const { return queue_; }
+  /// Of info().transfer_family; queue() where the device has no other.
+  VkQueue transfer_queue() const { return transfer_queue_; }
   const VkPhysicalDeviceMemoryProperties& memory() const { return memory_; }
 
  private:
@@ -43,6 +48,7 @@ class Device {
   VkPhysicalDeviceMemoryProperties memory_ = {};
   VkDevice device_ = VK_NULL_HANDLE;
   VkQueue queue_ = VK_NULL_HANDLE;
+  VkQueue transfer_queue_ = VK_NULL_HANDLE;
 };
 
 }  // namespace kinglet::vulkan

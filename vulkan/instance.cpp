@@ -111,6 +111,14 @@ void read_queues(const DeviceTable& table, DeviceInfo& info, double timestamp_pe
     info.timestamp_period_ns = families[i].timestampValidBits > 0 ? timestamp_period_ns : 0;
   }
   add_missing(info, found, "a compute queue");
+  info.transfer_family = info.queue_family;
+  for (std::uint32_t i = 0; i < count; ++i) {
+    const VkQueueFlags work =
+        families[i].queueFlags & ~(VK_QUEUE_SPARSE_BINDING_BIT | VK_QUEUE_PROTECTED_BIT);
+    if (work != VK_QUEUE_TRANSFER_BIT || families[i].queueCount == 0) continue;
+    info.transfer_family = i;
+    break;
+  }
 }
 
 void read_features(const DeviceTable& table,

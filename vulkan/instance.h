@@ -53,6 +53,8 @@ struct DeviceInfo {
   std::uint32_t min_subgroup_size = 0;  // what it may ask for, with optional.subgroup_size_control:
   std::uint32_t max_subgroup_size = 0;  // powers of two in between; else both are subgroup_size
   std::uint32_t queue_family = 0;       // the one that computes
+  // One that can only copy, beside what computes and draws; queue_family where there is none.
+  std::uint32_t transfer_family = 0;
   double timestamp_period_ns = 0;       // 0: the queue has no timestamps
   OptionalFeatures optional;
   std::string missing;  // what Kinglet needs and this device lacks; empty: usable

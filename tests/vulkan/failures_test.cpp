@@ -6,6 +6,7 @@
 #include "tests/vulkan/call_faults.h"
 #include "tests/vulkan/lab.h"
 #include "vulkan/error.h"
+#include "vulkan/uploader.h"
 
 using namespace kinglet;
 using namespace kinglet::test;
@@ -19,23 +20,29 @@ InstanceOptions options_with_faults() {
   return options;
 }
 
-// From nothing to a sum read back: library, instance, device, buffers, kernel, run, download.
+// From nothing to a sum read back: library, instance, device, buffers, uploads, kernel, run,
+// download; copies as to a discrete GPU.
 Result<float> add_on_a_fresh_device() {
   const auto instance = TRY(Instance::create(options_with_faults()));
   const auto info = TRY(instance->find_device({"llvmpipe"}));
-  const auto device = TRY(Device::create(instance, info));
+  const auto device = TRY(Device::create(instance, info, {.map_device_memory = false}));
   const auto a = TRY(Buffer::create(*device, 4, MemoryUse::kDevice, "a"));
   const auto b = TRY(Buffer::create(*device, 4, MemoryUse::kUpload, "b"));
   const float one = 1;
   TRY(upload(*device, a, 0, std::as_bytes(std::span(&one, 1))));
   TRY(upload(*device, b, 0, std::as_bytes(std::span(&one, 1))));
+  const auto c = TRY(Buffer::create(*device, 4'096, MemoryUse::kDevice, "c"));
+  const std::vector<float> many(c.size() / sizeof(float), 3);
+  auto uploader = TRY(Uploader::create(*device, {2, 1'024}));
+  TRY(uploader.add(c, 0, std::as_bytes(std::span(many))));
+  TRY(uploader.finish());
   const auto pipelines = TRY(Pipelines::create(*device));
   const Pipeline* const pipeline = TRY(pipelines->get(kernel("add")));
   struct Push {
     DeviceAddress a, b, output;
     std::uint32_t n_elements, none;
   };
-  const Push push = {a.address(), b.address(), a.address(), 1, 0};
+  const Push push = {a.address(), c.address() + c.size() - sizeof(float), a.address(), 1, 0};
   auto stream = TRY(Stream::create(*device));
   TRY(stream.begin());
   stream.dispatch(*pipeline, std::as_bytes(std::span(&push, 1)).first(28), {}, 0);
@@ -54,7 +61,7 @@ TEST_SUITE("vulkan/failures") {
     CallFaults::arm(0, VK_SUCCESS);
     const auto good = add_on_a_fresh_device();
     REQUIRE(good.has_value());
-    CHECK(*good == 2);
+    CHECK(*good == 4);
     const int n_calls = CallFaults::n_calls();
     CHECK(n_calls > 20);
     for (const auto& [result, code] : {std::pair{VK_ERROR_DEVICE_LOST, ErrorCode::kDeviceLost},
