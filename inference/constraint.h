@@ -53,7 +53,7 @@ class Constraint {
   };
   struct LocalMask {
     std::vector<Tier> tiers;  // by change
-    std::vector<Exit> exits;
+    std::vector<Exit> exits;  // by state and counter
   };
 
   Constraint(grammar::Machine machine, const TokenTrie& trie, const Vocabulary& vocabulary)
@@ -61,13 +61,16 @@ class Constraint {
         trie_(trie),
         vocabulary_(vocabulary),
         distances_(machine_, trie) {}
-  /// For a counter that lacks `n_missing` and has room for `n_room` more.
+  /// For a counter that lacks `n_missing` and has room for `n_room` more. What is not known yet
+  /// adds to `work` the nodes of the trie that were looked at.
   const LocalMask& local_mask(grammar::StateId state,
                               std::uint32_t n_missing,
-                              std::uint32_t n_room);
+                              std::uint32_t n_room,
+                              std::uint64_t& work);
   LocalMask make_local_mask(grammar::StateId start,
                             std::uint32_t n_missing,
-                            std::uint32_t n_room) const;
+                            std::uint32_t n_room,
+                            std::uint64_t& work) const;
 
   grammar::Machine machine_;
   const TokenTrie& trie_;
@@ -79,6 +82,17 @@ class Constraint {
 };
 
 /// Where one output stands in a grammar. Copyable.
+///
+/// An ambiguous grammar is read in many ways at once, and there may be more than anyone wants to
+/// follow. So each mask and each token has a budget of work, and the ways nearest to their end come
+/// first. What is left out costs tokens of the mask, never its promise:
+///  - the nearest way is always kept, and a token within its rule is always in the mask, so there
+///  is
+///    a way on;
+///  - accept() follows a token's ways in the order in which allow() followed them for all tokens,
+///  by
+///    the same steps and with the same budget. On the way of one token it comes at least as far: it
+///    finds again what allowed the token.
 class ConstraintState {
  public:
   explicit ConstraintState(std::shared_ptr<Constraint> constraint);
@@ -97,6 +111,13 @@ class ConstraintState {
   /// So many tokens complete the text; 0: it is.
   std::uint32_t n_needed() const;
 
+  /// What was done so far, in steps of some ten nanoseconds.
+  std::uint64_t work() const { return work_; }
+  /// Of one call of allow() or accept(), at most (and what one step more takes).
+  static constexpr std::uint64_t kMostWork = 1'000'000;
+  /// Places that are remembered for rules to return to.
+  std::size_t n_frames() const { return frames_.size(); }
+
  private:
   /// One of the ways to read the text so far: the innermost rule's state and counter, and what it
   /// returns to.
@@ -106,42 +127,63 @@ class ConstraintState {
     std::uint32_t frame;
     friend bool operator==(const Reading&, const Reading&) = default;
   };
-  /// Where a called rule returns to: 0 stands for the text's end.
+  /// Where a called rule returns to: 0 stands for the text's end. Its parent comes before it.
   struct Frame {
     grammar::StateId state;
     std::uint32_t n_counted;
     std::uint32_t parent;
     std::uint32_t distance;  // from there to the text's end
   };
-  struct FrameHash {
-    std::size_t operator()(
-        const std::tuple<std::uint32_t, std::uint32_t, std::uint32_t>& key) const;
+  using Three = std::tuple<std::uint32_t, std::uint32_t, std::uint32_t>;
+  struct ThreeHash {
+    std::size_t operator()(const Three& key) const;
   };
+  class Open;
 
   std::uint32_t frame_of(grammar::StateId state, std::uint32_t n_counted, std::uint32_t parent);
   std::uint32_t distance(const Reading& reading) const;
   std::uint32_t n_missing(grammar::StateId state, std::uint32_t n_counted) const;
   std::uint32_t n_room(grammar::StateId state, std::uint32_t n_counted) const;
-  /// Follows calls and returns until bytes are read next. Whether the text may end here.
+  bool is_open(grammar::Effect effect, const Reading& reading) const;
+  /// Within its rule. False when the byte does not come next.
+  bool read(Reading& reading, std::uint8_t byte) const;
+  /// Calls, skips what may be empty, and returns: what one reading is also.
+  void follow(const Reading& reading, Open& open);
+  /// Follows calls and returns until bytes are read next. The nearest to their end are kept, and
+  /// first among them is one that is on a shortest way. Whether the text may end here.
   bool expand(std::vector<Reading>& readings);
   /// What remains after a byte, expanded; sets `may_end`.
   void step(const std::vector<Reading>& from,
             std::uint8_t byte,
             std::vector<Reading>& to,
             bool& may_end);
-  void allow_beyond(TokenTrie::NodeIndex first,
-                    const std::vector<Reading>& readings,
+  /// What else a reading is where its rule may be left.
+  std::vector<Reading> beyond(const Reading& exit);
+  /// These two stop when the work exceeds `most`.
+  void allow_behind(const Reading& reading,
+                    const Constraint::LocalMask& local,
                     std::uint32_t n_left,
+                    std::uint64_t most,
                     TokenMask& mask);
+  void allow_below(TokenTrie::NodeIndex first,
+                   const std::vector<Reading>& readings,
+                   std::uint32_t n_left,
+                   std::uint64_t most,
+                   TokenMask& mask);
+  /// What a reading becomes that leaves its rule within a text. Whether the text may end there.
+  bool accept_behind(const Reading& reading,
+                     std::string_view text,
+                     std::uint64_t most,
+                     std::vector<Reading>& next);
+  void forget_frames();
 
   std::shared_ptr<Constraint> constraint_;
   std::vector<Frame> frames_;
-  std::unordered_map<std::tuple<std::uint32_t, std::uint32_t, std::uint32_t>,
-                     std::uint32_t,
-                     FrameHash>
-      frame_ids_;
+  std::unordered_map<Three, std::uint32_t, ThreeHash> frame_ids_;
+  std::size_t n_frames_kept_ = 1;
   std::vector<Reading> readings_;
   bool may_end_ = false;
+  std::uint64_t work_ = 0;
 };
 
 }  // namespace kinglet::inference

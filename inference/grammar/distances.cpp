@@ -74,22 +74,30 @@ void Distances::solve(const std::vector<Move>& moves) {
   const auto through = [&](std::uint32_t rule) {
     return machine_.rules[rule].least < 3 ? of_rule(rule) : far[rule];
   };
-  const auto distance = [&](StateId state, std::uint32_t n_missing) {
-    const std::uint32_t most = machine_.rules[machine_.states[state].rule].most;
-    std::uint32_t best = machine_.states[state].is_final && n_missing == 0 ? 0 : kUnreachable;
-    const auto try_step = [&](Effect effect, std::uint32_t cost, StateId to) {
-      if (effect == Effect::kEnough && n_missing > 0) return;
-      if (effect == Effect::kCount && most == 0) return;
-      const std::uint32_t left =
-          effect == Effect::kCount && n_missing > 0 ? n_missing - 1 : n_missing;
-      best = std::min(best, add_distances(cost, known_[to][left]));
-    };
+  const auto through_step =
+      [&](StateId from, std::uint32_t n_missing, Effect effect, std::uint32_t cost, StateId to) {
+        const std::uint32_t most = machine_.rules[machine_.states[from].rule].most;
+        if (effect == Effect::kEnough && n_missing > 0) return kUnreachable;
+        if (effect == Effect::kCount && most == 0) return kUnreachable;
+        const std::uint32_t left =
+            effect == Effect::kCount && n_missing > 0 ? n_missing - 1 : n_missing;
+        return add_distances(cost, known_[to][left]);
+      };
+  const auto by_reading = [&](StateId state, std::uint32_t n_missing) {
+    std::uint32_t best = kUnreachable;
     for (const auto& edge : machine_.edges_of(state))
-      try_step(edge.effect, 1, edge.to);
-    for (const auto& call : machine_.calls_of(state))
-      try_step(call.effect, through(call.rule), call.to);
+      best = std::min(best, through_step(state, n_missing, edge.effect, 1, edge.to));
     for (const StateId to : moves_of[state])
-      try_step(Effect::kNone, 1, to);
+      best = std::min(best, through_step(state, n_missing, Effect::kNone, 1, to));
+    return best;
+  };
+  const auto distance = [&](StateId state, std::uint32_t n_missing) {
+    if (machine_.states[state].is_final && n_missing == 0) return 0U;
+    std::uint32_t best = by_reading(state, n_missing);
+    for (const auto& call : machine_.calls_of(state)) {
+      best =
+          std::min(best, through_step(state, n_missing, call.effect, through(call.rule), call.to));
+    }
     return best;
   };
   // Distances only fall; a state is looked at again when one that it depends on has fallen.
@@ -129,6 +137,14 @@ void Distances::solve(const std::vector<Move>& moves) {
       far[rule] = of_rule(rule);
       for (const StateId caller : callers[rule])
         look_again(caller);
+    }
+  }
+  reads_next_.assign(n_states, 0);
+  for (StateId state = 0; state < n_states; ++state) {
+    for (std::uint32_t n_missing = 0; n_missing < 3; ++n_missing) {
+      const std::uint32_t known = known_[state][n_missing];
+      const bool reads = known < kUnreachable && by_reading(state, n_missing) == known;
+      reads_next_[state] |= static_cast<std::uint8_t>((reads ? 1U : 0U) << n_missing);
     }
   }
 }

@@ -6,6 +6,7 @@
 // leads to one whose distance is less: who follows the distances arrives.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <limits>
@@ -39,6 +40,10 @@ class Distances {
     return known[2] >= kUnreachable || all >= kUnreachable ? kUnreachable
                                                            : static_cast<std::uint32_t>(all);
   }
+  /// Whether a shortest way from there begins by reading a byte: not with a call, not with the end.
+  bool reads_next(StateId state, std::uint32_t n_missing) const {
+    return (reads_next_[state] >> std::min(n_missing, 2U) & 1U) != 0;
+  }
   std::uint32_t of_rule(std::uint32_t rule) const {
     return at(machine_.rules[rule].start, machine_.rules[rule].least);
   }
@@ -53,6 +58,7 @@ class Distances {
 
   const Machine& machine_;
   std::vector<std::array<std::uint32_t, 3>> known_;  // for 0, 1 and 2 counts missing
+  std::vector<std::uint8_t> reads_next_;             // a bit for each of them
 };
 
 }  // namespace kinglet::inference::grammar

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -154,8 +155,11 @@ class Compiler {
     if (keyword == "allOf" && list.size() > 1) {
       return bad(schema, "'allOf' of several is not supported", ErrorCode::kUnsupported);
     }
+    // The same schema once more adds no text, only another way to read the same ones.
+    std::set<std::string> seen;
     return rules_.define(rule, [&](Nfa& nfa, StateId start, StateId end) -> Result<void> {
       for (std::size_t i = 0; i < list.size(); ++i) {
+        if (!seen.insert(list[i].dump()).second) continue;
         const std::string path = schema.path + "/" + keyword + "/" + std::to_string(i);
         nfa.call(start, end, rules_.rule_of({&list[i], path}));
       }
