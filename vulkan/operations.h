@@ -61,7 +61,10 @@ class Operations {
 
  private:
   Operations(const Device& device, const Formats& formats, Tiling tiling)
-      : device_(&device), product_path_(formats.product_path), tiling_(std::move(tiling)) {}
+      : device_(&device),
+        product_path_(formats.product_path),
+        tuning_(formats.tuning),
+        tiling_(std::move(tiling)) {}
   Groups folded(std::uint32_t n_groups, std::uint32_t z = 1) const;
   void rope(Stream& stream, std::string_view kernel, const Rope& op) const;
   void gated_linear(Stream& stream,
@@ -73,6 +76,7 @@ class Operations {
 
   const Device* device_;
   ProductPath product_path_;
+  Tuning tuning_;
   Tiling tiling_;
   std::map<std::pair<std::string_view, Specialization>, const Pipeline*> pipelines_;
 };

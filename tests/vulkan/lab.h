@@ -53,6 +53,7 @@ class Lab {
   static Lab* get();
 
   const vulkan::Device& device() const { return *device_; }
+  vulkan::Pipelines& pipelines() { return *pipelines_; }
   const std::shared_ptr<const vulkan::Instance>& instance() const { return instance_; }
   const vulkan::Operations& operations() { return operations(vulkan::ProductPath::kAuto); }
   /// Those that take this path; made when first asked for.

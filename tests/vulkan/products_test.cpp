@@ -56,7 +56,8 @@ double activation(Store store, double gate) {
 }
 
 // The worst error of any part's output; elements around the outputs count.
-double error_of(Lab& lab, const Case& c) {
+double error_of(Lab& lab, const Case& c, const Operations* operations = nullptr) {
+  if (operations == nullptr) operations = &lab.operations(c.path);
   const bool is_gated = c.store == Store::kSwiGlu || c.store == Store::kGeGlu;
   const std::uint32_t input_stride = c.n_columns + c.padding;
   const auto input = random_floats(std::size_t{c.n_tokens} * input_stride, 1);
@@ -133,7 +134,7 @@ double error_of(Lab& lab, const Case& c) {
       }
     }
   }
-  lab.run([&](Stream& stream) { lab.operations(c.path).products(stream, op); });
+  lab.run([&](Stream& stream) { operations->products(stream, op); });
   double worst = 0;
   for (std::uint32_t i = 0; i < op.n_parts; ++i) {
     worst = std::max(worst, worst_error(lab.read<float>(*outputs[i]), expected[i]));
@@ -284,6 +285,75 @@ TEST_SUITE("vulkan/operations/products") {
           CHECK(error_of(lab, c) < 2 * tolerance(path));
         }
       }
+    }
+  }
+
+  TEST_CASE("each byte of a product counts once") {
+    using enum WeightType;
+    Products op;
+    op.n_parts = 2;
+    op.parts[0].weights = {kQ4_K, 0, 10, 512};
+    op.parts[1].weights = {kQ8_0, 0, 6, 512};
+    op.n_tokens = 3;
+    const std::uint64_t weights = 10 * 2 * 144 + 6 * 16 * 34;
+    CHECK(traffic(op).read == weights + 3 * 512 * 4);
+    CHECK(traffic(op).written == 3 * 16 * 4);
+    CHECK(traffic(op).flops == 2 * 3 * 16 * 512);
+    op.store = Store::kAdd;
+    CHECK(traffic(op).read == weights + 3 * 512 * 4 + 3 * 16 * 4);
+    op.norm_weight = 1;
+    op.parts[1].bias = 1;
+    CHECK(traffic(op).read == weights + 3 * 512 * 4 + 3 * 16 * 4 + 512 * 4 + 6 * 4);
+    op.store = Store::kSwiGlu;
+    op.parts[1] = op.parts[0];
+    CHECK(traffic(op).written == 3 * 10 * 4);
+    op.n_parts = 1;
+    CHECK(traffic(op).written == 3 * 5 * 4);
+  }
+
+  TEST_CASE("a stream sums what products of several types move") {
+    LAB();
+    const auto memory = lab.empty(1 << 16);
+    auto stream = Stream::create(lab.device());
+    REQUIRE(stream.has_value());
+    REQUIRE(stream->begin().has_value());
+    Products op;
+    op.n_parts = 3;
+    op.n_tokens = 1;
+    op.input = memory->address();
+    for (std::uint32_t i = 0; i < 3; ++i) {
+      op.parts.at(i) = {
+          {i == 2 ? WeightType::kQ6_K : WeightType::kQ4_K, op.input, 8, 256}, 0, memory->address()};
+    }
+    lab.operations().products(*stream, op);
+    REQUIRE(stream->end().has_value());
+    REQUIRE(stream->dispatches().size() == 2);
+    CHECK(stream->dispatches()[0].traffic.read == 16 * 144 + 256 * 4);
+    CHECK(stream->dispatches()[1].traffic.read == 8 * 210 + 256 * 4);
+  }
+
+  TEST_CASE("numbers that a tuner found change how products are cut, not what they are") {
+    LAB();
+    const WeightType type = WeightType::kQ4_K;
+    std::vector<Tuning> tunings;
+    for (const Knob& knob : vec_knobs(lab.device().info(), type, false)) {
+      for (const std::uint32_t value : knob.values)
+        tunings.emplace_back().set(knob.name, value);
+    }
+    const auto choice = dot_knob(lab.device().info(), type);
+    if (choice) tunings.emplace_back().set(choice->name, 1);
+    for (const Tuning& tuning : tunings) {
+      const bool dot = choice && tuning.value(choice->name, 0) == 1;
+      const auto operations =
+          Operations::create(lab.pipelines(), {.weights = {type}, .caches = {}, .tuning = tuning});
+      REQUIRE(operations.has_value());
+      CHECK(error_of(lab,
+                     {.types = {type},
+                      .rows = {41},
+                      .n_columns = 2'560,
+                      .with_norm = true,
+                      .path = dot ? ProductPath::kIntegerDot : ProductPath::kFloat},
+                     &*operations) < tolerance(ProductPath::kIntegerDot));
     }
   }
 

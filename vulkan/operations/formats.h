@@ -8,6 +8,7 @@
 
 #include "vulkan/buffer.h"
 #include "vulkan/operations/tiles.h"
+#include "vulkan/tuning.h"
 
 namespace kinglet::vulkan {
 
@@ -75,6 +76,7 @@ struct Formats {
       CacheType::kF32, CacheType::kF16, CacheType::kQ8_0, CacheType::kQ4_0};
   ProductPath product_path = ProductPath::kAuto;
   std::optional<Tiling> tiling = {};  // default_tiling() otherwise
+  Tuning tuning = {};  // numbers found for the device
 };
 
 }  // namespace kinglet::vulkan

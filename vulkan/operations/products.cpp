@@ -37,6 +37,31 @@ std::uint64_t mul_mat_work(const MulMat& op) {
   return n_tokens * op.weights.n_rows * op.weights.n_columns;
 }
 
+Traffic traffic(const Products& op) {
+  const bool is_gated = op.store == Store::kSwiGlu || op.store == Store::kGeGlu;
+  const std::uint64_t n_tokens = op.n_tokens;
+  const std::uint64_t n_columns = op.parts[0].weights.n_columns;
+  Traffic sum;
+  sum.read = n_tokens * n_columns * sizeof(float);
+  if (op.norm_weight != 0) {
+    sum.read += n_columns * sizeof(float);
+    sum.flops += 4 * n_tokens * n_columns;  // a square, a sum, the weight, the factor
+  }
+  for (std::uint32_t i = 0; i < op.n_parts; ++i) {
+    const Products::Part& part = op.parts.at(i);
+    const std::uint64_t n_rows = part.weights.n_rows;
+    sum.read += n_rows * row_bytes(part.weights);
+    if (part.bias != 0) sum.read += n_rows * sizeof(float);
+    sum.flops += 2 * n_tokens * n_rows * n_columns;
+    // Gates and ups become one output.
+    const std::uint64_t n_written = is_gated && op.n_parts == 1 ? n_rows / 2 : n_rows;
+    if (is_gated && i > 0) continue;
+    sum.written += n_tokens * n_written * sizeof(float);
+    if (op.store == Store::kAdd) sum.read += n_tokens * n_written * sizeof(float);
+  }
+  return sum;
+}
+
 void Operations::products(Stream& stream, const Products& op) const {
   if (op.n_tokens <= kMaxVecTokens) return products_vec(stream, op);
   products_tiled(stream, op);

@@ -4,8 +4,11 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
+#include <vector>
 
 #include "vulkan/operations/formats.h"
+#include "vulkan/traffic.h"
 
 namespace kinglet::vulkan {
 
@@ -64,6 +67,15 @@ struct MulMat {
   std::uint32_t output_stride = 0;  // elements; 0: n_rows
   DeviceAddress bias = 0;           // (n_rows), added to each token's output; 0: none
 };
+
+/// The parts' weights and biases, the input once, the outputs; what a residual adds to is read,
+/// too.
+Traffic traffic(const Products& op);
+
+/// What a tuner may vary of products of one token: their kernels' numbers, each path's own, and,
+/// where ProductPath::kAuto has a choice, whether integer dot products are taken.
+std::vector<Knob> vec_knobs(const DeviceInfo& device, WeightType type, bool dot);
+std::optional<Knob> dot_knob(const DeviceInfo& device, WeightType type);
 
 /// What a low-rank product adds: output += scale · weights^T · input.
 struct LowRankAdd {

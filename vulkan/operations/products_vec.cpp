@@ -44,9 +44,28 @@ bool is_software(const DeviceInfo& device) {
   return device.type == DeviceType::kSoftware;
 }
 
-bool takes_dot(ProductPath path, const DeviceInfo& device, WeightType type) {
-  return path == ProductPath::kIntegerDot && device.optional.integer_dot_product &&
-         block_elements(type) > 1;
+// Numbers that a tuner may set, of products of one token; the first is the default.
+constexpr std::array<std::uint32_t, 3> kSubgroupCounts = {4, 2, 8};
+constexpr std::array<std::uint32_t, 3> kRowCounts = {4, 2, 8};
+constexpr std::array<std::uint32_t, 3> kSlabs = {2'048, 1'024, 4'096};
+
+std::string vec_kernel_name(bool dot, WeightType type) {
+  return kernel_name(dot ? "mul_mat_vec_dot" : "mul_mat_vec", type);
+}
+
+std::string number_name(bool dot, WeightType type, std::string_view number) {
+  return (vec_kernel_name(dot, type) += '.') += number;
+}
+
+/// Whether bytes are faster than floats: a number, too.
+std::string choice_name(WeightType type) {
+  return number_name(false, type, "by_dot");
+}
+
+bool takes_dot(ProductPath path, const Tuning& tuning, const DeviceInfo& device, WeightType type) {
+  const bool is_wished = path == ProductPath::kIntegerDot ||
+                         (path == ProductPath::kAuto && tuning.value(choice_name(type), 0) != 0);
+  return is_wished && device.optional.integer_dot_product && block_elements(type) > 1;
 }
 
 // A subgroup's width: 32 where there is a choice, because rows of 3,072 columns have 96 chunks.
@@ -64,28 +83,41 @@ std::vector<std::uint32_t> token_tiles(const DeviceInfo& device, bool dot) {
   return {1, 2, 4};
 }
 
-VecShape vec_shape(const DeviceInfo& device, bool dot, std::uint32_t n_tokens) {
+std::uint32_t n_subgroups(const DeviceInfo& device, std::uint32_t wished) {
+  constexpr std::uint32_t kWidest = 256;  // invocations of a workgroup that every GPU can have
+  return std::min(wished, std::max(kWidest / subgroup_size(device), 1U));
+}
+
+VecShape vec_shape(const DeviceInfo& device,
+                   const Tuning& tuning,
+                   bool dot,
+                   WeightType type,
+                   std::uint32_t n_tokens) {
   const auto tiles = token_tiles(device, dot);
   const auto fits = std::ranges::find_if(tiles, [&](std::uint32_t t) { return t >= n_tokens; });
   const std::uint32_t tokens = fits != tiles.end() ? *fits : tiles.back();
-  constexpr std::uint32_t kSubgroups = 4;
+  const auto number = [&](std::string_view name, std::uint32_t otherwise) {
+    return tuning.value(number_name(dot, type, name), otherwise);
+  };
+  if (tokens == 1) {
+    const std::uint32_t subgroups = n_subgroups(device, number("subgroups", kSubgroupCounts[0]));
+    return {subgroups * subgroup_size(device),
+            number("rows", is_software(device) ? 2 : kRowCounts[0]),
+            tokens,
+            number("slab", kSlabs[0])};
+  }
   // In shared memory about 16 KiB, which any device has twice.
   constexpr std::uint32_t kFloatColumns = 4'096;
   constexpr std::uint32_t kDotColumns = 8'192;
-  const std::uint32_t most = tokens == 1 ? kFloatColumns / 2 : dot ? kDotColumns : kFloatColumns;
-  return {std::min(kSubgroups * subgroup_size(device), 256U),
+  return {n_subgroups(device, kSubgroupCounts[0]) * subgroup_size(device),
           is_software(device) || tokens > 4 ? 2U : 4U,
           tokens,
-          most / tokens};
+          (dot ? kDotColumns : kFloatColumns) / tokens};
 }
 
 Specialization specialization(const DeviceInfo& device, const VecShape& shape) {
   return {{shape.workgroup, shape.rows, shape.tokens, shape.slab},
           device.optional.subgroup_size_control ? subgroup_size(device) : 0};
-}
-
-std::string vec_kernel_name(bool dot, WeightType type) {
-  return kernel_name(dot ? "mul_mat_vec_dot" : "mul_mat_vec", type);
 }
 
 /// A gated store's one matrix, gates first, as two.
@@ -131,14 +163,30 @@ std::uint64_t iterations(const DeviceInfo& device, const VecShape& shape, std::u
 
 }  // namespace
 
+std::vector<Knob> vec_knobs(const DeviceInfo& device, WeightType type, bool dot) {
+  const auto knob = [&](std::string_view number, std::span<const std::uint32_t> values) {
+    return Knob{number_name(dot, type, number), {values.begin(), values.end()}};
+  };
+  std::vector<Knob> knobs = {
+      knob("rows", kRowCounts), knob("subgroups", kSubgroupCounts), knob("slab", kSlabs)};
+  if (is_software(device)) std::swap(knobs[0].values[0], knobs[0].values[1]);
+  return knobs;
+}
+
+std::optional<Knob> dot_knob(const DeviceInfo& device, WeightType type) {
+  if (!device.optional.integer_dot_product || block_elements(type) == 1) return std::nullopt;
+  return Knob{choice_name(type), {0, 1}};
+}
+
 void add_vec_kernels(const DeviceInfo& device,
                      const Formats& formats,
                      std::vector<KernelUse>& uses) {
   for (const WeightType type : formats.weights) {
-    const bool dot = takes_dot(formats.product_path, device, type);
+    const bool dot = takes_dot(formats.product_path, formats.tuning, device, type);
     for (const std::uint32_t tokens : token_tiles(device, dot)) {
       uses.push_back(
-          {vec_kernel_name(dot, type), specialization(device, vec_shape(device, dot, tokens))});
+          {vec_kernel_name(dot, type),
+           specialization(device, vec_shape(device, formats.tuning, dot, type, tokens))});
     }
   }
 }
@@ -152,13 +200,13 @@ void Operations::products_vec(Stream& stream, const Products& given) const {
   for (std::uint32_t first = 0; first < op.n_parts; ++first) {
     if ((done >> first & 1U) != 0) continue;
     const WeightType type = op.parts.at(first).weights.type;
-    const bool dot = takes_dot(product_path_, device, type);
-    const VecShape shape = vec_shape(device, dot, op.n_tokens);
+    const bool dot = takes_dot(product_path_, tuning_, device, type);
+    const VecShape shape = vec_shape(device, tuning_, dot, type, op.n_tokens);
     // With the fewest subgroups that a workgroup may have; the kernel knows how many there are.
     const std::uint32_t widest =
         device.optional.subgroup_size_control ? subgroup_size(device) : device.max_subgroup_size;
-    const std::uint32_t n_subgroups = std::max(shape.workgroup / widest, 1U);
-    const std::uint32_t group_rows = n_subgroups * shape.rows / (is_gated(op.store) ? 2 : 1);
+    const std::uint32_t subgroups = std::max(shape.workgroup / widest, 1U);
+    const std::uint32_t group_rows = subgroups * shape.rows / (is_gated(op.store) ? 2 : 1);
     VecPush push = {};
     push.input = op.input;
     push.norm_weight = op.norm_weight;
@@ -166,25 +214,28 @@ void Operations::products_vec(Stream& stream, const Products& given) const {
     push.input_stride = stride_or(op.input_stride, n_columns);
     push.epsilon = op.norm_epsilon;
     push.scale = op.scale;
-    std::uint32_t n_parts = 0;
+    Products dispatched = op;  // its part of it
+    dispatched.n_parts = 0;
     std::uint32_t n_groups = 0;
     for (std::uint32_t i = first; i < op.n_parts; ++i) {
       const Products::Part& part = op.parts.at(i);
       if (part.weights.type != type) continue;
       done |= 1U << i;
       const std::uint32_t n_rows = part.weights.n_rows;
-      push.parts.at(n_parts++) = {part.weights.address,
-                                  part.bias,
-                                  part.output,
-                                  n_rows,
-                                  stride_or(part.output_stride, n_rows)};
+      push.parts.at(dispatched.n_parts) = {part.weights.address,
+                                           part.bias,
+                                           part.output,
+                                           n_rows,
+                                           stride_or(part.output_stride, n_rows)};
+      dispatched.parts.at(dispatched.n_parts++) = part;
       // Ups are computed with their gates.
       if (!is_gated(op.store) || i == 0) n_groups += divide_up(n_rows, group_rows);
     }
     stream.dispatch(pipeline(vec_kernel_name(dot, type), specialization(device, shape)),
                     push,
                     folded(n_groups * divide_up(op.n_tokens, shape.tokens)),
-                    iterations(device, shape, n_columns));
+                    iterations(device, shape, n_columns),
+                    traffic(dispatched));
   }
 }
 
