@@ -9,13 +9,14 @@ namespace kinglet::vulkan {
 Result<Operations> Operations::create(Pipelines& pipelines, const Formats& formats) {
   std::vector<KernelUse> uses;
   add_argmax_kernels(uses);
-  add_attention_kernels(formats, uses);
+  add_attention_kernels(pipelines.device().info(), formats, uses);
   add_elementwise_kernels(formats, uses);
   const DeviceInfo& info = pipelines.device().info();
   const Tiling tiling = formats.tiling ? *formats.tiling : default_tiling(info);
   add_product_kernels(info, formats, uses);
   add_tiled_kernels(info, formats, tiling, uses);
   Operations operations(pipelines.device(), formats, tiling);
+  operations.attention_rows_ = attention_rows(pipelines.device().info(), formats);
   for (const KernelUse& use : uses) {
     const Kernel& row = kernel(use.name);
     operations.pipelines_[{row.name, use.specialization}] =

@@ -41,7 +41,6 @@ class Operations {
   void rope_neox(Stream& stream, const Rope& op) const;
   /// Dimension 2i turns with 2i + 1.
   void rope_interleaved(Stream& stream, const Rope& op) const;
-  void cache_write(Stream& stream, const CacheWrite& op) const;
   void rope_store(Stream& stream, const RopeStore& op) const;
   void attention(Stream& stream, const Attention& op) const;
   void swiglu(Stream& stream, const GatedLinear& op) const;
@@ -78,6 +77,7 @@ class Operations {
   ProductPath product_path_;
   Tuning tuning_;
   Tiling tiling_;
+  std::uint32_t attention_rows_ = 0;
   std::map<std::pair<std::string_view, Specialization>, const Pipeline*> pipelines_;
 };
 

@@ -179,13 +179,13 @@ void Emitter::emit(vulkan::Stream& stream, const Op& op, std::uint32_t layer, To
     case OpKind::kRope:
       return rope(stream, op, tokens);
     case OpKind::kStoreKv:
-      return operations_.cache_write(stream,
-                                     {cache(layer, tokens.begin),
-                                      at(Slot::kKeys, tokens.begin),
-                                      at(Slot::kValues, tokens.begin),
-                                      positions(tokens.begin),
-                                      tokens.n,
-                                      stride(Slot::kKeys)});
+      return operations_.rope_store(stream,
+                                    {.cache = cache(layer, tokens.begin),
+                                     .keys = at(Slot::kKeys, tokens.begin),
+                                     .values = at(Slot::kValues, tokens.begin),
+                                     .positions = positions(tokens.begin),
+                                     .n_tokens = tokens.n,
+                                     .row_stride = stride(Slot::kKeys)});
     case OpKind::kAttention:
       return attention(stream, op, layer, tokens);
     case OpKind::kSwiGlu:

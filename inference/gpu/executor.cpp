@@ -90,6 +90,7 @@ Result<GpuExecutor::Placed> GpuExecutor::place(const Model& model,
   const vulkan::Formats formats = {
       .weights = TRY(Weights::types_of(model)),
       .caches = {cache_type(info.kv_format)},
+      .heads = {head_shape(h)},
   };
   placed.operations = std::make_unique<const vulkan::Operations>(
       TRY(vulkan::Operations::create(*placed.pipelines, formats)));

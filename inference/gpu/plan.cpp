@@ -28,7 +28,8 @@ Result<Plan> plan_pass(const vulkan::Device& device,
   const HyperParameters& h = model.hyper_parameters();
   const auto pipelines = TRY(vulkan::Pipelines::create(device));
   const vulkan::Formats formats = {.weights = TRY(Weights::types_of(model)),
-                                   .caches = {cache_type(kv_format)}};
+                                   .caches = {cache_type(kv_format)},
+                                   .heads = {head_shape(h)}};
   const auto operations = TRY(vulkan::Operations::create(*pipelines, formats));
   const Weights weights = Weights::unplaced(model);
   // Copies are between buffers, not addresses: these are there.

@@ -315,6 +315,10 @@ Result<Recording> record_pass(const vulkan::Device& device,
   return Recorder(device, operations, workspace, shape, work_limit).record();
 }
 
+vulkan::HeadShape head_shape(const HyperParameters& h) {
+  return {h.head_dim, h.n_heads / h.n_kv_heads, kPageTokens};
+}
+
 std::uint64_t scratch_bytes(const HyperParameters& hyper_parameters,
                             std::uint32_t chunk_tokens,
                             std::uint32_t max_context) {

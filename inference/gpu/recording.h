@@ -42,6 +42,9 @@ Result<Recording> record_pass(const vulkan::Device& device,
                               const PassShape& shape,
                               std::uint64_t work_limit);
 
+/// For which the kernels that work on heads are compiled.
+vulkan::HeadShape head_shape(const HyperParameters& hyper_parameters);
+
 /// Bytes of scratch for any pass of at most this many tokens.
 std::uint64_t scratch_bytes(const HyperParameters& hyper_parameters,
                             std::uint32_t chunk_tokens,

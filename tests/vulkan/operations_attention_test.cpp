@@ -38,20 +38,46 @@ std::uint32_t gguf_type(CacheType type) {
   return 2;
 }
 
+/// A row of a region (page, head), its blocks as they lie in a file: in the cache the scales of all
+/// rows lie behind their quants.
+std::vector<std::byte> stored_row(const Tensor& tensor,
+                                  const PagedCache& cache,
+                                  std::size_t region,
+                                  std::size_t slot) {
+  const std::size_t row_bytes = cache_row_bytes(cache.type, cache.head_dim);
+  const auto bytes =
+      tensor.bytes().subspan(region * cache.page_tokens * row_bytes, cache.page_tokens * row_bytes);
+  std::vector<std::byte> row;
+  const auto append = [&](std::size_t first, std::size_t n) {
+    const auto part = bytes.subspan(first, n);
+    row.insert(row.end(), part.begin(), part.end());
+  };
+  if (cache.type == CacheType::kF32 || cache.type == CacheType::kF16) {
+    append(slot * row_bytes, row_bytes);
+    return row;
+  }
+  const std::size_t n_blocks = (cache.head_dim + 31) / 32;
+  const std::size_t quant_bytes = row_bytes / n_blocks - 2;
+  const std::size_t scales = cache.page_tokens * n_blocks * quant_bytes;
+  for (std::size_t block = slot * n_blocks; block < (slot + 1) * n_blocks; ++block) {
+    append(scales + block * 2, 2);
+    append(block * quant_bytes, quant_bytes);
+  }
+  return row;
+}
+
 /// What a cache holds of a sequence's heads: (n_positions, n_kv_heads, head_dim).
 std::vector<double> stored_heads(const Tensor& tensor,
                                  const PagedCache& cache,
                                  const std::vector<std::uint32_t>& pages,
                                  std::size_t n_positions) {
-  const std::size_t row_bytes = cache_row_bytes(cache.type, cache.head_dim);
   std::vector<double> heads;
   for (std::size_t position = 0; position < n_positions; ++position) {
     const std::size_t page = pages[position / cache.page_tokens];
     for (std::size_t head = 0; head < cache.n_kv_heads; ++head) {
-      const std::size_t row =
-          (page * cache.n_kv_heads + head) * cache.page_tokens + position % cache.page_tokens;
-      const auto bytes = tensor.bytes().subspan(row * row_bytes, row_bytes);
-      std::vector<double> numbers = reference_dequantize(gguf_type(cache.type), bytes);
+      const auto row =
+          stored_row(tensor, cache, page * cache.n_kv_heads + head, position % cache.page_tokens);
+      std::vector<double> numbers = reference_dequantize(gguf_type(cache.type), row);
       // Behind the head lie zeros.
       for (std::size_t i = cache.head_dim; i < numbers.size(); ++i)
         CHECK(numbers[i] == 0);
@@ -91,28 +117,51 @@ double rounding_of(CacheType type) {
   return 0;
 }
 
+Operations operations_for(Lab& lab,
+                          const PagedCache& cache,
+                          std::uint32_t n_heads,
+                          std::uint32_t attention_rows = 0) {
+  return lab.operations(
+      Formats{.weights = {},
+              .caches = {cache.type},
+              .heads = {{cache.head_dim, n_heads / cache.n_kv_heads, cache.page_tokens}},
+              .attention_rows = attention_rows});
+}
+
+std::shared_ptr<Tensor> zeros(Lab& lab, std::size_t n) {
+  return lab.tensor(std::vector<std::uint32_t>(n));
+}
+
 }  // namespace
 
 TEST_SUITE("vulkan/operations_attention") {
-  TEST_CASE("attention sees what cache_write stored, through the page table") {
+  TEST_CASE("attention sees what rope_store stored, through the page table") {
     LAB();
     struct Shape {
       std::uint32_t n_heads, n_kv_heads, head_dim, page_tokens, n_positions, n_tokens, window;
       float soft_cap = 0;
+      std::uint32_t rows = 0;
     };
-    for (const CacheType type :
-         {CacheType::kF32, CacheType::kF16, CacheType::kQ8_0, CacheType::kQ4_0}) {
-      for (const Shape shape :
-           {Shape{1, 1, 1, 1, 1, 1, 0},
-            {4, 4, 8, 4, 13, 13, 0},      // multi-head, from the start
-            {6, 2, 96, 16, 70, 9, 0},     // grouped queries, head size 96
-            {5, 1, 33, 8, 300, 3, 0},     // multi-query, odd head size
-            {4, 2, 64, 32, 600, 2, 100},  // a sliding window over several splits
-            {2, 1, 256, 16, 65, 5, 1},
-            {3, 3, 6, 7, 140, 40, 64},
-            {2, 2, 80, 16, 20, 3, 0},
-            {2, 1, 112, 16, 20, 3, 0},
-            {4, 2, 32, 32, 90, 4, 40, 0.5F}}) {
+    using enum CacheType;
+    // A driver that compiles for the CPU takes its time for each: not every shape for every type.
+    const std::vector<CacheType> all = {kF32, kF16, kQ8_0, kQ4_0};
+    struct Case {
+      std::vector<CacheType> types;
+      Shape shape;
+    };
+    for (const auto& [types, shape] :
+         {Case{{kF32, kF16}, {1, 1, 1, 8, 1, 1, 0}},
+          {{kF16}, {4, 4, 8, 8, 13, 13, 0}},           // multi-head, from the start
+          {all, {6, 2, 96, 32, 700, 1, 0}},            // one token, several splits
+          {{kF16}, {6, 2, 96, 16, 70, 9, 0, 0, 8}},    // rows of several tokens
+          {{kF16, kQ8_0}, {12, 1, 33, 8, 300, 3, 0}},  // odd head size, heads in tiles
+          {all, {4, 2, 64, 32, 600, 2, 100}},          // a sliding window over splits
+          {{kF16, kQ8_0}, {2, 1, 256, 16, 65, 5, 1}},
+          {{kF32, kQ4_0}, {3, 3, 6, 24, 140, 40, 64}},
+          {{kQ4_0}, {2, 2, 80, 16, 20, 3, 0}},
+          {{kQ4_0}, {2, 1, 112, 16, 20, 3, 0}},
+          {{kF32}, {4, 2, 32, 32, 290, 4, 40, 0.5F}}}) {
+      for (const CacheType type : types) {
         CAPTURE(static_cast<int>(type));
         CAPTURE(shape.head_dim);
         CAPTURE(shape.n_positions);
@@ -142,6 +191,7 @@ TEST_SUITE("vulkan/operations_attention") {
                                   shape.page_tokens,
                                   shape.n_kv_heads,
                                   shape.head_dim};
+        const Operations operations = operations_for(lab, cache, shape.n_heads, shape.rows);
         const std::size_t first = shape.n_positions - shape.n_tokens;
         Attention attention = {cache,
                                rows_tensor->address() + first * row_stride * sizeof(float),
@@ -159,19 +209,23 @@ TEST_SUITE("vulkan/operations_attention") {
         const auto scratch = lab.empty(attention_scratch_bytes(attention));
         const auto output = lab.empty(shape.n_tokens * q_width * sizeof(float));
         attention.scratch = scratch->address();
+        const auto counters = zeros(lab, attention_counters(attention));
         attention.output = output->address();
+        attention.counters = counters->address();
         lab.run([&](Stream& stream) {
-          lab.operations().cache_write(
+          operations.rope_store(
               stream,
-              {cache,
-               rows_tensor->address() + q_width * sizeof(float),
-               rows_tensor->address() + (q_width + kv_width) * sizeof(float),
-               positions_tensor->address(),
-               shape.n_positions,
-               u32(row_stride)});
+              {.cache = cache,
+               .keys = rows_tensor->address() + q_width * sizeof(float),
+               .values = rows_tensor->address() + (q_width + kv_width) * sizeof(float),
+               .positions = positions_tensor->address(),
+               .n_tokens = shape.n_positions,
+               .row_stride = u32(row_stride)});
           stream.barrier();
-          lab.operations().attention(stream, attention);
+          operations.attention(stream, attention);
         });
+        for (const std::uint32_t counter : lab.read<std::uint32_t>(*counters))
+          CHECK(counter == 0);
 
         std::vector<double> q;
         std::vector<float> k_given;
@@ -209,6 +263,126 @@ TEST_SUITE("vulkan/operations_attention") {
     }
   }
 
+  TEST_CASE("rope_store norms and turns heads, and stores what becomes of keys and values") {
+    LAB();
+    struct Shape {
+      std::uint32_t n_heads, n_kv_heads, head_dim, n_rotated, page_tokens, n_tokens;
+      RopeStyle style;
+      bool has_norms;
+    };
+    for (const CacheType type :
+         {CacheType::kF32, CacheType::kF16, CacheType::kQ8_0, CacheType::kQ4_0}) {
+      for (const Shape shape : {Shape{4, 2, 96, 96, 32, 5, RopeStyle::kNeox, false},
+                                {3, 1, 128, 128, 8, 9, RopeStyle::kNeox, true},
+                                {2, 2, 64, 48, 16, 3, RopeStyle::kInterleaved, true},
+                                {1, 1, 2, 2, 8, 1, RopeStyle::kInterleaved, false},
+                                {2, 1, 33, 20, 8, 40, RopeStyle::kNeox, false},
+                                {2, 1, 256, 256, 32, 2, RopeStyle::kInterleaved, true}}) {
+        CAPTURE(static_cast<int>(type));
+        CAPTURE(shape.head_dim);
+        const std::size_t dim = shape.head_dim;
+        const std::uint32_t row_stride = u32((shape.n_heads + 2 * shape.n_kv_heads) * dim + 3);
+        const auto rows = random_floats(std::size_t{shape.n_tokens} * row_stride, 17);
+        std::vector<float> query_norm = random_floats(dim, 18);
+        std::vector<float> key_norm = random_floats(dim, 19);
+        for (std::size_t i = 0; i < dim; ++i) {
+          query_norm[i] = 1 + 0.1F * query_norm[i];
+          key_norm[i] = 1 + 0.1F * key_norm[i];
+        }
+        constexpr std::uint32_t kFirst = 11;
+        std::vector<std::uint32_t> positions(shape.n_tokens);
+        std::iota(positions.begin(), positions.end(), kFirst);
+        std::vector<float> table;
+        for (std::size_t position = 0; position < kFirst + shape.n_tokens; ++position) {
+          for (std::size_t pair = 0; pair < shape.n_rotated / 2; ++pair) {
+            const double angle = reference::rope_angle(position, pair, shape.n_rotated);
+            table.push_back(static_cast<float>(std::cos(angle)));
+            table.push_back(static_cast<float>(std::sin(angle)));
+          }
+        }
+        std::vector<std::uint32_t> pages((kFirst + shape.n_tokens) / shape.page_tokens + 1);
+        std::iota(pages.begin(), pages.end(), 1U);
+        std::shuffle(pages.begin(), pages.end(), std::mt19937(8));
+
+        const auto rows_tensor = lab.tensor(rows);
+        const auto query_norm_tensor = lab.tensor(query_norm);
+        const auto key_norm_tensor = lab.tensor(key_norm);
+        const auto positions_tensor = lab.tensor(positions);
+        const auto table_tensor = lab.tensor(table);
+        const auto pages_tensor = lab.tensor(pages);
+        const std::size_t cache_bytes = (pages.size() + 1) * shape.page_tokens * shape.n_kv_heads *
+                                        cache_row_bytes(type, shape.head_dim);
+        const auto keys = lab.tensor(std::vector<std::byte>(cache_bytes));
+        const auto values = lab.tensor(std::vector<std::byte>(cache_bytes));
+        const PagedCache cache = {type,
+                                  keys->address(),
+                                  values->address(),
+                                  pages_tensor->address(),
+                                  shape.page_tokens,
+                                  shape.n_kv_heads,
+                                  shape.head_dim};
+        const std::size_t first_key = shape.n_heads * dim;
+        const std::size_t first_value = first_key + shape.n_kv_heads * dim;
+        const Operations operations = operations_for(lab, cache, shape.n_heads);
+        lab.run([&](Stream& stream) {
+          operations.rope_store(stream,
+                                {cache,
+                                 rows_tensor->address(),
+                                 rows_tensor->address() + first_key * sizeof(float),
+                                 rows_tensor->address() + first_value * sizeof(float),
+                                 shape.has_norms ? query_norm_tensor->address() : 0,
+                                 shape.has_norms ? key_norm_tensor->address() : 0,
+                                 positions_tensor->address(),
+                                 table_tensor->address(),
+                                 shape.style,
+                                 shape.n_tokens,
+                                 shape.n_heads,
+                                 shape.n_rotated,
+                                 row_stride,
+                                 1e-5F});
+        });
+
+        // Queries, keys and values by token, head and element.
+        const auto heads_of = [&](std::size_t first,
+                                  std::size_t n_heads,
+                                  const std::vector<float>& norm) {
+          std::vector<double> heads;
+          for (std::size_t t = 0; t < shape.n_tokens; ++t) {
+            const auto begin = rows.begin() + static_cast<std::ptrdiff_t>(t * row_stride + first);
+            heads.insert(heads.end(), begin, begin + static_cast<std::ptrdiff_t>(n_heads * dim));
+          }
+          if (norm.empty()) return heads;
+          if (shape.has_norms) heads = reference::rms_norm(heads, doubles(norm), 1e-5);
+          const auto pairs = shape.style == RopeStyle::kNeox ? reference::Pairs::kHalves
+                                                             : reference::Pairs::kNeighbors;
+          reference::rope(pairs, heads, positions, n_heads, dim, shape.n_rotated, n_heads * dim);
+          return heads;
+        };
+        const auto turned = lab.read<float>(*rows_tensor);
+        std::vector<float> queries;
+        for (std::size_t t = 0; t < shape.n_tokens; ++t) {
+          const auto begin = turned.begin() + static_cast<std::ptrdiff_t>(t * row_stride);
+          queries.insert(queries.end(), begin, begin + static_cast<std::ptrdiff_t>(first_key));
+        }
+        CHECK(worst_error(queries, heads_of(0, shape.n_heads, query_norm)) < kTolerance);
+        const auto stored = [&](const Tensor& tensor) {
+          auto heads = stored_heads(tensor, cache, pages, kFirst + shape.n_tokens);
+          heads.erase(heads.begin(),
+                      heads.begin() + static_cast<std::ptrdiff_t>(kFirst * shape.n_kv_heads * dim));
+          return heads;
+        };
+        const auto as_floats = [](const std::vector<double>& numbers) {
+          return std::vector<float>(numbers.begin(), numbers.end());
+        };
+        const double rounding = rounding_of(type) + 1e-6;
+        CHECK(mean_error(as_floats(heads_of(first_key, shape.n_kv_heads, key_norm)),
+                         stored(*keys)) <= rounding);
+        CHECK(mean_error(as_floats(heads_of(first_value, shape.n_kv_heads, {})), stored(*values)) <=
+              rounding);
+      }
+    }
+  }
+
   TEST_CASE("tokens of several sequences each see their own pages") {
     LAB();
     // Three sequences of different lengths in one pass, a token each, against a pass for each
@@ -216,8 +390,8 @@ TEST_SUITE("vulkan/operations_attention") {
     constexpr std::uint32_t kHeads = 4;
     constexpr std::uint32_t kKvHeads = 2;
     constexpr std::uint32_t kHeadDim = 24;
-    constexpr std::uint32_t kPage = 4;
-    constexpr std::uint32_t kStride = 9;  // pages of a table
+    constexpr std::uint32_t kPage = 8;
+    constexpr std::uint32_t kStride = 5;  // pages of a table
     constexpr std::uint32_t kRow = (kHeads + 2 * kKvHeads) * kHeadDim;
     const std::vector<std::uint32_t> lengths = {35, 1, 18};
     for (const CacheType type :
@@ -233,6 +407,20 @@ TEST_SUITE("vulkan/operations_attention") {
       const auto values = lab.empty(cache_bytes);
       PagedCache cache = {
           type, keys->address(), values->address(), pages->address(), kPage, kKvHeads, kHeadDim};
+      const Operations operations = operations_for(lab, cache, kHeads);
+      const auto store = [&](Stream& stream,
+                             const PagedCache& own,
+                             DeviceAddress row,
+                             DeviceAddress position,
+                             std::uint32_t n) {
+        operations.rope_store(stream,
+                              {.cache = own,
+                               .keys = row + kHeads * kHeadDim * 4,
+                               .values = row + (kHeads + kKvHeads) * kHeadDim * 4,
+                               .positions = position,
+                               .n_tokens = n,
+                               .row_stride = kRow});
+      };
       const auto table = [&](std::size_t sequence) {
         PagedCache own = cache;
         own.pages += sequence * kStride * sizeof(std::uint32_t);
@@ -258,13 +446,11 @@ TEST_SUITE("vulkan/operations_attention") {
         const auto rows_tensor = lab.tensor(rows);
         const auto positions_tensor = lab.tensor(positions);
         lab.run([&](Stream& stream) {
-          lab.operations().cache_write(stream,
-                                       {table(sequence),
-                                        rows_tensor->address() + kHeads * kHeadDim * 4,
-                                        rows_tensor->address() + (kHeads + kKvHeads) * kHeadDim * 4,
-                                        positions_tensor->address(),
-                                        u32(positions.size()),
-                                        kRow});
+          store(stream,
+                table(sequence),
+                rows_tensor->address(),
+                positions_tensor->address(),
+                u32(positions.size()));
         });
       }
       const auto rows = lab.tensor(last_rows);
@@ -275,18 +461,14 @@ TEST_SUITE("vulkan/operations_attention") {
         Attention op = {own, row, position, 0, 0, 0, n, kHeads, kRow, 36, 0, 0.2F, 0};
         const auto scratch = lab.empty(attention_scratch_bytes(op));
         const auto output = lab.empty(std::size_t{n} * kHeads * kHeadDim * 4);
+        const auto counters = zeros(lab, attention_counters(op));
         op.scratch = scratch->address();
+        op.counters = counters->address();
         op.output = output->address();
         lab.run([&](Stream& stream) {
-          lab.operations().cache_write(stream,
-                                       {own,
-                                        row + kHeads * kHeadDim * 4,
-                                        row + (kHeads + kKvHeads) * kHeadDim * 4,
-                                        position,
-                                        n,
-                                        kRow});
+          store(stream, own, row, position, n);
           stream.barrier();
-          lab.operations().attention(stream, op);
+          operations.attention(stream, op);
         });
         return lab.read<float>(*output);
       };
@@ -307,16 +489,29 @@ TEST_SUITE("vulkan/operations_attention") {
     LAB();
     if (under_validation()) return;  // the layers' own loops count too
     // So many tokens that one split covers all it may.
-    const std::uint32_t n_tokens = 1'024;
-    const std::uint32_t n_positions = 6'400;
+    const std::uint32_t n_tokens = 4'096;
+    const std::uint32_t n_heads = 2;
+    const std::uint32_t n_positions = 16'000;
     const std::uint32_t head_dim = 4;
-    const auto keys = random_floats(std::size_t{n_positions} * head_dim, 9);
-    const auto values = random_floats(std::size_t{n_positions} * head_dim, 10);
-    const auto queries = random_floats(std::size_t{n_tokens} * head_dim, 11);
+    const auto keys = random_floats(std::size_t{n_positions} * n_heads * head_dim, 9);
+    const auto values = random_floats(std::size_t{n_positions} * n_heads * head_dim, 10);
+    const auto queries = random_floats(std::size_t{n_tokens} * n_heads * head_dim, 11);
     std::vector<std::uint32_t> positions(n_tokens, 0);
     positions.back() = n_positions - 1;
-    const auto keys_tensor = lab.tensor(keys);
-    const auto values_tensor = lab.tensor(values);
+    // In the cache's one page head by head, for the reference position by position.
+    const auto by_head = [&](const std::vector<float>& rows) {
+      std::vector<float> result;
+      for (std::size_t head = 0; head < n_heads; ++head) {
+        for (std::size_t position = 0; position < n_positions; ++position) {
+          const auto row =
+              rows.begin() + static_cast<std::ptrdiff_t>((position * n_heads + head) * head_dim);
+          result.insert(result.end(), row, row + head_dim);
+        }
+      }
+      return result;
+    };
+    const auto keys_tensor = lab.tensor(by_head(keys));
+    const auto values_tensor = lab.tensor(by_head(values));
     const auto queries_tensor = lab.tensor(queries);
     const auto positions_tensor = lab.tensor(positions);
     const auto pages = lab.tensor(std::vector<std::uint32_t>{0});
@@ -326,7 +521,7 @@ TEST_SUITE("vulkan/operations_attention") {
                      values_tensor->address(),
                      pages->address(),
                      n_positions,
-                     1,
+                     n_heads,
                      head_dim},
                     queries_tensor->address(),
                     positions_tensor->address(),
@@ -334,17 +529,21 @@ TEST_SUITE("vulkan/operations_attention") {
                     0,
                     output->address(),
                     n_tokens,
-                    1,
-                    head_dim,
+                    n_heads,
+                    n_heads * head_dim,
                     n_positions,
                     0,
                     0.5F};
-    const auto scratch = lab.empty(attention_scratch_bytes(op));
-    op.scratch = scratch->address();
-    CHECK(scratch->size() == n_tokens * (head_dim + 2) * sizeof(float));
-    lab.run([&](Stream& stream) { lab.operations().attention(stream, op); });
-    const auto expected = reference::attention(
-        doubles(queries), doubles(keys), doubles(values), positions, {1, 1, head_dim, 0, 0.5, 0});
+    CHECK(attention_scratch_bytes(op) == 0);
+    const auto counters = zeros(lab, attention_counters(op));
+    op.counters = counters->address();
+    const Operations operations = operations_for(lab, op.cache, op.n_heads);
+    lab.run([&](Stream& stream) { operations.attention(stream, op); });
+    const auto expected = reference::attention(doubles(queries),
+                                               doubles(keys),
+                                               doubles(values),
+                                               positions,
+                                               {n_heads, n_heads, head_dim, 0, 0.5, 0});
     CHECK(worst_error(lab.read<float>(*output), expected) < 1e-4);
   }
 }

@@ -22,70 +22,132 @@ struct RopePush {
   DeviceAddress heads, positions, table;
   std::uint32_t n_heads, head_dim, n_rotated, row_stride;
 };
-struct CacheWritePush {
-  DeviceAddress keys, values, positions, pages, key_cache, value_cache;
-  std::uint32_t n_kv_heads, head_dim, row_stride, page_tokens, page_stride;
+struct RopeStorePush {
+  DeviceAddress queries, keys, values, query_norm, key_norm, positions, table, pages, key_cache,
+      value_cache;
+  std::uint32_t n_heads, n_kv_heads, row_stride, page_stride, n_rotated, pair_step, pair_offset;
+  float epsilon;
 };
 struct AttentionPush {
-  DeviceAddress queries, positions, pages, key_cache, value_cache, partials;
-  std::uint32_t n_heads, n_kv_heads, head_dim, row_stride, page_tokens, page_stride, split_tokens,
-      window;
+  DeviceAddress queries, positions, pages, key_cache, value_cache, partials, counters, output;
+  std::uint32_t n_tokens, n_kv_heads, group, row_stride, page_stride, window;
   float scale, soft_cap;
-};
-struct CombinePush {
-  DeviceAddress partials, output;
-  std::uint32_t n_splits, head_dim;
 };
 #pragma pack(pop)
 
 // The constants of the kernels' files of the same names.
 constexpr std::uint32_t kHeadWorkgroup = 64;
-constexpr std::uint32_t kAttentionWorkgroup = 64;
-// What one invocation's loops take at most in rotation.glsl and to quantize a block.
-constexpr std::uint64_t kRotationIterations = 100;
-constexpr std::uint64_t kWriteBlockIterations = kRotationIterations + 80;
+constexpr std::uint32_t kBlock = 64;    // positions that a workgroup of attention treats at once
+constexpr std::uint32_t kKeyLanes = 4;  // invocations that score a position together
+constexpr std::uint32_t kLeastBlocks = 2;
+constexpr std::uint32_t kMostRows = 8;
+constexpr std::uint32_t kMostSplits = 64;  // whose join has an invocation for each
+constexpr std::uint32_t kMostHeadStages =
+    200;  // rounds of a head's own loops, in all of its stages
 
-struct Splits {
-  std::uint32_t tokens;  // positions of one split, a multiple of the workgroup
-  std::uint32_t count;
+// Workgroups that keep any device busy; there is no asking how many it runs at once.
+constexpr std::uint32_t kBusyGroups = 1'024;
+
+/// Rows of a workgroup of attention: as even as they can be, of no more than `most`.
+std::uint32_t rows_of(std::uint32_t n_rows, std::uint32_t most) {
+  return divide_up(n_rows, divide_up(n_rows, most));
+}
+
+struct Tiles {
+  std::uint32_t rows;   // of each
+  std::uint32_t count;  // of each KV head
 };
 
-// Many splits fill the device when there are few tokens; many tokens do so by themselves, and their
-// scratch memory counts. A split stays far below the loop bound.
-Splits attention_splits(const Attention& op) {
-  constexpr std::uint32_t kLeast = 256;
-  constexpr std::uint32_t kMost = 6'400;
-  const std::uint32_t wished = std::clamp<std::uint32_t>(1'024 / op.n_tokens, 1, 64);
-  const std::uint32_t tokens = std::clamp(divide_up(op.max_context, wished), kLeast, kMost);
-  const std::uint32_t whole = divide_up(tokens, kAttentionWorkgroup) * kAttentionWorkgroup;
-  return {whole, divide_up(op.max_context, whole)};
+Tiles tiles_of(const Attention& op, std::uint32_t most_rows) {
+  const std::uint32_t group = op.n_heads / op.cache.n_kv_heads;
+  if (op.cache.page_stride > 0 || op.n_tokens == 1) {
+    const std::uint32_t rows = rows_of(group, most_rows);
+    return {rows, op.n_tokens * divide_up(group, rows)};
+  }
+  return {most_rows, divide_up(op.n_tokens * group, most_rows)};
 }
 
-// What one invocation's loops take in attention.glsl.
-std::uint64_t attention_iterations(const PagedCache& cache, std::uint32_t split_tokens) {
-  constexpr std::uint32_t kOwned = kMaxHeadDim / kAttentionWorkgroup;
-  const std::uint64_t reductions = 2 * std::uint64_t{kAttentionWorkgroup};
-  const std::uint64_t score = cache.head_dim / 4 + 3;
-  const std::uint64_t values = std::uint64_t{kAttentionWorkgroup} * (1 + kOwned);
-  const std::uint64_t blocks = divide_up(split_tokens, kAttentionWorkgroup);
-  return blocks * (1 + kOwned + reductions + score + values) + std::uint64_t{3} * kOwned +
-         kRotationIterations;
+/// Blocks that a tile's tokens may see together.
+std::uint32_t blocks_of(const Attention& op) {
+  std::uint32_t n_seen = op.max_context;
+  if (op.window > 0) n_seen = std::min(n_seen, op.window + op.n_tokens);
+  return n_seen / kBlock + 2;
 }
 
-bool is_rotated(CacheType type) {
-  return type == CacheType::kQ4_0;
+// What one invocation's loops take for each block of positions in attention_vec.glsl, at most:
+// passes over keys and their chunks, values, and subgroups of four for each row.
+constexpr std::uint64_t kBlockIterations =
+    1 + 4 * (1 + kMaxHeadDim / 8 / kKeyLanes) + 32 + std::uint64_t{kMostRows} * kBlock / 4;
+// And once: rotation.glsl, the sums of rows and splits.
+constexpr std::uint64_t kRowIterations =
+    kMostHeadStages + 2 * kBlock + kMaxHeadDim / kBlock * (kBlock + kMostSplits);
+
+/// Splits of the context: as many as keep a device busy, if there are blocks enough; and so many
+/// that none comes near the loop limit.
+std::uint32_t splits_of(const Attention& op) {
+  const std::uint32_t groups = tiles_of(op, kMostRows).count * op.cache.n_kv_heads;
+  const std::uint32_t blocks = blocks_of(op);
+  constexpr std::uint64_t kRoom = kMaxLoopIterations - kMostRows * kRowIterations - 1'000;
+  const auto least = static_cast<std::uint32_t>(blocks * kBlockIterations / kRoom + 1);
+  const std::uint32_t wished =
+      std::min(divide_up(kBusyGroups, groups), divide_up(blocks, kLeastBlocks));
+  assert(least <= kMostSplits);
+  return std::clamp(wished, least, kMostSplits);
+}
+
+/// Of the addresses of keys and values.
+constexpr DeviceAddress kCacheAlignment = 16;
+
+/// Constants of kernels that work on heads, in the order of their ids.
+std::vector<std::uint32_t> head_constants(std::uint32_t head_dim, std::uint32_t page_tokens) {
+  return {head_dim, page_tokens};
+}
+
+/// Of attention_vec's kernels for a tile of so many rows. Registers hold the loads under way, of
+/// eight elements each: fewer where they are wide; a software driver has none to wait for, and
+/// compiles what is unrolled for long.
+std::vector<std::uint32_t> vec_constants(const DeviceInfo& device,
+                                         CacheType type,
+                                         std::uint32_t head_dim,
+                                         std::uint32_t page_tokens,
+                                         std::uint32_t rows) {
+  if (device.type == DeviceType::kSoftware) return {head_dim, page_tokens, rows, 1, 1, 1};
+  const std::uint32_t loads = type == CacheType::kF32 ? 8 : 16;
+  const std::uint32_t chunks = divide_up(head_dim, 8);
+  const std::uint32_t chunks_together =
+      divide_up(chunks, kKeyLanes * divide_up(chunks, kKeyLanes * 4));
+  const std::uint32_t keys_together = loads / chunks_together >= 4 ? 4 : 2;
+  const std::uint32_t passes = divide_up(kBlock, kBlock / chunks);
+  const std::uint32_t values_together = divide_up(passes, divide_up(passes, loads));
+  return {head_dim, page_tokens, rows, keys_together, chunks_together, values_together};
 }
 
 }  // namespace
 
-void add_attention_kernels(const Formats& formats, std::vector<KernelUse>& uses) {
-  for (const char* name : {"attention_combine", "head_rms_norm", "rope_interleaved", "rope_neox"}) {
+std::uint32_t attention_rows(const DeviceInfo& device, const Formats& formats) {
+  assert(formats.attention_rows <= kMostRows);
+  if (formats.attention_rows > 0) return formats.attention_rows;
+  // A software driver compiles eight for seconds.
+  return device.type == DeviceType::kSoftware ? 2 : kMostRows;
+}
+
+void add_attention_kernels(const DeviceInfo& device,
+                           const Formats& formats,
+                           std::vector<KernelUse>& uses) {
+  for (const char* name : {"head_rms_norm", "rope_interleaved", "rope_neox"})
     uses.push_back({name});
-  }
-  for (const CacheType type : formats.caches) {
-    uses.push_back({kernel_name("attention", block_type(type))});
-    uses.push_back({kernel_name("cache_write", block_type(type))});
-    if (is_rotated(type)) uses.push_back({"attention_combine_rotated"});
+  const std::uint32_t most_rows = attention_rows(device, formats);
+  for (const HeadShape& heads : formats.heads) {
+    assert(heads.head_dim > 0 && heads.head_dim <= kMaxHeadDim);
+    assert(heads.group > 0 && heads.page_tokens > 0 && heads.page_tokens % 8 == 0);
+    for (const CacheType type : formats.caches) {
+      uses.push_back({kernel_name("rope_store", block_type(type)),
+                      {head_constants(heads.head_dim, heads.page_tokens)}});
+      for (const std::uint32_t rows : {rows_of(heads.group, most_rows), most_rows}) {
+        uses.push_back({kernel_name("attention_vec", block_type(type)),
+                        {vec_constants(device, type, heads.head_dim, heads.page_tokens, rows)}});
+      }
+    }
   }
 }
 
@@ -119,104 +181,112 @@ void Operations::rope(Stream& stream, std::string_view kernel, const Rope& op) c
       0);
 }
 
-void Operations::cache_write(Stream& stream, const CacheWrite& op) const {
-  assert(op.n_tokens > 0 && op.n_tokens <= kMaxTokens);
-  assert(op.cache.head_dim > 0 && op.cache.head_dim <= kMaxHeadDim);
-  // A workgroup for each head where its blocks are made together, else an invocation an element.
-  const bool is_in_blocks = block_elements(block_type(op.cache.type)) > 1;
-  const std::uint32_t n_elements = op.cache.n_kv_heads * op.cache.head_dim;
-  stream.dispatch(pipeline(kernel_name("cache_write", block_type(op.cache.type))),
-                  CacheWritePush{op.keys,
-                                 op.values,
-                                 op.positions,
-                                 op.cache.pages,
-                                 op.cache.keys,
-                                 op.cache.values,
-                                 op.cache.n_kv_heads,
-                                 op.cache.head_dim,
-                                 op.row_stride,
-                                 op.cache.page_tokens,
-                                 op.cache.page_stride},
-                  is_in_blocks ? Groups{op.cache.n_kv_heads, op.n_tokens, 2}
-                               : Groups{divide_up(n_elements, kElementwise), op.n_tokens, 1},
-                  is_in_blocks ? kWriteBlockIterations : 0);
+Traffic traffic(const RopeStore& op) {
+  const std::uint64_t n = op.n_tokens;
+  const std::uint64_t head_bytes = std::uint64_t{op.cache.head_dim} * sizeof(float);
+  const std::uint64_t n_kv_heads = op.cache.n_kv_heads;
+  const std::uint64_t turned = op.n_rotated > 0 ? op.n_heads : 0;
+  return {n * (turned + 2 * n_kv_heads) * head_bytes + n * op.n_rotated * sizeof(float),
+          n * (turned * head_bytes +
+               2 * n_kv_heads * cache_row_bytes(op.cache.type, op.cache.head_dim)),
+          n * (op.n_heads + n_kv_heads) * op.n_rotated * 3};
 }
 
 void Operations::rope_store(Stream& stream, const RopeStore& op) const {
   const PagedCache& cache = op.cache;
-  if (op.query_norm != 0 || op.key_norm != 0) {
-    const auto norm = [&](DeviceAddress heads, DeviceAddress weight, std::uint32_t n_heads) {
-      if (weight == 0 || n_heads == 0) return;
-      head_rms_norm(
-          stream,
-          {heads, weight, op.n_tokens, n_heads, cache.head_dim, op.row_stride, op.norm_epsilon});
-    };
-    norm(op.queries, op.query_norm, op.n_heads);
-    norm(op.keys, op.key_norm, cache.n_kv_heads);
-    stream.barrier();
-  }
-  if (op.n_rotated > 0) {
-    const char* const kernel = op.style == RopeStyle::kNeox ? "rope_neox" : "rope_interleaved";
-    const auto turn = [&](DeviceAddress heads, std::uint32_t n_heads) {
-      if (n_heads == 0) return;
-      rope(stream,
-           kernel,
-           {heads,
-            op.positions,
-            op.table,
-            op.n_tokens,
-            n_heads,
-            cache.head_dim,
-            op.n_rotated,
-            op.row_stride});
-    };
-    turn(op.queries, op.n_heads);
-    turn(op.keys, cache.n_kv_heads);
-    stream.barrier();
-  }
-  cache_write(stream, {cache, op.keys, op.values, op.positions, op.n_tokens, op.row_stride});
+  assert(op.n_tokens > 0 && op.n_tokens <= kMaxTokens && cache.n_kv_heads > 0);
+  assert(op.n_rotated % 2 == 0 && op.n_rotated <= cache.head_dim);
+  assert(std::max(op.n_heads, cache.n_kv_heads) * cache.head_dim <= op.row_stride);
+  assert((cache.keys | cache.values) % kCacheAlignment == 0);
+  const bool is_neox = op.style == RopeStyle::kNeox;
+  // Queries that nothing happens to stay where they are.
+  const bool has_queries = op.n_rotated > 0 || op.query_norm != 0;
+  const std::uint32_t n_heads = has_queries ? op.n_heads : 0;
+  stream.dispatch(pipeline(kernel_name("rope_store", block_type(cache.type)),
+                           {head_constants(cache.head_dim, cache.page_tokens)}),
+                  RopeStorePush{op.queries,
+                                op.keys,
+                                op.values,
+                                op.query_norm,
+                                op.key_norm,
+                                op.positions,
+                                op.table,
+                                cache.pages,
+                                cache.keys,
+                                cache.values,
+                                n_heads,
+                                cache.n_kv_heads,
+                                op.row_stride,
+                                cache.page_stride,
+                                op.n_rotated,
+                                is_neox ? 1 : 2U,
+                                is_neox ? op.n_rotated / 2 : 1,
+                                op.norm_epsilon},
+                  {n_heads + 2 * cache.n_kv_heads, op.n_tokens, 1},
+                  kMostHeadStages + kHeadWorkgroup + 5 * (kMaxHeadDim / kHeadWorkgroup),
+                  traffic(op));
 }
 
 std::uint64_t attention_scratch_bytes(const Attention& op) {
-  return std::uint64_t{op.n_tokens} * op.n_heads * attention_splits(op).count *
-         (op.cache.head_dim + 2) * sizeof(float);
+  const std::uint32_t n_splits = splits_of(op);
+  if (n_splits == 1) return 0;
+  return std::uint64_t{op.n_tokens} * op.n_heads * n_splits * (op.cache.head_dim + 2) *
+         sizeof(float);
 }
 
 std::uint32_t attention_counters(const Attention& op) {
-  return op.n_tokens * op.cache.n_kv_heads;
+  return op.n_tokens * op.n_heads;  // were tiles of one row
+}
+
+Traffic traffic(const Attention& op) {
+  const std::uint64_t n = op.n_tokens;
+  const std::uint64_t sequences = op.cache.page_stride > 0 ? n : 1;
+  const std::uint64_t before = sequences > 1 ? 0 : n - 1;  // positions that the first does not see
+  const std::uint64_t longest =
+      op.window > 0 ? std::min(op.max_context, op.window) : op.max_context;
+  // Each sees one more than the one before it, or as many where there is a window.
+  const std::uint64_t scores = op.window > 0 ? n * longest : n * longest - n * before / 2;
+  const std::uint64_t positions = std::min<std::uint64_t>(op.max_context, longest + before);
+  const std::uint64_t row = cache_row_bytes(op.cache.type, op.cache.head_dim);
+  const std::uint64_t head_bytes = std::uint64_t{op.n_heads} * op.cache.head_dim * sizeof(float);
+  const std::uint64_t scratch = attention_scratch_bytes(op);
+  return {n * head_bytes + sequences * positions * op.cache.n_kv_heads * 2 * row + scratch,
+          n * head_bytes + scratch,
+          scores * op.n_heads * op.cache.head_dim * 4};
 }
 
 void Operations::attention(Stream& stream, const Attention& op) const {
+  const PagedCache& cache = op.cache;
   assert(op.n_tokens > 0 && op.n_tokens <= kMaxTokens);
-  assert(op.max_context > 0 && op.cache.head_dim > 0 && op.cache.head_dim <= kMaxHeadDim);
-  assert(op.cache.n_kv_heads > 0 && op.n_heads % op.cache.n_kv_heads == 0);
-  const Splits splits = attention_splits(op);
-  stream.dispatch(pipeline(kernel_name("attention", block_type(op.cache.type))),
-                  AttentionPush{op.queries,
-                                op.positions,
-                                op.cache.pages,
-                                op.cache.keys,
-                                op.cache.values,
-                                op.scratch,
-                                op.n_heads,
-                                op.cache.n_kv_heads,
-                                op.cache.head_dim,
-                                op.row_stride,
-                                op.cache.page_tokens,
-                                op.cache.page_stride,
-                                splits.tokens,
-                                op.window,
-                                op.scale,
-                                op.soft_cap},
-                  {op.n_heads, splits.count, op.n_tokens},
-                  attention_iterations(op.cache, splits.tokens));
-  stream.barrier();
-  const std::uint64_t owned = divide_up(op.cache.head_dim, kElementwise);
+  assert(op.max_context > 0 && cache.head_dim > 0 && cache.head_dim <= kMaxHeadDim);
+  assert(cache.n_kv_heads > 0 && op.n_heads % cache.n_kv_heads == 0);
+  assert((cache.keys | cache.values) % kCacheAlignment == 0);
+  const Tiles tiles = tiles_of(op, attention_rows_);
+  const std::uint32_t n_splits = splits_of(op);
+  assert(n_splits == 1 || (op.scratch != 0 && op.counters != 0));
   stream.dispatch(
-      pipeline(is_rotated(op.cache.type) ? "attention_combine_rotated" : "attention_combine"),
-      CombinePush{op.scratch, op.output, splits.count, op.cache.head_dim},
-      {op.n_heads, op.n_tokens, 1},
-      splits.count * (1 + owned) + 2 * owned + kRotationIterations);
+      pipeline(kernel_name("attention_vec", block_type(cache.type)),
+               {vec_constants(
+                   device_->info(), cache.type, cache.head_dim, cache.page_tokens, tiles.rows)}),
+      AttentionPush{op.queries,
+                    op.positions,
+                    cache.pages,
+                    cache.keys,
+                    cache.values,
+                    op.scratch,
+                    op.counters,
+                    op.output,
+                    op.n_tokens,
+                    cache.n_kv_heads,
+                    op.n_heads / cache.n_kv_heads,
+                    op.row_stride,
+                    cache.page_stride,
+                    op.window,
+                    op.scale,
+                    op.soft_cap},
+      {cache.n_kv_heads, n_splits, tiles.count},
+      divide_up(blocks_of(op), n_splits) * kBlockIterations + kMostRows * kRowIterations,
+      traffic(op));
 }
 
 }  // namespace kinglet::vulkan

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "vulkan/operations/formats.h"
+#include "vulkan/traffic.h"
 
 namespace kinglet::vulkan {
 
@@ -27,27 +28,19 @@ struct Rope {
   std::uint32_t row_stride = 0;  // elements
 };
 
-/// One layer's keys and values: each (n_pages, n_kv_heads, page_tokens) rows of cache_row_bytes().
+/// One layer's keys and values: each (n_pages, n_kv_heads, page_tokens) rows of cache_row_bytes(),
+/// from a multiple of 16 on.
 struct PagedCache {
   CacheType type = CacheType::kF32;
   DeviceAddress keys = 0;
   DeviceAddress values = 0;
-  DeviceAddress pages = 0;  // u32: the sequence's n-th page → page in the cache
-  std::uint32_t page_tokens = 0;
+  DeviceAddress pages = 0;        // u32: the sequence's n-th page → page in the cache
+  std::uint32_t page_tokens = 0;  // a multiple of 8
   std::uint32_t n_kv_heads = 0;
   std::uint32_t head_dim = 0;
   // From one token's table in `pages` to the next one's, in entries, where the tokens are of
   // several sequences; 0: all are of one.
   std::uint32_t page_stride = 0;
-};
-
-struct CacheWrite {
-  PagedCache cache;
-  DeviceAddress keys = 0;       // (n_tokens, row_stride): n_kv_heads · head_dim of each row
-  DeviceAddress values = 0;     // likewise
-  DeviceAddress positions = 0;  // (n_tokens) u32, different ones
-  std::uint32_t n_tokens = 0;
-  std::uint32_t row_stride = 0;
 };
 
 enum class RopeStyle : std::uint8_t {
@@ -74,6 +67,7 @@ struct RopeStore {
   float norm_epsilon = 0;
 };
 
+/// Causal attention over the cache. Tokens of one sequence come in the order of their positions.
 struct Attention {
   PagedCache cache;
   DeviceAddress queries = 0;    // (n_tokens, row_stride): n_heads · head_dim elements of each row
@@ -91,5 +85,9 @@ struct Attention {
 };
 std::uint64_t attention_scratch_bytes(const Attention& op);
 std::uint32_t attention_counters(const Attention& op);
+
+Traffic traffic(const RopeStore& op);
+/// For tokens at the end of max_context.
+Traffic traffic(const Attention& op);
 
 }  // namespace kinglet::vulkan

@@ -34,7 +34,8 @@ std::uint32_t block_elements(WeightType type);
 std::uint32_t block_bytes(WeightType type);
 
 /// How a paged cache holds the elements of a head: in blocks of its own, padded with zeros to whole
-/// ones. The heads of a kQ4_0 cache are rotated (kernels/rotation.glsl).
+/// ones. The heads of a kQ4_0 cache are rotated (kernels/rotation.glsl). Where the bytes of a block
+/// lie within a page: kernels/cached_….glsl.
 enum class CacheType : std::uint8_t { kF32, kF16, kQ8_0, kQ4_0 };
 /// Bytes of one position's key, or value, of one KV head.
 std::uint32_t cache_row_bytes(CacheType type, std::uint32_t head_dim);
@@ -69,6 +70,13 @@ enum class ProductPath : std::uint8_t {
 /// "auto", "float", "half", "integer-dot", "matrix".
 std::string_view path_name(ProductPath path);
 
+/// Heads as a model has them; kernels that work on heads are compiled for them.
+struct HeadShape {
+  std::uint32_t head_dim = 0;     // at most kMaxHeadDim
+  std::uint32_t group = 1;        // query heads of each KV head
+  std::uint32_t page_tokens = 0;  // positions of a page of the cache, a multiple of 8
+};
+
 /// The formats that operations will be asked for.
 struct Formats {
   std::vector<WeightType> weights = all_weight_types();
@@ -77,6 +85,11 @@ struct Formats {
   ProductPath product_path = ProductPath::kAuto;
   std::optional<Tiling> tiling = {};  // default_tiling() otherwise
   Tuning tuning = {};  // numbers found for the device
+  /// Of rope_store() and attention(), with each of the caches.
+  std::vector<HeadShape> heads = {};
+  /// Queries that one workgroup of attention takes at most, up to 8: each reads the cache once for
+  /// all of its own. 0: what suits the device.
+  std::uint32_t attention_rows = 0;
 };
 
 }  // namespace kinglet::vulkan

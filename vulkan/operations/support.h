@@ -52,6 +52,9 @@ void add_tiled_kernels(const DeviceInfo& device,
                        const Formats& formats,
                        const Tiling& tiling,
                        std::vector<KernelUse>& uses);
-void add_attention_kernels(const Formats& formats, std::vector<KernelUse>& uses);
+std::uint32_t attention_rows(const DeviceInfo& device, const Formats& formats);
+void add_attention_kernels(const DeviceInfo& device,
+                           const Formats& formats,
+                           std::vector<KernelUse>& uses);
 
 }  // namespace kinglet::vulkan
