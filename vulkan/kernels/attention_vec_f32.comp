@@ -4,9 +4,9 @@
 #include "head_shape.glsl"
 const uint kWorkgroupSize = 64;
 layout(constant_id = 2) const uint kRows = 1;
-layout(constant_id = 3) const uint kKeysTogether = 4;
+layout(constant_id = 3) const uint kKeysTogether = 2;
 layout(constant_id = 4) const uint kChunksTogether = 4;
-layout(constant_id = 5) const uint kValuesTogether = 16;
+layout(constant_id = 5) const uint kValuesTogether = 8;
 const uint kHeadRows = kRows;
 #include "heads.glsl"
 #include "cached_f32.glsl"
