@@ -19,8 +19,11 @@ namespace kinglet::inference::grammar {
 
 /// Less than half of the type, so that two can be added.
 inline constexpr std::uint32_t kUnreachable = 1U << 30;
+/// There is a way, but so far that nobody counts it.
+inline constexpr std::uint32_t kTooFar = kUnreachable - 1;
 constexpr std::uint32_t add_distances(std::uint32_t a, std::uint32_t b) {
-  return a + b < kUnreachable ? a + b : kUnreachable;
+  if (a == kUnreachable || b == kUnreachable) return kUnreachable;
+  return a + b < kTooFar ? a + b : kTooFar;
 }
 
 class Distances {
@@ -37,8 +40,8 @@ class Distances {
     // From the second count on, each costs the same.
     const std::uint64_t each = known[2] - known[1];
     const std::uint64_t all = known[2] + each * (n_missing - 2);
-    return known[2] >= kUnreachable || all >= kUnreachable ? kUnreachable
-                                                           : static_cast<std::uint32_t>(all);
+    if (known[2] == kUnreachable) return kUnreachable;
+    return static_cast<std::uint32_t>(std::min<std::uint64_t>(all, kTooFar));
   }
   /// Whether a shortest way from there begins by reading a byte: not with a call, not with the end.
   bool reads_next(StateId state, std::uint32_t n_missing) const {

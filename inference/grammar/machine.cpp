@@ -139,12 +139,14 @@ std::optional<std::uint32_t> find_left_recursion(const Machine& machine) {
   return rule;
 }
 
-/// Of the rules that have no text, one that is so by itself, as far as can be told.
+/// Of the rules that are as far from their end as the root, which is too far, one that is so by
+/// itself, as far as can be told.
 std::uint32_t find_unsatisfiable(const Machine& machine, const Distances& distances) {
+  const std::uint32_t all = distances.of_rule(machine.root);
   std::vector<std::vector<std::uint32_t>> textless(machine.rules.size());  // of those a rule calls
   for (StateId state = 0; state < machine.states.size(); ++state) {
     for (const Machine::Call& call : machine.calls_of(state)) {
-      if (distances.of_rule(call.rule) == kUnreachable) {
+      if (distances.of_rule(call.rule) == all) {
         textless[machine.states[state].rule].push_back(call.rule);
       }
     }
@@ -254,10 +256,13 @@ Result<Machine> MachineBuilder::finish(std::uint32_t root) && {
                     "read first in front of the call");
   }
   const Distances distances(machine_);
-  if (distances.of_rule(root) == kUnreachable) {
-    return fail(ErrorCode::kInvalidArgument,
-                machine_.rules[find_unsatisfiable(machine_, distances)].name +
-                    " cannot be satisfied: there is no such text");
+  if (const std::uint32_t shortest = distances.of_rule(root); shortest >= kTooFar) {
+    return fail(
+        ErrorCode::kInvalidArgument,
+        machine_.rules[find_unsatisfiable(machine_, distances)].name +
+            (shortest == kTooFar ? " needs texts of more than " + std::to_string(kTooFar) +
+                                       " bytes; ask for fewer repetitions, or less nesting of them"
+                                 : " cannot be satisfied: there is no such text"));
   }
   return std::move(machine_);
 }

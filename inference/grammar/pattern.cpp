@@ -167,6 +167,7 @@ class Parser {
 
   Result<std::vector<Range>> parse_escape() {
     const auto one = [](std::uint32_t c) { return std::vector<Range>{{c, c}}; };
+    if (at_ == text_.size()) return bad("a '\\' with nothing behind it");
     const char c = peek();
     ++at_;
     switch (c) {

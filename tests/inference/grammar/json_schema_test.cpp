@@ -175,6 +175,25 @@ TEST_SUITE("inference/grammar/json_schema") {
         std::string::npos);
     CHECK(error(R"({"type":"object","properties":{"n":{"$ref":"#"}},"required":["n"]})")
               .find("cannot be satisfied") != std::string::npos);
+    // What is only too long is not called impossible.
+    const std::string too_long =
+        " needs texts of more than 1073741823 bytes; ask for fewer repetitions, or less nesting of "
+        "them";
+    CHECK(error(R"({"items":{"type":"null"},"minItems":1e9})") == "#" + too_long);
+    std::string tuples = R"({"$ref":"#/$defs/d0","$defs":{"d40":{"type":"null"})";
+    for (int i = 0; i < 40; ++i) {
+      const std::string next = R"({"$ref":"#/$defs/d)" + std::to_string(i + 1) + R"("})";
+      tuples += R"(,"d)" + std::to_string(i) + R"(":{"prefixItems":[)" + next + "," + next +
+                R"(],"minItems":2,"maxItems":2})";
+    }
+    CHECK(error(tuples + "}}").ends_with(too_long));
+    CHECK(error(R"({"pattern":"a\\"})") ==
+          R"(#: 'pattern': a '\' with nothing behind it (at byte 2))");
+    std::string choices = R"({"anyOf":[)";
+    for (int i = 0; i < 30; ++i)
+      choices += (i > 0 ? "," : "") + (R"({"pattern":"^.{)" + std::to_string(1500 + i)) + R"(}$"})";
+    CHECK(error(choices + "]}").find("states") != std::string::npos);
+    CHECK(error(choices + "]}").rfind("#/anyOf/") == 0);
     CHECK(error(R"({"enum":[]})") == "#: no value of 'enum' is accepted");
     CHECK(error(R"({"$ref":"#"})").find("left recursion") != std::string::npos);
     // What is optional and cannot be is left out.
