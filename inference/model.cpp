@@ -1,10 +1,13 @@
 #include "inference/model.h"
 
+#include <algorithm>
 #include <cassert>
 #include <cmath>
 #include <optional>
 #include <set>
+#include <type_traits>
 #include <utility>
+#include <variant>
 
 #include "inference/gguf.h"
 #include "inference/gguf_format.h"
@@ -57,16 +60,28 @@ constexpr FloatBound kFloatBounds[] = {
     {"rope attention factor", &HyperParameters::rope_attention_factor, 1e-3F, 1e3F},
 };
 
-// Keys that change what a model computes, in ways no architecture here declares. The value is the
-// one that changes nothing.
+// Keys that change what a model computes. An architecture that does not declare one cannot compute
+// it. The value is the one that changes nothing.
 struct RefusedKey {
   std::string_view suffix;  // after "<architecture>."
-  std::uint32_t harmless;
+  std::variant<std::uint32_t, float, bool> harmless;
+  std::string_view wanted;  // a model ...
 };
 constexpr RefusedKey kRefusedKeys[] = {
-    {"expert_count", 0},
-    {"expert_used_count", 0},
+    {"expert_count", 0U, "without experts"},
+    {"expert_used_count", 0U, "without experts"},
+    {"attention.causal", true, "that writes text: this one makes embeddings"},
+    {"attention.clamp_kqv", 0.0F, "without it"},
+    {"attention.max_alibi_bias", 0.0F, "with rotary positions"},
+    {"attn_logit_softcapping", 0.0F, "without it"},
+    {"final_logit_softcapping", 0.0F, "without it"},
+    {"embedding_scale", 1.0F, "without it"},
+    {"residual_scale", 1.0F, "without it"},
+    {"logit_scale", 1.0F, "without it"},
+    {"attention.scale", 0.0F, "without it"},
+    {"use_parallel_residual", false, "without it"},
 };
+constexpr std::string_view kSlidingWindow = "attention.sliding_window";
 
 std::string name_in_layer(std::string_view pattern, std::uint32_t layer) {
   std::string name(pattern);
@@ -138,15 +153,36 @@ class ModelReader {
     }
     TRY(read_rope_scaling());
     for (const RefusedKey& refused : kRefusedKeys) {
-      const std::string key = full_key(refused.suffix);
-      const auto value = TRY(gguf_.get<std::uint32_t>(key));
-      if (value && *value != refused.harmless) {
-        return refuse(ErrorCode::kUnsupported,
-                      key + " is " + std::to_string(*value) +
-                          ", which Kinglet cannot compute; get a model without experts");
-      }
+      if (is_declared(refused.suffix)) continue;
+      TRY(std::visit(
+          [&](auto harmless) { return refuse_unless(refused.suffix, harmless, refused.wanted); },
+          refused.harmless));
+    }
+    // A window that no text of the model passes changes nothing.
+    const auto window = TRY(gguf_.get<std::uint32_t>(full_key(kSlidingWindow)));
+    if (window && *window < parameters().context_length && !is_declared(kSlidingWindow)) {
+      TRY(refuse_unless(kSlidingWindow, 0U, "without a window"));
     }
     return {};
+  }
+
+  bool is_declared(std::string_view suffix) const {
+    const auto keys = architecture().keys;
+    return std::any_of(
+        keys.begin(), keys.end(), [&](const KeySpec& spec) { return spec.key == suffix; });
+  }
+
+  template <class T>
+  Result<void> refuse_unless(std::string_view suffix, T harmless, std::string_view wanted) const {
+    const std::string key = full_key(suffix);
+    const auto value = TRY(gguf_.get<T>(key));
+    // Converters write 0 for "none" of numbers, too.
+    if (!value || *value == harmless || (!std::is_same_v<T, bool> && *value == T{})) return {};
+    std::string text = std::to_string(*value);
+    if constexpr (std::is_same_v<T, bool>) text = *value ? "true" : "false";
+    return refuse(ErrorCode::kUnsupported,
+                  key + " is " + text + ", which Kinglet does not compute for " +
+                      std::string(architecture().name) + "; get a model " + std::string(wanted));
   }
 
   template <class T>
@@ -198,6 +234,10 @@ class ModelReader {
     for (const TensorSpec& spec : architecture().tensors) {
       if (spec.role != Role::kTokenEmbedding) continue;
       const TensorInfo* tensor = gguf_.find_tensor(spec.name);
+      if (tensor == nullptr && gguf_.tensors().empty()) {
+        return refuse(ErrorCode::kUnsupported,
+                      "holds no weights, only what is said of a model; get the model itself");
+      }
       if (tensor == nullptr) return missing(spec.name);
       if (tensor->shape[1] > UINT32_MAX) {
         return refuse(ErrorCode::kCorrupt, std::string(spec.name) + " has too many rows");

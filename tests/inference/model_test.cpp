@@ -116,6 +116,27 @@ TEST_SUITE("inference/model") {
         error_of(scaled, ErrorCode::kUnsupported),
         "phi3.rope.scaling.type is 'dynamic'; Kinglet has 'none', 'linear', 'yarn', 'longrope'"));
 
+    // A window that a Qwen file speaks of is not computed: it must not be passed over. Where an
+    // architecture reads it, or no text is longer, it is welcome.
+    const SyntheticModel qwen = {.architecture = "qwen2", .context = 512};
+    CHECK(contains(
+        error_of(with("qwen2.attention.sliding_window", 64U, qwen), ErrorCode::kUnsupported),
+        "qwen2.attention.sliding_window is 64, which Kinglet does not compute for "
+        "qwen2; get a model without a window"));
+    CHECK(error_of(with("qwen2.attention.sliding_window", 0U, qwen), ErrorCode::kUnsupported) ==
+          "");
+    CHECK(error_of(with("qwen2.attention.sliding_window", 512U, qwen), ErrorCode::kUnsupported) ==
+          "");
+    CHECK(error_of(with("phi3.attention.sliding_window", 64U), ErrorCode::kUnsupported) == "");
+    CHECK(contains(error_of(with("qwen2.attention.causal", false, qwen), ErrorCode::kUnsupported),
+                   "qwen2.attention.causal is false"));
+    CHECK(contains(error_of(with("phi3.final_logit_softcapping", 30.0F), ErrorCode::kUnsupported),
+                   "phi3.final_logit_softcapping is 30"));
+
+    GgufWriter empty = synthetic_gguf({});
+    empty.tensors.clear();
+    CHECK(contains(error_of(empty, ErrorCode::kUnsupported), "holds no weights"));
+
     CHECK(contains(error_of(with("phi3.expert_count", 8U), ErrorCode::kUnsupported),
                    "phi3.expert_count is 8"));
     CHECK(contains(error_of(with("phi3.attention.value_length", 16U), ErrorCode::kUnsupported),
