@@ -21,6 +21,9 @@ tl::unexpected<Error> system_failure(const std::filesystem::path& path,
 
 Result<MappedFile> MappedFile::open(const std::filesystem::path& path) {
   // O_NONBLOCK: opening a FIFO without a writer would hang for ever.
+  if (path.empty()) {
+    return fail(ErrorCode::kInvalidArgument, "the path of a file is empty; give the path of one");
+  }
   MappedFile file;
   file.path_ = path;
   file.fd_.reset(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
@@ -39,7 +42,10 @@ Result<MappedFile> MappedFile::open(const std::filesystem::path& path) {
     return fail(ErrorCode::kInvalidArgument, path.string() + " is a folder; give a file in it");
   }
   if (!S_ISREG(status.st_mode)) {
-    return fail(ErrorCode::kInvalidArgument, path.string() + " is not a regular file");
+    return fail(ErrorCode::kInvalidArgument,
+                path.string() +
+                    " is not a regular file; give the path of one (a pipe's text can be saved as a "
+                    "file first)");
   }
   if (status.st_size == 0) {
     return fail(ErrorCode::kInvalidArgument, path.string() + " is empty; download it again");

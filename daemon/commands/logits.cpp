@@ -1,9 +1,12 @@
 // `kinglet logits`: what a model says after each token, as numbers in a file. For people who
 // compare engines: every path of the computation can be chosen, and the default is the exact one.
 #include <algorithm>
+#include <cerrno>
 #include <cmath>
 #include <cstdio>
+#include <cstring>
 #include <filesystem>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <span>
@@ -45,13 +48,41 @@ Result<std::optional<inference::RopeFactorSet>> rope_factor_set(const std::strin
   return fail(ErrorCode::kInvalidArgument, "--rope \"" + name + "\" is not auto, short or long");
 }
 
+/// What is asked for and only the model can tell to be wrong.
+Result<void> check_request(const LogitsOptions& options,
+                           std::span<const TokenId> tokens,
+                           std::optional<inference::RopeFactorSet> rope,
+                           const inference::Model& model) {
+  const std::uint32_t n_vocabulary = model.hyper_parameters().n_vocabulary;
+  const auto bad = std::find_if(tokens.begin(), tokens.end(), [&](TokenId token) {
+    return token < 0 || static_cast<std::uint32_t>(token) >= n_vocabulary;
+  });
+  if (bad != tokens.end()) {
+    return fail(ErrorCode::kInvalidArgument,
+                options.tokens + ": word " + std::to_string(bad - tokens.begin() + 1) + ": token " +
+                    std::to_string(*bad) + " is not in the model's vocabulary of " +
+                    std::to_string(n_vocabulary) +
+                    "; write the file with `kinglet tokenize` and this model");
+  }
+  if (rope == inference::RopeFactorSet::kLong &&
+      model.weight(inference::Role::kRopeFactorsLong) == nullptr) {
+    return fail(ErrorCode::kInvalidArgument,
+                "--rope long: the model has no long rope factors; leave --rope out");
+  }
+  return {};
+}
+
 /// Rows of float32, in the machine's byte order, which is the file's: little-endian. Deletes the
 /// file unless finish() was reached: half a file must not be taken for a whole one.
 class LogitsFile {
  public:
   static Result<LogitsFile> create(const std::string& path) {
     std::FILE* file = std::fopen(path.c_str(), "wb");
-    if (file == nullptr) return fail(ErrorCode::kIo, "cannot write " + path);
+    if (file == nullptr) {
+      return fail(ErrorCode::kIo,
+                  "cannot write \"" + path + "\": " + std::strerror(errno) +
+                      "; give another path with --out");
+    }
     return LogitsFile(path, file);
   }
   LogitsFile(LogitsFile&&) = default;
@@ -115,6 +146,7 @@ Result<int> run(const LogitsOptions& options) {
                     std::to_string(n_tokens) + " tokens");
   }
   auto model = TRY(inference::Model::load(options.model.model()));
+  TRY(check_request(options, tokens, rope, *model));
   const auto executor = TRY(backend->create(std::move(model), executor_options));
   auto adapters = TRY(options.model.load_adapters(executor->model()));
   TRY(executor->set_adapters(std::move(adapters)));
@@ -166,7 +198,7 @@ Action logits_command(CLI::App& app) {
       ->capture_default_str();
   auto* all = app.add_flag("--all", options->all, "Of all positions (the default)");
   app.add_option("--last", options->last, "Only of the last K positions")
-      ->check(CLI::PositiveNumber)
+      ->check(CLI::Range(std::uint32_t{1}, std::numeric_limits<std::uint32_t>::max()))
       ->excludes(all);
   return [options] { return run(*options); };
 }

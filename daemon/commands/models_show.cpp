@@ -201,7 +201,8 @@ Result<int> run(const std::string& path) {
     return 1;
   }
   show_model(**model);
-  row("not supported", "nothing that we know of");
+  row("not supported",
+      "nothing that the header tells of; `kinglet models test` checks the weights");
   return 0;
 }
 

@@ -113,8 +113,24 @@ TEST_SUITE("daemon/commands/model_verbs") {
     fs::create_directory(home / "folder");
     refuse({"--tokens", home / "folder"},
            "cannot read " + (home / "folder").string() + ": Is a directory");
-    refuse({"--tokens", home.file("big.txt", "1 384")},
-           "token 384 is not in the model's vocabulary of 384");
+    const auto big = home.file("big.txt", "1 384");
+    refuse({"--tokens", big},
+           big +
+               ": word 2: token 384 is not in the model's vocabulary of 384; write the file with "
+               "`kinglet tokenize` and this model");
+    const ModelHome plain({.context = 256});
+    const auto no_long =
+        plain.run({"logits", plain.model, "--tokens", ids, "--out", home.out, "--rope", "long"});
+    CHECK(no_long.exit_code == 1);
+    CHECK(no_long.output ==
+          "kinglet: --rope long: the model has no long rope factors; leave --rope out\n");
+    const auto last =
+        home.run({"logits", home.model, "--tokens", ids, "--out", home.out, "--last", "0"});
+    CHECK(last.exit_code == 2);
+    CHECK(last.output.size() < 200);
+    const auto nowhere = home.run({"logits", home.model, "--tokens", ids, "--out", ""});
+    CHECK(nowhere.output ==
+          "kinglet: cannot write \"\": No such file or directory; give another path with --out\n");
     refuse({"--tokens", ids, "--last", "13"}, "--last 13: there are 12 tokens");
     refuse({"--tokens", ids, "--rope", "middle"}, "--rope \"middle\" is not auto, short or long");
     refuse({"--tokens", ids, "--backend", "metal"},

@@ -43,16 +43,17 @@ TEST_SUITE("daemon/commands/models") {
     const auto shown = home.run({"models", "show", kStarter});
     INFO(shown.output);
     CHECK(shown.exit_code == 0);
-    for (const char* row : {"model          Kinglet starter 3.1M (phi3)",
-                            "shape          6 layers of 192, 3 heads of 64 (1 of keys and values)",
-                            "formats        Q8_0 100 %, F32 < 1 %",
-                            "context        2048 tokens; rope base 10000\n",
-                            "4096 tokens, ends with <|endoftext|>",
-                            "fill in        yes, in the format of qwen2.5-coder",
-                            "chat           no template",
-                            "memory                 2k         4k        32k       128k",
-                            "cache a token  f16 1.5 KiB, q8 0.8 KiB, q4 0.4 KiB",
-                            "not supported  nothing that we know of"}) {
+    for (const char* row :
+         {"model          Kinglet starter 3.1M (phi3)",
+          "shape          6 layers of 192, 3 heads of 64 (1 of keys and values)",
+          "formats        Q8_0 100 %, F32 < 1 %",
+          "context        2048 tokens; rope base 10000\n",
+          "4096 tokens, ends with <|endoftext|>",
+          "fill in        yes, in the format of qwen2.5-coder",
+          "chat           no template",
+          "memory                 2k         4k        32k       128k",
+          "cache a token  f16 1.5 KiB, q8 0.8 KiB, q4 0.4 KiB",
+          "not supported  nothing that the header tells of; `kinglet models test` "}) {
       INFO(row);
       CHECK(contains(shown.output, row));
     }
