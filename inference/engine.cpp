@@ -248,12 +248,52 @@ Result<void> Engine::compute(Remembered& current,
     const std::size_t n_done = current.sequence.n_tokens() - current.tokens.size();
     current.tokens.insert(
         current.tokens.end(), tokens.begin(), tokens.begin() + static_cast<std::ptrdiff_t>(n_done));
-    if (computed || computed.error().code != ErrorCode::kOutOfMemory || remembered_.empty()) {
-      return computed;
-    }
-    remembered_.pop_back();
+    if (computed || !forget_one_for(computed.error())) return computed;
     tokens = tokens.subspan(n_done);
   }
+}
+
+Result<void> Engine::compute_each(std::span<Remembered* const> sequences,
+                                  std::span<const TokenId> tokens,
+                                  std::span<float> logits,
+                                  const std::stop_token& stop) {
+  std::vector<Sequence*> each;
+  for (Remembered* one : sequences)
+    each.push_back(&one->sequence);
+  while (true) {
+    Result<void> computed = executor_->forward_each(each, tokens, logits, stop);
+    if (computed) {
+      for (std::size_t i = 0; i < sequences.size(); ++i)
+        sequences[i]->tokens.push_back(tokens[i]);
+    }
+    if (computed || !forget_one_for(computed.error())) return computed;
+  }
+}
+
+Result<std::uint32_t> Engine::compute_greedy(Remembered& current,
+                                             TokenId token,
+                                             std::span<TokenId> next,
+                                             const std::stop_token& stop) {
+  while (true) {
+    Result<std::uint32_t> n = executor_->decode_greedy(current.sequence, token, next, stop);
+    if (n) {
+      current.tokens.push_back(token);
+      current.tokens.insert(current.tokens.end(), next.begin(), next.begin() + (*n - 1));
+    }
+    if (n || !forget_one_for(n.error())) return n;
+  }
+}
+
+bool Engine::forget_one_for(const Error& error) {
+  if (error.code != ErrorCode::kOutOfMemory || remembered_.empty()) return false;
+  remembered_.pop_back();
+  return true;
+}
+
+void Engine::truncate(Remembered& current, std::size_t n_tokens) {
+  if (n_tokens >= current.tokens.size()) return;
+  executor_->truncate(current.sequence, static_cast<std::uint32_t>(n_tokens));
+  current.tokens.resize(n_tokens);
 }
 
 bool Engine::ends_generation(TokenId token, const GenerateRequest& request) const {

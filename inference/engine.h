@@ -146,10 +146,11 @@ class Engine {
                                   const OnToken& on_token = {},
                                   const std::stop_token& stop = {});
 
-  /// `n` continuations of one prompt, which is computed once and whose pages they share; one after
-  /// the other. Candidate i draws with the request's seed + i, so the first is what generate()
-  /// gives. Errors besides generate()'s: kInvalidArgument for 0 or more than kMaxCandidates, and
-  /// for several greedy ones, which would all be the same.
+  /// `n` continuations of one prompt, which is computed once and whose pages they share: as
+  /// many at a time as a pass takes and the cache has room for. Candidate i draws with the
+  /// request's seed + i, so the first is what generate() gives. Errors besides generate()'s:
+  /// kInvalidArgument for 0 or more than kMaxCandidates, and for several greedy ones, which would
+  /// all be the same.
   static constexpr std::uint32_t kMaxCandidates = 64;
   Result<std::vector<GenerateResult>> generate_candidates(const GenerateRequest& request,
                                                           std::uint32_t n,
@@ -182,6 +183,7 @@ class Engine {
 
  private:
   class Generation;
+  struct Wave;
 
   struct Remembered {
     std::vector<TokenId> tokens;  // exactly those the sequence holds
@@ -197,6 +199,26 @@ class Engine {
                        std::span<const TokenId> tokens,
                        std::span<float> logits,
                        const std::stop_token& stop);
+  /// Executor::forward_each and Executor::decode_greedy, likewise.
+  Result<void> compute_each(std::span<Remembered* const> sequences,
+                            std::span<const TokenId> tokens,
+                            std::span<float> logits,
+                            const std::stop_token& stop);
+  Result<std::uint32_t> compute_greedy(Remembered& current,
+                                       TokenId token,
+                                       std::span<TokenId> next,
+                                       const std::stop_token& stop);
+  /// Makes room where pages ran out and some can be had.
+  bool forget_one_for(const Error& error);
+  void truncate(Remembered& current, std::size_t n_tokens);
+  /// How many candidates after a prompt go on at once.
+  std::uint32_t n_together(const Remembered& prompt, const GenerateRequest& request) const;
+  /// Runs them to their ends; returns what the first one computed.
+  Result<Remembered> run_together(const Remembered& prompt,
+                                  std::span<const float> prompt_logits,
+                                  const Wave& wave,
+                                  const OnCandidateToken& on_token,
+                                  const std::stop_token& stop);
   Remembered fork(const Remembered& origin);
   /// That may be generated: what is asked for, as far as there is room.
   std::uint32_t most_tokens(const GenerateRequest& request) const;

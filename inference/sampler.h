@@ -50,6 +50,8 @@ class Sampler {
   /// Tells what already stands there: the prompt, then each token that was chosen.
   void accept(TokenId token);
 
+  /// Whether sample() without a mask is likeliest().
+  bool is_greedy() const { return options_.temperature == 0 && !has_penalties(); }
   /// A token id, `logits` being (n_vocabulary); one of `allowed` when that is given. Of equal
   /// logits the lowest id comes first. Errors: kNumeric for NaN or infinity, naming the first such
   /// token (a broken model or kernel must not become text); kInvalidArgument for no logits or an

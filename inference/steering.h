@@ -35,6 +35,8 @@ class Steering {
   const TokenMask* allowed(std::uint32_t n_left);
   /// The token that was chosen. REQUIRES one that was allowed.
   void accept(TokenId token);
+  /// Whether any token may come, now and from now on.
+  bool is_free() const { return rest_.empty() && !state_; }
   /// Whether nothing can follow.
   bool must_end() const { return rest_.empty() && state_ && state_->must_end(); }
 

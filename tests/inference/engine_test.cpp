@@ -262,6 +262,46 @@ TEST_SUITE("inference/engine") {
     CHECK(next.stats.n_reused == 409);
   }
 
+  TEST_CASE("more candidates than go on at once come in turns") {
+    const auto engine = load({.n_context = 512, .n_kv_tokens = 2048, .chunk_tokens = 8});
+    GenerateRequest hot = request(prompt_of(30), 6);
+    hot.sampler = {.temperature = 1.5F, .seed = 9};
+    std::vector<std::vector<TokenId>> streamed(20);
+    std::vector<std::uint32_t> order;
+    const auto all = engine->generate_candidates(
+        hot, 20, [&](std::uint32_t candidate, TokenId token, std::string_view) {
+          streamed.at(candidate).push_back(token);
+          order.push_back(candidate);
+          return true;
+        });
+    REQUIRE(all.has_value());
+    // The first eight first, token by token.
+    REQUIRE(order.size() >= 16);
+    for (std::uint32_t i = 0; i < 16; ++i)
+      CHECK(order[i] == i % 8);
+    for (std::uint32_t i = 0; i < 20; ++i) {
+      INFO(i);
+      GenerateRequest alone = hot;
+      alone.sampler.seed += i;
+      CHECK(generate(*engine, alone).tokens == streamed[i]);
+    }
+    // Cancelled while the first ones run, the others give nothing.
+    std::stop_source stop;
+    const auto cancelled = engine->generate_candidates(
+        hot,
+        20,
+        [&](std::uint32_t, TokenId, std::string_view) {
+          stop.request_stop();
+          return true;
+        },
+        stop.get_token());
+    REQUIRE(cancelled.has_value());
+    for (std::uint32_t i = 0; i < 20; ++i) {
+      CHECK((*cancelled)[i].reason == StopReason::kCancelled);
+      CHECK((*cancelled)[i].tokens.size() == (i < 8 ? 1 : 0));
+    }
+  }
+
   TEST_CASE("candidates that cannot be are refused; cancelled ones are all answered") {
     const auto engine = load({});
     GenerateRequest wanted = request(prompt_of(20), 5);
@@ -280,11 +320,11 @@ TEST_SUITE("inference/engine") {
         },
         stop.get_token());
     REQUIRE(some.has_value());
-    CHECK((*some)[0].reason == StopReason::kMaxTokens);
-    CHECK((*some)[1].reason == StopReason::kCancelled);
-    CHECK((*some)[1].tokens.size() == 1);
-    CHECK((*some)[2].reason == StopReason::kCancelled);
-    CHECK((*some)[2].tokens.empty());
+    // They go on together: each had its first token.
+    for (const GenerateResult& one : *some) {
+      CHECK(one.reason == StopReason::kCancelled);
+      CHECK(one.tokens.size() == 1);
+    }
   }
 
   TEST_CASE("a healed output begins with what was taken back, which is not given out") {

@@ -31,7 +31,8 @@ Result<std::unique_ptr<inference::Executor>> place(const LoadedModel& loaded) {
       {.device = "llvmpipe", .kv_format = KvFormat::kF32, .n_kv_tokens = 64, .chunk_tokens = 8});
 }
 
-/// Logits after a prompt of five tokens, a fork's sixth and a seventh.
+/// Logits after a prompt of five tokens, a fork's sixth and a seventh; then tokens that the device
+/// chooses.
 Result<std::vector<float>> load_and_compute(const LoadedModel& loaded) {
   const auto executor = TRY(place(loaded));
   std::vector<float> logits(loaded.reference->n_vocabulary());
@@ -42,6 +43,8 @@ Result<std::vector<float>> load_and_compute(const LoadedModel& loaded) {
   auto fork = executor->fork(sequence, 5);
   TRY(executor->forward(fork, all.subspan(5, 1), LogitsWanted::kLast, logits));
   TRY(executor->forward(fork, all.subspan(6, 1), LogitsWanted::kLast, logits));
+  std::vector<inference::TokenId> next(2);
+  TRY(executor->decode_greedy(fork, 1, next));
   return logits;
 }
 
