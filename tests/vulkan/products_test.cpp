@@ -37,20 +37,6 @@ struct Case {
 
 constexpr float kEpsilon = 1e-3F;
 
-// What the kernels for integer dot products multiply instead of these values.
-void round_to_bytes(std::vector<float>& values) {
-  constexpr std::size_t kGroup = 16;
-  for (std::size_t first = 0; first < values.size(); first += kGroup) {
-    const auto group = std::span(values).subspan(first, kGroup);
-    float largest = 0;
-    for (const float value : group)
-      largest = std::max(largest, std::abs(value));
-    const float inverse = largest > 0 ? 127.0F / largest : 0.0F;
-    for (float& value : group)
-      value = std::nearbyint(value * inverse) * (largest / 127.0F);
-  }
-}
-
 double activation(Store store, double gate) {
   return store == Store::kSwiGlu ? gate / (1 + std::exp(-gate)) : reference::gelu(gate);
 }

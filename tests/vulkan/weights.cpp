@@ -1,6 +1,7 @@
 #include "tests/vulkan/weights.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <random>
 #include <span>
@@ -72,6 +73,19 @@ Weights random_weights(WeightType type, std::size_t n, std::uint32_t seed) {
 std::uint32_t whole_blocks(WeightType type, std::uint32_t n_columns) {
   const std::uint32_t block = block_elements(type);
   return (n_columns + block - 1) / block * block;
+}
+
+void round_to_bytes(std::span<float> values) {
+  constexpr std::size_t kGroup = 16;
+  for (std::size_t first = 0; first < values.size(); first += kGroup) {
+    const auto group = values.subspan(first, kGroup);
+    float largest = 0;
+    for (const float value : group)
+      largest = std::max(largest, std::abs(value));
+    const float inverse = largest > 0 ? 127.0F / largest : 0.0F;
+    for (float& value : group)
+      value = std::nearbyint(value * inverse) * (largest / 127.0F);
+  }
 }
 
 }  // namespace kinglet::test

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "vulkan/operations/formats.h"
@@ -19,6 +20,10 @@ Weights random_weights(vulkan::WeightType type, std::size_t n, std::uint32_t see
 
 /// Columns, rounded up to whole blocks.
 std::uint32_t whole_blocks(vulkan::WeightType type, std::uint32_t n_columns);
+
+/// Values as the kernels for integer dot products take them instead: of 16 in a row, the largest
+/// magnitude is 127, the others are rounded to whole numbers.
+void round_to_bytes(std::span<float> values);
 
 /// Blocks of these are elements: rows may have any length.
 inline constexpr vulkan::WeightType kPlainTypes[] = {

@@ -31,6 +31,16 @@
   X(layer_norm)             \
   X(low_rank_add)           \
   X(mul_mat_bf16)           \
+  X(mul_mat_dot_iq4_nl)     \
+  X(mul_mat_dot_iq4_xs)     \
+  X(mul_mat_dot_q4_0)       \
+  X(mul_mat_dot_q4_1)       \
+  X(mul_mat_dot_q4_k)       \
+  X(mul_mat_dot_q5_0)       \
+  X(mul_mat_dot_q5_1)       \
+  X(mul_mat_dot_q5_k)       \
+  X(mul_mat_dot_q6_k)       \
+  X(mul_mat_dot_q8_0)       \
   X(mul_mat_f16)            \
   X(mul_mat_f32)            \
   X(mul_mat_half_bf16)      \

@@ -48,7 +48,11 @@ const TileShape& choose(const std::vector<TileShape>& shapes,
 }
 
 /// How a product is computed: the path asked for, where device and block format can take it.
-ProductPath tiled_path(const DeviceInfo& device, ProductPath path) {
+ProductPath tiled_path(const DeviceInfo& device, ProductPath path, WeightType type) {
+  if (path == ProductPath::kIntegerDot) {
+    const bool can = device.optional.integer_dot_product && block_elements(type) > 1;
+    return can ? path : ProductPath::kFloat;
+  }
   // A software driver converts each half to a float and back.
   const bool is_wished = path == ProductPath::kHalf ||
                          (path == ProductPath::kAuto && device.type != DeviceType::kSoftware);
@@ -56,10 +60,12 @@ ProductPath tiled_path(const DeviceInfo& device, ProductPath path) {
 }
 
 const std::vector<TileShape>& shapes_of(const Tiling& tiling, ProductPath path) {
+  if (path == ProductPath::kIntegerDot) return tiling.dots;
   return path == ProductPath::kHalf ? tiling.halves : tiling.floats;
 }
 
 std::string tiled_kernel_name(ProductPath path, WeightType type) {
+  if (path == ProductPath::kIntegerDot) return kernel_name("mul_mat_dot", type);
   return kernel_name(path == ProductPath::kHalf ? "mul_mat_half" : "mul_mat", type);
 }
 
@@ -78,7 +84,7 @@ void add_tiled_kernels(const DeviceInfo& device,
                        std::vector<KernelUse>& uses) {
   uses.push_back({"mul_mat_join"});
   for (const WeightType type : formats.weights) {
-    const ProductPath path = tiled_path(device, formats.product_path);
+    const ProductPath path = tiled_path(device, formats.product_path, type);
     for (const TileShape& shape : shapes_of(tiling, path))
       uses.push_back({tiled_kernel_name(path, type), shape.specialization()});
   }
@@ -100,7 +106,7 @@ void Operations::products_tiled(Stream& stream, const Products& op) const {
     const Products::Part& part = op.parts.at(i);
     const Matrix& weights = part.weights;
     check(weights);
-    const ProductPath path = tiled_path(device_->info(), product_path_);
+    const ProductPath path = tiled_path(device_->info(), product_path_, weights.type);
     TilePush push = {};
     push.weights = weights.address;
     push.bias = part.bias;

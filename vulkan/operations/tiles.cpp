@@ -1,29 +1,37 @@
 #include "vulkan/operations/tiles.h"
 
-#include <algorithm>
+#include <utility>
 
 namespace kinglet::vulkan {
 
 namespace {
 
-/// Shapes that take more shared memory than the device has are left out.
+constexpr std::uint32_t kFloatBytes = 4;
+constexpr std::uint32_t kHalfBytes = 2;
+// As kernels/mul_mat.glsl lays a line of a tile: four columns to spare.
+constexpr std::uint32_t plain_bytes(const TileShape& shape, std::uint32_t element_bytes) {
+  return (shape.depth + 4) * element_bytes;
+}
+// As kernels/mul_mat_dot.glsl does: groups of 16 bytes with a scale and an offset, and one to
+// spare.
+constexpr std::uint32_t dot_bytes(const TileShape& shape) {
+  return (shape.depth / 16 + 1) * (16 + 2 * kFloatBytes);
+}
+
+/// Shapes that take more of a workgroup than the device has are left out.
+template <class LineBytes>
 std::vector<TileShape> those_that_fit(const DeviceInfo& device,
                                       std::vector<TileShape> shapes,
-                                      std::uint32_t element_bytes) {
+                                      LineBytes&& line_bytes) {
   std::erase_if(shapes, [&](const TileShape& shape) {
-    return shape.shared_bytes(element_bytes) > device.max_shared_bytes ||
-           shape.workgroup() > device.max_workgroup_invocations;
+    const std::uint32_t results = shape.tokens / shape.token_sums * shape.lines * kFloatBytes;
+    const std::uint32_t shared = (shape.lines + shape.tokens) * line_bytes(shape) + results;
+    return shared > device.max_shared_bytes || shape.workgroup() > device.max_workgroup_invocations;
   });
   return shapes;
 }
 
 }  // namespace
-
-std::uint32_t TileShape::shared_bytes(std::uint32_t element_bytes) const {
-  const std::uint32_t result_tokens = tokens / token_sums;
-  return (lines + tokens) * (depth + 4) * element_bytes +
-         result_tokens * lines * static_cast<std::uint32_t>(sizeof(float));
-}
 
 Specialization TileShape::specialization() const {
   return {.constants = {workgroup(), lines, tokens, line_sums, token_sums, depth}};
@@ -34,13 +42,21 @@ Tiling default_tiling(const DeviceInfo& device) {
   // the only one for software drivers, whose compilers take seconds for long kernels and whose
   // workgroups run one after the other.
   constexpr TileShape kSmallest = {32, 32, 4, 4, 32};
-  Tiling tiling = {{kSmallest}, {kSmallest}, 1};
+  constexpr TileShape kSmallestDot = {32, 32, 4, 4, 128};
+  Tiling tiling = {{kSmallest}, {kSmallest}, {kSmallestDot}, 1};
   if (device.type == DeviceType::kSoftware) return tiling;
-  const auto floats =
-      those_that_fit(device, {{64, 32, 8, 4, 32}, {64, 64, 8, 8, 32}, {128, 64, 8, 8, 32}}, 4);
-  const auto halves = those_that_fit(device, {{64, 32, 4, 4, 32}, {64, 64, 4, 4, 32}}, 2);
-  if (!floats.empty()) tiling.floats = floats;
-  if (!halves.empty()) tiling.halves = halves;
+  const auto take = [](std::vector<TileShape>& shapes, std::vector<TileShape>&& fitting) {
+    if (!fitting.empty()) shapes = std::move(fitting);
+  };
+  take(tiling.floats,
+       those_that_fit(device,
+                      {{64, 32, 8, 4, 32}, {64, 64, 8, 8, 32}, {128, 64, 8, 8, 32}},
+                      [](const TileShape& shape) { return plain_bytes(shape, kFloatBytes); }));
+  take(tiling.halves,
+       those_that_fit(device, {{64, 32, 4, 4, 32}, {64, 64, 4, 4, 32}}, [](const TileShape& shape) {
+         return plain_bytes(shape, kHalfBytes);
+       }));
+  take(tiling.dots, those_that_fit(device, {{64, 32, 4, 4, 128}, {64, 64, 4, 4, 128}}, dot_bytes));
   // Twice what the largest cards have in compute units; half of them idle cost more than sums that
   // are added up afterwards.
   tiling.wanted_groups = device.type == DeviceType::kIntegrated ? 64 : 192;

@@ -10,7 +10,7 @@
 namespace kinglet::vulkan {
 
 /// What one workgroup computes, and with how many invocations. The constants of
-/// kernels/mul_mat.glsl: powers of two; tokens count as one does, lines are rows of a matrix.
+/// kernels/mul_mat*.glsl, powers of two; lines are rows of a matrix.
 struct TileShape {
   std::uint32_t lines = 0;
   std::uint32_t tokens = 0;
@@ -19,8 +19,6 @@ struct TileShape {
   std::uint32_t depth = 0;       // columns in shared memory at once
 
   std::uint32_t workgroup() const { return lines / line_sums * (tokens / token_sums); }
-  /// Of shared memory that this shape takes, with elements of so many bytes.
-  std::uint32_t shared_bytes(std::uint32_t element_bytes) const;
   Specialization specialization() const;
 };
 
@@ -28,6 +26,7 @@ struct TileShape {
 struct Tiling {
   std::vector<TileShape> floats;
   std::vector<TileShape> halves;
+  std::vector<TileShape> dots;  // of a depth that is a multiple of 128
   /// Workgroups that fill the device: products of fewer are split along their columns.
   std::uint32_t wanted_groups = 0;
 };

@@ -1,0 +1,5 @@
+#version 460
+// Q4_K matrix times activations rounded to bytes, tiled; see mul_mat_dot.glsl.
+#include "common.glsl"
+#include "q4_k.glsl"
+#include "mul_mat_dot.glsl"
