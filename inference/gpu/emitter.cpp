@@ -45,7 +45,7 @@ Emitter::Emitter(const vulkan::Operations& operations,
       h_(workspace.model->hyper_parameters()),
       shape_(shape) {}
 
-bool Emitter::can_fuse(const Group& group, std::uint32_t layer, std::uint32_t n_tokens) const {
+bool Emitter::can_fuse(const Group& group, std::uint32_t layer) const {
   for (const Op& op : group.ops) {
     if (is_adapted(op, layer)) return false;
   }
@@ -58,10 +58,6 @@ bool Emitter::can_fuse(const Group& group, std::uint32_t layer, std::uint32_t n_
       break;
   }
   const bool is_unit = group.find(OpKind::kSwiGlu) != nullptr || group.find(OpKind::kGeGlu);
-  // Tiles are stored as they are.
-  const bool is_plain =
-      !is_unit && group.find(OpKind::kAdd) == nullptr && group.find(OpKind::kScale) == nullptr;
-  if (!is_plain && n_tokens > vulkan::kMaxVecTokens) return false;
   if (!is_unit) return true;
   const std::span<const Op> products = group.products();
   const vulkan::Matrix& gates = workspace_.weights->matrix(*products[0].weight, layer);

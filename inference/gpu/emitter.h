@@ -23,9 +23,9 @@ class Emitter {
   /// All outlive the emitter.
   Emitter(const vulkan::Operations& operations, const Workspace& workspace, const PassShape& shape);
 
-  /// Whether there are kernels that compute the group as a whole in this layer, for so many tokens:
+  /// Whether there are kernels that compute the group as a whole in this layer:
   /// otherwise it is to be computed operation by operation. For kSingle: no.
-  bool can_fuse(const Group& group, std::uint32_t layer, std::uint32_t n_tokens) const;
+  bool can_fuse(const Group& group, std::uint32_t layer) const;
 
   /// The products of a kProducts group; `normed` where the group's norm was computed before. For
   /// all rows: a slice of them is the recording's business.

@@ -101,7 +101,7 @@ class Recorder {
 
   Result<void> lower(std::span<const Group> groups, std::uint32_t layer) {
     for (const Group& group : groups) {
-      if (group.kind == GroupKind::kSingle || emitter_.can_fuse(group, layer, end_ - begin_)) {
+      if (group.kind == GroupKind::kSingle || emitter_.can_fuse(group, layer)) {
         TRY(lower(group, layer));
       } else {
         for (const Group& single : apart(group, h_))
