@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <ctime>
 #include <utility>
 
 #include "inference/pass_cost.h"
@@ -22,6 +23,13 @@ constexpr double kPatience = 4;
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+/// What this thread has computed so far.
+double thread_seconds() {
+  timespec now = {};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
 }
 
 double median(std::vector<double> values) {
@@ -77,13 +85,20 @@ class Bench {
     return seconds_since(start);
   }
 
+  /// Greedily, as the engine decodes where nothing constrains it.
   Result<double> timed_decode(Sequence& sequence) {
-    const std::vector<TokenId> next = tokens(options_.n_decoded);
+    std::vector<TokenId> next(options_.n_decoded);
+    TokenId token = tokens(1).front();
+    std::uint32_t done = 0;
+    const double cpu_start = thread_seconds();
     const auto start = Clock::now();
-    for (const TokenId token : next) {
-      TRY(executor_.forward(sequence, {&token, 1}, LogitsWanted::kLast, logits_, stop_));
+    while (done < next.size()) {
+      done += TRY(executor_.decode_greedy(sequence, token, std::span(next).subspan(done), stop_));
+      token = next[done - 1];
     }
-    return seconds_since(start);
+    const double seconds = seconds_since(start);
+    cpu_seconds_.push_back((thread_seconds() - cpu_start) / options_.n_decoded);
+    return seconds;
   }
 
   /// Rounds of `round()` until there are enough or time is up; the first one, which warms up, does
@@ -100,6 +115,13 @@ class Bench {
     }
     row.seconds = median(seconds);
     row.n_rounds = static_cast<std::uint32_t>(seconds.size());
+    row.pass = executor_.last_pass();
+    if (options_.time_kernels && row.pass) {
+      executor_.time_kernels(true);
+      TRY(round());
+      row.pass = executor_.last_pass();
+      executor_.time_kernels(false);
+    }
     return {};
   }
 
@@ -153,7 +175,9 @@ class Bench {
         executor_.truncate(origin, depth);
         return timed_decode(origin);
       };
+      cpu_seconds_.clear();
       TRY(measure(row, round));
+      if (row.pass) row.cpu_seconds = median(std::move(cpu_seconds_));
     }
     return add(std::move(row));
   }
@@ -170,7 +194,8 @@ class Bench {
   const std::stop_token& stop_;
   std::vector<float> logits_;
   std::uint64_t state_ = 1;
-  double prefill_speed_ = 0;  // tokens a second
+  double prefill_speed_ = 0;         // tokens a second
+  std::vector<double> cpu_seconds_;  // per token, of the rounds of a row
   std::vector<BenchRow> rows_;
 };
 
@@ -186,6 +211,11 @@ std::string_view name_of(BenchTest test) {
       break;
   }
   return "decode";
+}
+
+double BenchRow::share_of_staged_limit(const inference::DeviceLimits& limits) const {
+  if (seconds <= 0 || !pass || test != BenchTest::kDecode) return share_of_limit();
+  return (least_seconds + n * pass->n_stages * limits.dispatch_seconds) / seconds;
 }
 
 std::uint32_t bench_tokens(const inference::Model& model, const BenchOptions& options) {

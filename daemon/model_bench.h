@@ -27,9 +27,15 @@ struct BenchRow {
   std::uint64_t bytes = 0;   ///< that one round must move, per token for kDecode
   std::uint32_t n_rounds = 0;
   std::string skipped = {};  ///< why there is no figure
+  /// Of this thread, which submits, for a token of kDecode; nothing where the thread computes.
+  std::optional<double> cpu_seconds = std::nullopt;
+  /// The last pass: of kDecode a token's, of kPrefill a chunk's. With kernel times where asked for.
+  std::optional<inference::PassRecord> pass = std::nullopt;
 
   double tokens_per_s() const { return seconds > 0 ? n / seconds : 0; }
   double share_of_limit() const { return seconds > 0 ? least_seconds / seconds : 0; }
+  /// Of the limit that counts, besides, that stages wait for each other; of kDecode alone.
+  double share_of_staged_limit(const inference::DeviceLimits& limits) const;
 };
 
 struct BenchOptions {
@@ -38,6 +44,8 @@ struct BenchOptions {
   std::vector<std::uint32_t> depths = {0, 4096, 32768, 131072};
   /// Of one row. What would take much longer, as far as can be told, is skipped.
   double seconds_per_row = 10;
+  /// One more round of each row, with the kernels timed.
+  bool time_kernels = false;
   /// Gets each row as soon as it is known.
   std::function<void(const BenchRow&)> on_row = [](const BenchRow&) {};
 };

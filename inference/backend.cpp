@@ -1,5 +1,6 @@
 #include "inference/backend.h"
 
+#include "daemon/base/trace.h"
 #include "inference/sampler.h"
 
 #include <algorithm>
@@ -143,6 +144,7 @@ Result<void> Executor::run_chunk(Sequence& sequence,
                                  const std::stop_token& stop) {
   PageTable& table = sequence.table_;
   const auto n = static_cast<std::uint32_t>(tokens.size());
+  const trace::Span span(n > 1 ? "prefill chunk" : "decode step");
   TRY(make_room(sequence, n));
   const Segment segment = {table.n_tokens(), n, table.pages()};
   Result<void> result = run({.tokens = tokens,
@@ -215,6 +217,7 @@ Result<std::uint32_t> Executor::decode_greedy(Sequence& sequence,
   if (next.empty()) return fail(ErrorCode::kInvalidArgument, "no room for the next token");
   sequence.adapters_ = adapters_;
   if (stop.stop_requested()) return fail(ErrorCode::kCancelled, "decoding cancelled");
+  const trace::Span span("greedy steps");
   PageTable& table = sequence.table_;
   std::size_t most =
       std::min<std::size_t>(next.size(), sequence.max_tokens() - sequence.n_tokens());

@@ -144,6 +144,25 @@ struct Batch {
   std::stop_token stop;     ///< may be looked at between layers; a cancelled run() fails kCancelled
 };
 
+/// A kernel's share of a pass.
+struct KernelUse {
+  std::string_view name;
+  std::uint32_t n_dispatches = 0;
+  std::uint64_t bytes = 0;  ///< that it must read and write
+  std::uint64_t flops = 0;
+  double seconds = 0;  ///< on the device; 0: not timed
+};
+
+/// A pass as it was given to the device, by backends that record theirs.
+struct PassRecord {
+  std::uint32_t n_submits = 0;
+  std::uint32_t n_dispatches = 0;
+  std::uint32_t n_stages = 0;  ///< that wait for each other: barriers and submits part them
+  double dispatches_per_layer = 0;
+  double stages_per_layer = 0;
+  std::vector<KernelUse> kernels;  ///< those that take longest first, else that move most
+};
+
 /// A model on a device. One thread at a time; stop tokens may be triggered from any.
 class Executor {
  public:
@@ -165,6 +184,12 @@ class Executor {
   /// Whether a sequence's positions were computed with the adapters now in use: forward() takes no
   /// others.
   bool can_continue(const Sequence& sequence) const;
+
+  /// What the last pass consisted of; nothing where passes are not recorded.
+  virtual std::optional<PassRecord> last_pass() const { return std::nullopt; }
+  /// From the next pass on, its kernels are timed: they run one by one then, and so slower. Nothing
+  /// where last_pass() says nothing.
+  virtual void time_kernels(bool on) { (void)on; }
 
   /// An empty sequence. Takes no pages yet. Errors: kInvalidArgument when max_tokens is 0, above
   /// the model's context length or above the cache's size.

@@ -9,6 +9,7 @@
 #include <utility>
 #include <variant>
 
+#include "daemon/base/trace.h"
 #include "inference/gguf.h"
 #include "inference/gguf_format.h"
 #include "inference/quant/block_format.h"
@@ -449,6 +450,7 @@ class ModelReader {
 };
 
 Result<std::shared_ptr<const Model>> Model::load(const std::filesystem::path& path) {
+  const trace::Span span("read model file");
   return from_gguf(TRY(Gguf::open(path)));
 }
 

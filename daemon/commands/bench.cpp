@@ -43,7 +43,37 @@ void print_device(const inference::ExecutorInfo& info, const inference::DeviceLi
   std::puts("");
 }
 
-void print_row(const BenchRow& row) {
+void print_pass(const BenchRow& row, const inference::DeviceLimits& limits) {
+  const inference::PassRecord& pass = *row.pass;
+  std::printf("%17s %u dispatches, %u stages (%.1f and %.1f a layer), %u submits",
+              "",
+              pass.n_dispatches,
+              pass.n_stages,
+              pass.dispatches_per_layer,
+              pass.stages_per_layer,
+              pass.n_submits);
+  if (row.cpu_seconds) std::printf("; %.1f us of this thread", *row.cpu_seconds * 1e6);
+  if (row.test == BenchTest::kDecode) {
+    std::printf("; %.0f %% of the limit with stages", 100 * row.share_of_staged_limit(limits));
+  }
+  std::puts("");
+  double all = 0;
+  for (const inference::KernelUse& kernel : pass.kernels)
+    all += kernel.seconds;
+  if (all == 0) return;
+  for (const inference::KernelUse& kernel : pass.kernels) {
+    std::printf("%17s %-32s %5u times %10.1f us %4.0f %% %9.1f GB/s %9.1f GFLOP/s\n",
+                "",
+                std::string(kernel.name).c_str(),
+                kernel.n_dispatches,
+                kernel.seconds * 1e6,
+                100 * kernel.seconds / all,
+                static_cast<double>(kernel.bytes) / kernel.seconds * 1e-9,
+                static_cast<double>(kernel.flops) / kernel.seconds * 1e-9);
+  }
+}
+
+void print_row(const BenchRow& row, const inference::DeviceLimits& limits) {
   std::printf("%-8s %7u %8u ", std::string(name_of(row.test)).c_str(), row.n, row.depth);
   if (!row.skipped.empty()) {
     std::printf("%12s  %s\n", "-", row.skipped.c_str());
@@ -59,11 +89,44 @@ void print_row(const BenchRow& row) {
                 static_cast<double>(row.bytes) * 1e-6,
                 row.n_rounds);
   }
+  if (row.pass && row.skipped.empty()) print_pass(row, limits);
   std::fflush(stdout);
+}
+
+/// What the recording of a pass tells; nulls where there is none.
+nlohmann::json json_of(const BenchRow& row, const inference::DeviceLimits& limits) {
+  nlohmann::json json = {{"stages_per_layer", nullptr},
+                         {"dispatches_per_layer", nullptr},
+                         {"stages", nullptr},
+                         {"dispatches", nullptr},
+                         {"barriers", nullptr},
+                         {"submits", nullptr},
+                         {"cpu_us_per_token", nullptr},
+                         {"share_of_staged_limit", nullptr}};
+  if (row.cpu_seconds) json["cpu_us_per_token"] = *row.cpu_seconds * 1e6;
+  if (!row.pass) return json;
+  json["stages_per_layer"] = row.pass->stages_per_layer;
+  json["dispatches_per_layer"] = row.pass->dispatches_per_layer;
+  json["stages"] = row.pass->n_stages;
+  json["dispatches"] = row.pass->n_dispatches;
+  json["barriers"] = row.pass->n_stages - row.pass->n_submits;
+  json["submits"] = row.pass->n_submits;
+  if (row.test == BenchTest::kDecode && row.skipped.empty()) {
+    json["share_of_staged_limit"] = row.share_of_staged_limit(limits);
+  }
+  for (const inference::KernelUse& kernel : row.pass->kernels) {
+    json["kernels"].push_back({{"name", kernel.name},
+                               {"dispatches", kernel.n_dispatches},
+                               {"bytes", kernel.bytes},
+                               {"flops", kernel.flops},
+                               {"seconds", kernel.seconds}});
+  }
+  return json;
 }
 
 nlohmann::json json_of(const std::string& model,
                        const inference::ExecutorInfo& info,
+                       const inference::DeviceLimits& limits,
                        const BenchRow& row) {
   nlohmann::json json = {{"model", model},
                          {"backend", info.backend},
@@ -80,8 +143,7 @@ nlohmann::json json_of(const std::string& model,
   const bool has_speed = row.skipped.empty() && row.test != BenchTest::kLoad;
   json["tokens_per_s"] = has_speed ? nlohmann::json(row.tokens_per_s()) : nlohmann::json();
   json["share_of_limit"] = has_speed ? nlohmann::json(row.share_of_limit()) : nlohmann::json();
-  json["stages_per_layer"] = nlohmann::json();
-  json["dispatches_per_layer"] = nlohmann::json();
+  json.update(json_of(row, limits));
   if (!row.skipped.empty()) json["skipped"] = row.skipped;
   return json;
 }
@@ -119,8 +181,8 @@ Result<nlohmann::json> bench(const BenchFlags& flags,
   nlohmann::json rows = nlohmann::json::array();
   BenchOptions options = flags.options;
   options.on_row = [&](const BenchRow& row) {
-    if (!flags.json) print_row(row);
-    rows.push_back(json_of(model->name(), executor->info(), row));
+    if (!flags.json) print_row(row, limits);
+    rows.push_back(json_of(model->name(), executor->info(), limits, row));
   };
   if (!flags.json) {
     print_device(executor->info(), limits);
@@ -193,6 +255,9 @@ Action bench_command(CLI::App& app) {
   app.add_option("--seconds", flags->options.seconds_per_row, "That a row may take, about")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
+  app.add_flag("--kernels",
+               flags->options.time_kernels,
+               "Time each kernel of a pass, where the device runs kernels");
   app.add_flag("--json", flags->json, "A list of rows, for scripts");
   return [flags] { return run(*flags); };
 }

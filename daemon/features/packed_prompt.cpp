@@ -5,11 +5,13 @@
 #include <string_view>
 #include <utility>
 
+#include "daemon/base/trace.h"
 #include "indexer/scan.h"
 
 namespace kinglet::daemon {
 
 Result<PackedPrompt> pack_prompt(const PackJob& job, const std::stop_token& stop) {
+  const trace::Span span("pack prompt");
   const auto start = std::chrono::steady_clock::now();
   const PromptPlace place{.repository = job.repository, .path = job.path};
   std::optional<indexer::Root> root;

@@ -3,7 +3,10 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <map>
 #include <string>
+
+#include "daemon/base/trace.h"
 
 namespace kinglet::inference::gpu {
 
@@ -58,6 +61,22 @@ Result<void> check_room(const Model& model, const vulkan::Device& device, std::u
                   ". Take a smaller model or context, a smaller cache format, or the CPU backend");
 }
 
+/// The last run of a chain, kernel by kernel, and those before it as one. The device's clock is not
+/// the host's: the run's end is taken to be now, and is some tens of microseconds earlier.
+void trace_run(const vulkan::Stream& stream, trace::Clock::time_point begin, double seconds) {
+  constexpr std::string_view kRow = "GPU";
+  const auto ticks = [](double s) {
+    return std::chrono::duration_cast<trace::Clock::duration>(std::chrono::duration<double>(s));
+  };
+  trace::Clock::time_point at = trace::Clock::now() - ticks(seconds);
+  if (at > begin) trace::record(kRow, "before", begin, at - begin);
+  for (std::size_t i = 0; i < stream.dispatch_seconds().size(); ++i) {
+    const trace::Clock::duration length = ticks(stream.dispatch_seconds()[i]);
+    trace::record(kRow, stream.dispatches()[i].kernel->name, at, length);
+    at += length;
+  }
+}
+
 }  // namespace
 
 Result<std::unique_ptr<GpuExecutor>> GpuExecutor::create(
@@ -81,6 +100,7 @@ Result<GpuExecutor::Placed> GpuExecutor::place(const Model& model,
                                                std::unique_ptr<const vulkan::Device> owned,
                                                const ExecutorInfo& info,
                                                const ExecutorOptions& options) {
+  const trace::Span span("place model");
   const HyperParameters& h = model.hyper_parameters();
   const vulkan::Device& device = *owned;
   Placed placed;
@@ -154,6 +174,7 @@ GpuExecutor::GpuExecutor(std::shared_ptr<const Model> model,
   workspace_.choosing =
       workspace_.counters + counter_bytes(this->model().hyper_parameters(), chunk_tokens);
   workspace_.history = placed_.history->address();
+  if (trace::enabled()) workspace_.timing = vulkan::Timing::kEach;
 }
 
 Result<void> GpuExecutor::prepare_rope(RopeFactorSet factor_set, std::uint32_t n_positions) {
@@ -384,7 +405,45 @@ Result<GpuExecutor::Kept*> GpuExecutor::record(const PassShape& shape) {
   if (recordings_.size() == kMostRecordings) recordings_.pop_back();
   Recording recording =
       TRY(record_pass(*placed_.device, *placed_.operations, workspace_, shape, limit));
-  return &*recordings_.insert(recordings_.begin(), {shape, limit, std::move(recording.parts)});
+  return &*recordings_.insert(recordings_.begin(),
+                              {shape, limit, std::move(recording.parts), recording.layers});
+}
+
+void GpuExecutor::time_kernels(bool on) {
+  recordings_.clear();  // they have the timestamps they have
+  workspace_.timing = on ? vulkan::Timing::kEach : vulkan::Timing::kWhole;
+}
+
+std::optional<PassRecord> GpuExecutor::last_pass() const {
+  if (recordings_.empty()) return std::nullopt;
+  const Kept& last = recordings_.front();
+  const Extent extent = extent_of(last.parts);
+  const double n_layers = model().hyper_parameters().n_layers;
+  PassRecord record = {.n_submits = static_cast<std::uint32_t>(last.parts.size()),
+                       .n_dispatches = extent.n_dispatches,
+                       .n_stages = extent.n_stages,
+                       .dispatches_per_layer = last.layers.n_dispatches / n_layers,
+                       .stages_per_layer = last.layers.n_stages / n_layers,
+                       .kernels = {}};
+  std::map<std::string_view, KernelUse> kernels;
+  for (const Part& part : last.parts) {
+    const auto seconds = part.stream.dispatch_seconds();
+    for (std::size_t i = 0; i < part.stream.dispatches().size(); ++i) {
+      const vulkan::Dispatch& dispatch = part.stream.dispatches()[i];
+      KernelUse& use = kernels[dispatch.kernel->name];
+      use.name = dispatch.kernel->name;
+      ++use.n_dispatches;
+      use.bytes += dispatch.traffic.bytes();
+      use.flops += dispatch.traffic.flops;
+      if (i < seconds.size()) use.seconds += seconds[i];
+    }
+  }
+  for (const auto& [name, use] : kernels)
+    record.kernels.push_back(use);
+  std::ranges::sort(record.kernels, [](const KernelUse& a, const KernelUse& b) {
+    return a.seconds != b.seconds ? a.seconds > b.seconds : a.bytes > b.bytes;
+  });
+  return record;
 }
 
 Result<void> GpuExecutor::run_part(const PassShape& shape,
@@ -392,6 +451,8 @@ Result<void> GpuExecutor::run_part(const PassShape& shape,
                                    bool is_first,
                                    std::uint32_t n_runs) {
   const vulkan::Stream* upload = is_first ? &*uploads_[shape.page_stride != 0] : nullptr;
+  const trace::Span span("submit and wait");
+  const trace::Clock::time_point begin = trace::Clock::now();
   const Result<void> submitted = part.stream.submit_chain(n_runs, upload);
   const Result<double> ran = submitted ? part.stream.wait() : tl::unexpected(submitted.error());
   if (!ran) {
@@ -399,6 +460,7 @@ Result<void> GpuExecutor::run_part(const PassShape& shape,
     return fail(ErrorCode::kDeviceLost, ran.error().message);
   }
   budget(shape).record(part.work, *ran);
+  if (trace::enabled()) trace_run(part.stream, begin, *ran);
   return {};
 }
 

@@ -23,6 +23,9 @@ class GpuExecutor final : public Executor {
                                                      const ExecutorInfo& info,
                                                      const ExecutorOptions& options);
 
+  std::optional<PassRecord> last_pass() const override;
+  void time_kernels(bool on) override;
+
  private:
   /// What the device holds. Members are destroyed from the last to the first: recordings refer to
   /// buffers, everything to the device.
@@ -65,6 +68,7 @@ class GpuExecutor final : public Executor {
     PassShape shape;
     std::uint64_t work_limit = 0;
     std::vector<Part> parts;
+    Extent layers;
   };
 
   Result<void> compute(const Batch& batch);

@@ -4,6 +4,7 @@
 #include <cassert>
 #include <optional>
 
+#include "daemon/base/trace.h"
 #include "inference/fusion.h"
 #include "inference/gpu/emitter.h"
 
@@ -234,8 +235,9 @@ class Recorder {
   /// How many tokens of so much work each are a slice: whole tiles, as long as the limit allows.
   std::uint32_t tokens_of(std::uint64_t work) const {
     constexpr std::uint64_t kTile = 32;
+    constexpr std::uint64_t kMost = 1U << 31;
     return static_cast<std::uint32_t>(
-        std::max(work_limit_ / std::max<std::uint64_t>(work, 1) / kTile * kTile, kTile));
+        std::clamp(work_limit_ / std::max<std::uint64_t>(work, 1) / kTile * kTile, kTile, kMost));
   }
 
   /// Makes room for a slice of a group. Slices write different parts of the output: a barrier
@@ -251,7 +253,7 @@ class Recorder {
   Result<void> make_room(std::uint64_t work) {
     if (parts_.empty() || (parts_.back().work > 0 && parts_.back().work + work > work_limit_)) {
       if (!parts_.empty()) TRY(parts_.back().stream.end());
-      parts_.push_back({TRY(vulkan::Stream::create(device_)), 0});
+      parts_.push_back({TRY(vulkan::Stream::create(device_, workspace_.timing)), 0});
       const bool may_chain = shape_.end == PassEnd::kNextToken;
       TRY(parts_.back().stream.begin(may_chain ? vulkan::Stream::Runs::kChained
                                                : vulkan::Stream::Runs::kSingle));
@@ -312,6 +314,7 @@ Result<Recording> record_pass(const vulkan::Device& device,
                               const Workspace& workspace,
                               const PassShape& shape,
                               std::uint64_t work_limit) {
+  const trace::Span span("record pass");
   return Recorder(device, operations, workspace, shape, work_limit).record();
 }
 

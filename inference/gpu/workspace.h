@@ -20,6 +20,7 @@ struct Workspace {
   const Weights* weights = nullptr;
   Lowering lowering = Lowering::kFused;
   vulkan::CacheType cache_type = vulkan::CacheType::kF32;
+  vulkan::Timing timing = vulkan::Timing::kWhole;  // of recordings
   std::vector<vulkan::DeviceAddress>
       keys;  // by layer: (n_pages, n_kv_heads, kPageTokens, head_dim)
   std::vector<vulkan::DeviceAddress> values;                 // likewise

@@ -71,6 +71,8 @@ class Home {
   const std::filesystem::path& folder() const { return folder_.path(); }
   std::filesystem::path operator/(const std::string& name) const { return folder_ / name; }
   const std::map<std::string, std::string>& environment() const { return environment_; }
+  /// A variable of all that is started here from now on.
+  void set(const std::string& name, const std::string& value) { environment_[name] = value; }
   /// Replaces config.json, which turns completions (and so the engine) off at first.
   void write_config(const Json& config) const;
 

@@ -275,6 +275,55 @@ TEST_SUITE("daemon/commands/model_verbs") {
     CHECK(run({"--lora", home.model}).output ==
           "kinglet: " + home.model + ": not an adapter: general.type is missing\n");
   }
+
+  TEST_CASE("bench says of each test how fast it was; a trace shows when") {
+    ModelHome home;
+    const fs::path trace = home / "trace.json";
+    home.set("KINGLET_TRACE", trace);
+    const auto outcome = home.run({"bench",
+                                   home.model,
+                                   "--backend",
+                                   "cpu",
+                                   "--prefill",
+                                   "16",
+                                   "--depth",
+                                   "0,100000",
+                                   "--decode",
+                                   "4",
+                                   "--seconds",
+                                   "0.05",
+                                   "--json"});
+    INFO(outcome.output);
+    REQUIRE(outcome.exit_code == 0);
+    const Json rows = Json::parse(outcome.output);
+    REQUIRE(rows.size() == 4);
+    const char* const tests[] = {"load", "prefill", "decode", "decode"};
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      const Json& row = rows[i];
+      CHECK(row["test"] == tests[i]);
+      CHECK(row["backend"] == "cpu");
+      CHECK(row["kv"] == "f16");
+      CHECK(row["tokens_per_s"].is_number() == (i == 1 || i == 2));
+      CHECK(row["share_of_limit"].is_number() == (i == 1 || i == 2));
+      CHECK(row["bytes_per_token"] > 0);
+      // Nothing is recorded on a CPU.
+      for (const char* key : {"stages_per_layer", "dispatches_per_layer", "cpu_us_per_token"}) {
+        REQUIRE(row.contains(key));
+        CHECK(row[key].is_null());
+      }
+    }
+    CHECK(rows[3]["skipped"] == "more than the context holds");
+
+    std::ifstream file(trace);
+    std::string text{std::istreambuf_iterator<char>(file), {}};
+    REQUIRE(text.ends_with(",\n"));
+    text.replace(text.size() - 2, 1, "]");
+    std::vector<std::string> spans;
+    for (const Json& event : Json::parse(text))
+      if (event["ph"] == "X") spans.push_back(event["name"]);
+    for (const char* span : {"read model file", "prefill chunk", "greedy steps"})
+      CHECK(std::ranges::count(spans, span) >= 1);
+  }
 }
 
 }  // namespace kinglet::test

@@ -4,9 +4,12 @@
 #include <cstdio>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 #include <doctest/doctest.h>
 
+#include "inference/gpu/backend.h"
+#include "tests/inference/conformance.h"
 #include "tests/inference/hollow_model.h"
 #include "tests/inference/model_presets.h"
 #include "tests/support/skip.h"
@@ -54,6 +57,58 @@ TEST_SUITE("inference/gpu/plan") {
     std::printf("phi-3.5-mini, Q4_K_M: %u stages and %u dispatches a layer\n",
                 plan.layers.n_stages / n_layers,
                 plan.layers.n_dispatches / n_layers);
+  }
+
+  TEST_CASE("a plan is what an executor records, which tells the time of each kernel") {
+    if (Lab::get() == nullptr) SKIP("no software Vulkan driver (llvmpipe)");
+    const LoadedModel loaded = load_gguf(synthetic_gguf({.layers = 3, .context = 256}));
+    auto made = inference::gpu::create_executor_on(
+        Lab::get()->instance(), loaded.model, {.device = "llvmpipe", .n_kv_tokens = 256});
+    REQUIRE(made.has_value());
+    inference::Executor& executor = **made;
+    CHECK_FALSE(executor.last_pass().has_value());
+    auto sequence = executor.new_sequence({.max_tokens = 256});
+    REQUIRE(sequence.has_value());
+    std::vector<float> logits(loaded.model->hyper_parameters().n_vocabulary);
+    const auto step = [&] {
+      const inference::TokenId token = 7;
+      REQUIRE(executor.forward(*sequence, {&token, 1}, inference::LogitsWanted::kLast, logits)
+                  .has_value());
+      auto pass = executor.last_pass();
+      REQUIRE(pass.has_value());
+      return *std::move(pass);
+    };
+    const inference::PassRecord pass = step();
+    const Plan plan = plan_decoding(*loaded.model, 255);
+    CHECK(pass.n_dispatches == plan.all.n_dispatches);
+    // Parts of a slow device's recording are stages, too, even where nothing would be waited for.
+    CHECK(pass.n_stages >= plan.all.n_stages);
+    CHECK(pass.n_stages < plan.all.n_stages + pass.n_submits);
+    CHECK(pass.dispatches_per_layer == plan.layers.n_dispatches / 3.0);
+    std::uint32_t n_dispatches = 0;
+    std::uint64_t bytes = 0;
+    for (const inference::KernelUse& kernel : pass.kernels) {
+      n_dispatches += kernel.n_dispatches;
+      bytes += kernel.bytes;
+      CHECK(kernel.seconds == 0);
+    }
+    CHECK(n_dispatches == pass.n_dispatches);
+    CHECK(bytes == plan.traffic().bytes());
+
+    const std::vector<float> untimed = logits;
+    executor.time_kernels(true);
+    executor.truncate(*sequence, 0);
+    const inference::PassRecord timed = step();
+    CHECK(logits == untimed);
+    REQUIRE(timed.kernels.size() == pass.kernels.size());
+    double before = timed.kernels.front().seconds;
+    for (const inference::KernelUse& kernel : timed.kernels) {
+      CHECK(kernel.seconds > 0);
+      CHECK(kernel.seconds <= before);
+      before = kernel.seconds;
+    }
+    executor.time_kernels(false);
+    CHECK(step().kernels.front().seconds == 0);
   }
 
   TEST_CASE("what has no kernel is not planned") {
