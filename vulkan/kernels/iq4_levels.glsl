@@ -16,11 +16,25 @@ vec4 levels_of(uint halves) {
               level_of(halves >> 24 & 15u));
 }
 
-// Likewise, a byte each.
-uint level_bytes(uint halves) {
-  uint bytes = 0;
-  [[unroll]] for (uint j = 0; j < 4; ++j) {
-    bytes |= (uint(int_level_of(halves >> j * 8 & 15u)) & 255u) << j * 8;
+// Kernels that look up many have them in shared memory: 16 words lie in as many banks, so that
+// invocations never wait for one another, and a lookup costs a third of the selects.
+shared int level_table[16];
+
+// To be called by all invocations, before a barrier.
+void share_levels() {
+  for (uint i = gl_LocalInvocationIndex; i < 16; i += gl_WorkGroupSize.x) {
+    level_table[i] = int_level_of(i);
   }
-  return bytes;
+}
+#define KINGLET_PREPARE_CHUNKS share_levels()
+
+ivec4 shared_levels(uint halves) {
+  return ivec4(level_table[halves & 15u], level_table[halves >> 8 & 15u],
+               level_table[halves >> 16 & 15u], level_table[halves >> 24]);
+}
+
+// Likewise, a byte each.
+uint shared_level_bytes(uint halves) {
+  const uvec4 bytes = uvec4(shared_levels(halves)) & 255u;
+  return bytes.x | bytes.y << 8 | bytes.z << 16 | bytes.w << 24;
 }

@@ -46,8 +46,10 @@ Chunk load_chunk(uint64_t row, uint chunk) {
   return c;
 }
 
-uint quad_bytes(Chunk c, uint chunk, uint i) { return level_bytes(half_bytes(c.words[i % 4], i)); }
-vec4 quad_values(Chunk c, uint chunk, uint i) { return levels_of(half_bytes(c.words[i % 4], i)); }
+uint quad_bytes(Chunk c, uint chunk, uint i) { return shared_level_bytes(half_bytes(c.words[i % 4], i)); }
+vec4 quad_values(Chunk c, uint chunk, uint i) {
+  return vec4(shared_levels(half_bytes(c.words[i % 4], i)));
+}
 vec2 group_scale(Chunk c, uint chunk, uint g) {
   const uint s = chunk % 8;
   const uint sub_scale = (c.low_scales >> s * 4 & 15u) | (c.upper_scales >> s * 2 & 3u) << 4;

@@ -58,6 +58,9 @@ void main() {
     const uint row = min(first_row + (is_up ? r - kRows / 2 : r), part.n_rows - 1);
     rows[r] = (is_up ? parts[1].weights : part.weights) + uint64_t(row) * row_bytes;
   }
+#ifdef KINGLET_PREPARE_CHUNKS
+  KINGLET_PREPARE_CHUNKS;
+#endif
   [[unroll]] for (uint i = 0; i < kSums; ++i) sums[i] = 0.0;
   [[unroll]] for (uint t = 0; t < kTokens; ++t) squares[t] = 0.0;
 

@@ -69,10 +69,12 @@ bool takes_dot(ProductPath path, const Tuning& tuning, const DeviceInfo& device,
 }
 
 // A subgroup's width: 32 where there is a choice, because rows of 3,072 columns have 96 chunks.
+// Intel's registers are as many for a subgroup of any width: at 32 there would be too few for each.
 std::uint32_t subgroup_size(const DeviceInfo& device) {
-  constexpr std::uint32_t kWished = 32;
+  constexpr std::uint32_t kIntel = 0x8086;
+  const std::uint32_t wished = device.vendor_id == kIntel ? 16 : 32;
   if (!device.optional.subgroup_size_control) return device.subgroup_size;
-  return std::clamp(kWished, device.min_subgroup_size, device.max_subgroup_size);
+  return std::clamp(wished, device.min_subgroup_size, device.max_subgroup_size);
 }
 
 // Tiles that a pass over the weights may have. f32 activations of more tokens would not fit shared
@@ -88,11 +90,19 @@ std::uint32_t n_subgroups(const DeviceInfo& device, std::uint32_t wished) {
   return std::min(wished, std::max(kWidest / subgroup_size(device), 1U));
 }
 
-VecShape vec_shape(const DeviceInfo& device,
-                   const Tuning& tuning,
-                   bool dot,
-                   WeightType type,
-                   std::uint32_t n_tokens) {
+// What kernels/mul_mat_vec_*.glsl declare, at most.
+std::uint32_t shared_bytes(const VecShape& shape, bool dot) {
+  constexpr std::uint32_t kFloatBytes = 4;
+  constexpr std::uint32_t kSpare = 8 * 16;  // a chunk's quads that spread the rest over the banks
+  const std::uint32_t slab = dot ? shape.slab * 3 / 2 : shape.slab * kFloatBytes + kSpare;
+  return shape.tokens * slab + 2 * shape.workgroup * kFloatBytes;
+}
+
+VecShape wished_shape(const DeviceInfo& device,
+                      const Tuning& tuning,
+                      bool dot,
+                      WeightType type,
+                      std::uint32_t n_tokens) {
   const auto tiles = token_tiles(device, dot);
   const auto fits = std::ranges::find_if(tiles, [&](std::uint32_t t) { return t >= n_tokens; });
   const std::uint32_t tokens = fits != tiles.end() ? *fits : tiles.back();
@@ -106,13 +116,25 @@ VecShape vec_shape(const DeviceInfo& device,
             tokens,
             number("slab", kSlabs[0])};
   }
-  // In shared memory about 16 KiB, which any device has twice.
+  // In shared memory about 16 KiB.
   constexpr std::uint32_t kFloatColumns = 4'096;
   constexpr std::uint32_t kDotColumns = 8'192;
   return {n_subgroups(device, kSubgroupCounts[0]) * subgroup_size(device),
           is_software(device) || tokens > 4 ? 2U : 4U,
           tokens,
           (dot ? kDotColumns : kFloatColumns) / tokens};
+}
+
+VecShape vec_shape(const DeviceInfo& device,
+                   const Tuning& tuning,
+                   bool dot,
+                   WeightType type,
+                   std::uint32_t n_tokens) {
+  constexpr std::uint32_t kLeastSlab = 256;
+  VecShape shape = wished_shape(device, tuning, dot, type, n_tokens);
+  while (shared_bytes(shape, dot) > device.max_shared_bytes && shape.slab > kLeastSlab)
+    shape.slab /= 2;
+  return shape;
 }
 
 Specialization specialization(const DeviceInfo& device, const VecShape& shape) {
