@@ -56,9 +56,15 @@ TEST_SUITE("vulkan/operations") {
   TEST_CASE("operations use every kernel of the table") {
     LAB();
     std::set<std::string_view> used;
-    for (const ProductPath path :
-         {ProductPath::kFloat, ProductPath::kHalf, ProductPath::kIntegerDot})
-      used.merge(lab.operations(path).kernels());
+    for (const ProductPath path : {ProductPath::kFloat,
+                                   ProductPath::kHalf,
+                                   ProductPath::kIntegerDot,
+                                   ProductPath::kMatrix}) {
+      const auto operations =
+          Operations::create(lab.pipelines(), {.product_path = path, .heads = {{64, 2, 16}}});
+      REQUIRE(operations.has_value());
+      used.merge(operations->kernels());
+    }
     for (const Kernel& row : all_kernels()) {
       if (row.name.starts_with("probe_")) continue;  // they measure the device (vulkan/probe.h)
       CAPTURE(row.name);

@@ -49,13 +49,16 @@ std::string key_of(std::string_view kernel, const Specialization& specialization
   return key;
 }
 
+/// Of Phi-3.5-mini and of Qwen2.5-Coder-7B.
+const std::vector<HeadShape> kHeads = {{96, 1, 32}, {128, 7, 32}};
+
 /// All of them, as operations of any path compile them; those that no operation uses as they are.
 std::map<std::string, const Pipeline*> all_pipelines(Pipelines& pipelines) {
   std::map<std::string, const Pipeline*> found;
   std::set<std::string_view> used;
   for (const ProductPath path :
        {ProductPath::kFloat, ProductPath::kHalf, ProductPath::kIntegerDot, ProductPath::kMatrix}) {
-    const auto operations = Operations::create(pipelines, {.product_path = path});
+    const auto operations = Operations::create(pipelines, {.product_path = path, .heads = kHeads});
     REQUIRE(operations.has_value());
     for (const auto& [use, pipeline] : operations->pipelines())
       found[key_of(use.first, use.second)] = pipeline;
