@@ -9,6 +9,7 @@
 #include <doctest/doctest.h>
 
 #include "inference/gpu/backend.h"
+#include "inference/pass_cost.h"
 #include "tests/inference/conformance.h"
 #include "tests/inference/hollow_model.h"
 #include "tests/inference/model_presets.h"
@@ -57,6 +58,35 @@ TEST_SUITE("inference/gpu/plan") {
     std::printf("phi-3.5-mini, Q4_K_M: %u stages and %u dispatches a layer\n",
                 plan.layers.n_stages / n_layers,
                 plan.layers.n_dispatches / n_layers);
+  }
+
+  TEST_CASE("a decoded token moves its weights and its cache, and nearly nothing else") {
+    if (Lab::get() == nullptr) SKIP("no software Vulkan driver (llvmpipe)");
+    constexpr std::uint32_t kDepth = 4'096;
+    for (const char* name : {"phi-3.5-mini", "phi-4-mini", "qwen2.5-coder-7b"}) {
+      CAPTURE(name);
+      const auto model = hollow_model(preset(name, "Q4_K_M"));
+      const Plan plan = plan_decoding(*model, kDepth);
+      for (const vulkan::Dispatch& dispatch : plan.dispatches) {
+        CAPTURE(dispatch.kernel->name);
+        CHECK(dispatch.traffic.read > 0);
+        CHECK(dispatch.traffic.written > 0);
+      }
+      const inference::PassCost least = inference::pass_cost(
+          *model, KvFormat::kF16, {.n_tokens = 1, .depth = kDepth, .n_logits = 1});
+      const vulkan::Traffic traffic = plan.traffic();
+      const double ratio =
+          static_cast<double>(traffic.bytes()) / static_cast<double>(least.bytes());
+      std::printf("%s, Q4_K_M, a token at depth %u: %.1f MB, %.4f times weights and cache\n",
+                  name,
+                  kDepth,
+                  static_cast<double>(traffic.bytes()) * 1e-6,
+                  ratio);
+      CHECK(ratio > 1);
+      CHECK(ratio <= 1.03);
+      CHECK(traffic.flops >= least.flops());
+      CHECK(static_cast<double>(traffic.flops) < 1.01 * static_cast<double>(least.flops()));
+    }
   }
 
   TEST_CASE("a plan is what an executor records, which tells the time of each kernel") {
