@@ -93,6 +93,10 @@ void main() {
   const uint lane = gl_LocalInvocationID.x;
   const uint row_lane = lane % kRowLanes;
   const uint token_lane = lane / kRowLanes;
+#ifdef KINGLET_PREPARE_CHUNKS
+  KINGLET_PREPARE_CHUNKS;
+  barrier();
+#endif
 
   float sums[kTokenSums][kRowSums];
   [[unroll]] for (uint t = 0; t < kTokenSums; ++t) {

@@ -9,6 +9,9 @@
 //   vec2 group_scale(Chunk, uint chunk, uint g)           scale and offset of the g-th group
 //   uvec2 quad_place(uint quad)                           the row's n-th quad → its chunk, its i
 //
+// A format may define KINGLET_PREPARE_CHUNKS, which all invocations have to call before a barrier,
+// and that before the first quad.
+//
 // The columns of a group lie side by side; those of a chunk need not.
 const uint kChunkElements = 32;
 const uint kChunkQuads = 8;
