@@ -160,7 +160,12 @@ TEST_SUITE("vulkan/operations_attention") {
           {{kF32, kQ4_0}, {3, 3, 6, 24, 140, 40, 64}},
           {{kQ4_0}, {2, 2, 80, 16, 20, 3, 0}},
           {{kQ4_0}, {2, 1, 112, 16, 20, 3, 0}},
-          {{kF32}, {4, 2, 32, 32, 290, 4, 40, 0.5F}}}) {
+          {{kF32}, {4, 2, 32, 32, 290, 4, 40, 0.5F}},
+          // Many tokens: in tiles.
+          {all, {6, 2, 96, 32, 200, 70, 0}},
+          {{kF32, kQ4_0}, {2, 2, 80, 16, 420, 20, 0}},  // several splits
+          {{kF16, kQ8_0}, {4, 1, 33, 8, 100, 40, 30, 0.5F}},
+          {{kF16}, {1, 1, 256, 32, 70, 20, 0}}}) {
       for (const CacheType type : types) {
         CAPTURE(static_cast<int>(type));
         CAPTURE(shape.head_dim);
@@ -490,8 +495,8 @@ TEST_SUITE("vulkan/operations_attention") {
     if (under_validation()) return;  // the layers' own loops count too
     // So many tokens that one split covers all it may.
     const std::uint32_t n_tokens = 4'096;
-    const std::uint32_t n_heads = 2;
-    const std::uint32_t n_positions = 16'000;
+    const std::uint32_t n_heads = 4;
+    const std::uint32_t n_positions = 40'000;
     const std::uint32_t head_dim = 4;
     const auto keys = random_floats(std::size_t{n_positions} * n_heads * head_dim, 9);
     const auto values = random_floats(std::size_t{n_positions} * n_heads * head_dim, 10);

@@ -8,6 +8,10 @@
 #define KINGLET_KERNELS(X)  \
   X(add)                    \
   X(argmax)                 \
+  X(attention_tile_f16)     \
+  X(attention_tile_f32)     \
+  X(attention_tile_q4_0)    \
+  X(attention_tile_q8_0)    \
   X(attention_vec_f16)      \
   X(attention_vec_f32)      \
   X(attention_vec_q4_0)     \

@@ -41,9 +41,9 @@ constexpr std::uint32_t kBlock = 64;    // positions that a workgroup of attenti
 constexpr std::uint32_t kKeyLanes = 4;  // invocations that score a position together
 constexpr std::uint32_t kLeastBlocks = 2;
 constexpr std::uint32_t kMostRows = 8;
-constexpr std::uint32_t kMostSplits = 64;  // whose join has an invocation for each
-constexpr std::uint32_t kMostHeadStages =
-    200;  // rounds of a head's own loops, in all of its stages
+constexpr std::uint32_t kMostSplits = 64;       // whose join has an invocation for each
+constexpr std::uint32_t kMostHeadStages = 200;  // rounds of loops that turn a head
+constexpr std::uint32_t kTiledHeadStages = 80;  // of each, where four are turned by 128 invocations
 
 // Workgroups that keep any device busy; there is no asking how many it runs at once.
 constexpr std::uint32_t kBusyGroups = 1'024;
@@ -53,6 +53,14 @@ std::uint32_t rows_of(std::uint32_t n_rows, std::uint32_t most) {
   return divide_up(n_rows, divide_up(n_rows, most));
 }
 
+/// Tokens of one sequence from which on the way for many is taken.
+constexpr std::uint32_t kLeastTileTokens = 17;
+constexpr std::uint32_t kTileRows = 32;
+
+bool is_tiled(const Attention& op) {
+  return op.cache.page_stride == 0 && op.n_tokens >= kLeastTileTokens;
+}
+
 struct Tiles {
   std::uint32_t rows;   // of each
   std::uint32_t count;  // of each KV head
@@ -60,6 +68,7 @@ struct Tiles {
 
 Tiles tiles_of(const Attention& op, std::uint32_t most_rows) {
   const std::uint32_t group = op.n_heads / op.cache.n_kv_heads;
+  if (is_tiled(op)) return {kTileRows, divide_up(op.n_tokens * group, kTileRows)};
   if (op.cache.page_stride > 0 || op.n_tokens == 1) {
     const std::uint32_t rows = rows_of(group, most_rows);
     return {rows, op.n_tokens * divide_up(group, rows)};
@@ -74,23 +83,37 @@ std::uint32_t blocks_of(const Attention& op) {
   return n_seen / kBlock + 2;
 }
 
-// What one invocation's loops take for each block of positions in attention_vec.glsl, at most:
-// passes over keys and their chunks, values, and subgroups of four for each row.
-constexpr std::uint64_t kBlockIterations =
-    1 + 4 * (1 + kMaxHeadDim / 8 / kKeyLanes) + 32 + std::uint64_t{kMostRows} * kBlock / 4;
-// And once: rotation.glsl, the sums of rows and splits.
-constexpr std::uint64_t kRowIterations =
-    kMostHeadStages + 2 * kBlock + kMaxHeadDim / kBlock * (kBlock + kMostSplits);
+/// What one invocation's loops take for each block of positions, at most.
+std::uint64_t block_iterations(const Attention& op) {
+  const std::uint64_t chunks = divide_up(op.cache.head_dim, 32) * 4;
+  if (is_tiled(op)) {
+    // Slices of the head with their loads and steps, weights of a row, slices of the values.
+    const std::uint64_t keys = 64 * 36 / (chunks * 8) / 4 * 4;
+    const std::uint64_t slices = chunks / 4 * (1 + 2 + 8);
+    const std::uint64_t values = (64 + keys - 1) / keys * (2 + keys * chunks / 128 + keys / 4);
+    return 1 + slices + 2 * 16 + values;
+  }
+  // Passes over keys and their chunks, over values, and subgroups of four for each row.
+  return 1 + 4 * (1 + chunks / kKeyLanes) + chunks + std::uint64_t{kMostRows} * kBlock / 4;
+}
+
+/// And once: rotation.glsl, the sums of rows and splits.
+std::uint64_t other_iterations(const Attention& op) {
+  constexpr std::uint64_t kJoin = 2 * kBlock + kMaxHeadDim / kBlock * kMostSplits;
+  constexpr std::uint64_t kSum = kMaxHeadDim / kBlock * kBlock;
+  return is_tiled(op) ? kTileRows * (kTiledHeadStages + kJoin)
+                      : kMostRows * (kMostHeadStages + kJoin + kSum);
+}
 
 /// Splits of the context: as many as keep a device busy, if there are blocks enough; and so many
 /// that none comes near the loop limit.
 std::uint32_t splits_of(const Attention& op) {
   const std::uint32_t groups = tiles_of(op, kMostRows).count * op.cache.n_kv_heads;
+  const std::uint32_t busy = is_tiled(op) ? kBusyGroups / 2 : kBusyGroups;
   const std::uint32_t blocks = blocks_of(op);
-  constexpr std::uint64_t kRoom = kMaxLoopIterations - kMostRows * kRowIterations - 1'000;
-  const auto least = static_cast<std::uint32_t>(blocks * kBlockIterations / kRoom + 1);
-  const std::uint32_t wished =
-      std::min(divide_up(kBusyGroups, groups), divide_up(blocks, kLeastBlocks));
+  const std::uint64_t room = kMaxLoopIterations - other_iterations(op);
+  const auto least = static_cast<std::uint32_t>(blocks * block_iterations(op) / room + 1);
+  const std::uint32_t wished = std::min(divide_up(busy, groups), divide_up(blocks, kLeastBlocks));
   assert(least <= kMostSplits);
   return std::clamp(wished, least, kMostSplits);
 }
@@ -142,6 +165,8 @@ void add_attention_kernels(const DeviceInfo& device,
     assert(heads.group > 0 && heads.page_tokens > 0 && heads.page_tokens % 8 == 0);
     for (const CacheType type : formats.caches) {
       uses.push_back({kernel_name("rope_store", block_type(type)),
+                      {head_constants(heads.head_dim, heads.page_tokens)}});
+      uses.push_back({kernel_name("attention_tile", block_type(type)),
                       {head_constants(heads.head_dim, heads.page_tokens)}});
       for (const std::uint32_t rows : {rows_of(heads.group, most_rows), most_rows}) {
         uses.push_back({kernel_name("attention_vec", block_type(type)),
@@ -264,29 +289,34 @@ void Operations::attention(Stream& stream, const Attention& op) const {
   const Tiles tiles = tiles_of(op, attention_rows_);
   const std::uint32_t n_splits = splits_of(op);
   assert(n_splits == 1 || (op.scratch != 0 && op.counters != 0));
-  stream.dispatch(
-      pipeline(kernel_name("attention_vec", block_type(cache.type)),
-               {vec_constants(
-                   device_->info(), cache.type, cache.head_dim, cache.page_tokens, tiles.rows)}),
-      AttentionPush{op.queries,
-                    op.positions,
-                    cache.pages,
-                    cache.keys,
-                    cache.values,
-                    op.scratch,
-                    op.counters,
-                    op.output,
-                    op.n_tokens,
-                    cache.n_kv_heads,
-                    op.n_heads / cache.n_kv_heads,
-                    op.row_stride,
-                    cache.page_stride,
-                    op.window,
-                    op.scale,
-                    op.soft_cap},
-      {cache.n_kv_heads, n_splits, tiles.count},
-      divide_up(blocks_of(op), n_splits) * kBlockIterations + kMostRows * kRowIterations,
-      traffic(op));
+  const Pipeline& kernel =
+      is_tiled(op)
+          ? pipeline(kernel_name("attention_tile", block_type(cache.type)),
+                     {head_constants(cache.head_dim, cache.page_tokens)})
+          : pipeline(
+                kernel_name("attention_vec", block_type(cache.type)),
+                {vec_constants(
+                    device_->info(), cache.type, cache.head_dim, cache.page_tokens, tiles.rows)});
+  stream.dispatch(kernel,
+                  AttentionPush{op.queries,
+                                op.positions,
+                                cache.pages,
+                                cache.keys,
+                                cache.values,
+                                op.scratch,
+                                op.counters,
+                                op.output,
+                                op.n_tokens,
+                                cache.n_kv_heads,
+                                op.n_heads / cache.n_kv_heads,
+                                op.row_stride,
+                                cache.page_stride,
+                                op.window,
+                                op.scale,
+                                op.soft_cap},
+                  {cache.n_kv_heads, n_splits, tiles.count},
+                  divide_up(blocks_of(op), n_splits) * block_iterations(op) + other_iterations(op),
+                  traffic(op));
 }
 
 }  // namespace kinglet::vulkan
