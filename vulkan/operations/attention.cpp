@@ -1,6 +1,7 @@
 #include "vulkan/operations/attention.h"
 
 #include <algorithm>
+#include <bit>
 #include <cassert>
 
 #include "vulkan/operations.h"
@@ -127,22 +128,31 @@ std::vector<std::uint32_t> head_constants(std::uint32_t head_dim, std::uint32_t 
 }
 
 /// Of attention_vec's kernels for a tile of so many rows. Registers hold the loads under way, of
-/// eight elements each: fewer where they are wide; a software driver has none to wait for, and
-/// compiles what is unrolled for long.
+/// eight elements each, beside the rows' sums: fewer where either is wide. A software driver has no
+/// loads to wait for, and compiles what is unrolled for long. Numbers of the tuning:
+/// "attention_vec_q8_0.loads" (1 to 16), of tiles of one or two rows.
 std::vector<std::uint32_t> vec_constants(const DeviceInfo& device,
+                                         const Tuning& tuning,
                                          CacheType type,
-                                         std::uint32_t head_dim,
-                                         std::uint32_t page_tokens,
+                                         const HeadShape& heads,
                                          std::uint32_t rows) {
-  if (device.type == DeviceType::kSoftware) return {head_dim, page_tokens, rows, 1, 1, 1};
-  const std::uint32_t loads = type == CacheType::kF32 ? 8 : 16;
-  const std::uint32_t chunks = divide_up(head_dim, 8);
-  const std::uint32_t chunks_together =
-      divide_up(chunks, kKeyLanes * divide_up(chunks, kKeyLanes * 4));
-  const std::uint32_t keys_together = loads / chunks_together >= 4 ? 4 : 2;
+  std::uint32_t loads = 1;
+  if (device.type != DeviceType::kSoftware) {
+    const std::string name = kernel_name("attention_vec", block_type(type)) + ".loads";
+    const std::uint32_t bytes = type == CacheType::kF32 ? 2 : 1;
+    loads = rows > 2 ? 4 / bytes : tuning.value(name, 8 / bytes);
+    assert(loads > 0 && loads <= 16);
+  }
+  const std::uint32_t chunks = divide_up(heads.head_dim, 8);
+  // Of each invocation's chunks of a key as many as share them out evenly, then of further keys.
+  const std::uint32_t lane_chunks = divide_up(chunks, kKeyLanes);
+  const std::uint32_t most_chunks = std::min({loads, lane_chunks, rows > 2 ? 2U : 4U});
+  const std::uint32_t chunks_together = divide_up(lane_chunks, divide_up(lane_chunks, most_chunks));
+  const std::uint32_t most_keys = rows > 2 ? 1 : 4;
+  const std::uint32_t keys_together = std::bit_floor(std::min(loads / chunks_together, most_keys));
   const std::uint32_t passes = divide_up(kBlock, kBlock / chunks);
   const std::uint32_t values_together = divide_up(passes, divide_up(passes, loads));
-  return {head_dim, page_tokens, rows, keys_together, chunks_together, values_together};
+  return {heads.head_dim, heads.page_tokens, rows, keys_together, chunks_together, values_together};
 }
 
 }  // namespace
@@ -151,7 +161,8 @@ std::uint32_t attention_rows(const DeviceInfo& device, const Formats& formats) {
   assert(formats.attention_rows <= kMostRows);
   if (formats.attention_rows > 0) return formats.attention_rows;
   // A software driver compiles eight for seconds.
-  return device.type == DeviceType::kSoftware ? 2 : kMostRows;
+  if (device.type == DeviceType::kSoftware) return 2;
+  return std::clamp(formats.tuning.value("attention_vec.rows", kMostRows), 1U, kMostRows);
 }
 
 void add_attention_kernels(const DeviceInfo& device,
@@ -170,7 +181,7 @@ void add_attention_kernels(const DeviceInfo& device,
                       {head_constants(heads.head_dim, heads.page_tokens)}});
       for (const std::uint32_t rows : {rows_of(heads.group, most_rows), most_rows}) {
         uses.push_back({kernel_name("attention_vec", block_type(type)),
-                        {vec_constants(device, type, heads.head_dim, heads.page_tokens, rows)}});
+                        {vec_constants(device, formats.tuning, type, heads, rows)}});
       }
     }
   }
@@ -293,10 +304,12 @@ void Operations::attention(Stream& stream, const Attention& op) const {
       is_tiled(op)
           ? pipeline(kernel_name("attention_tile", block_type(cache.type)),
                      {head_constants(cache.head_dim, cache.page_tokens)})
-          : pipeline(
-                kernel_name("attention_vec", block_type(cache.type)),
-                {vec_constants(
-                    device_->info(), cache.type, cache.head_dim, cache.page_tokens, tiles.rows)});
+          : pipeline(kernel_name("attention_vec", block_type(cache.type)),
+                     {vec_constants(device_->info(),
+                                    tuning_,
+                                    cache.type,
+                                    {.head_dim = cache.head_dim, .page_tokens = cache.page_tokens},
+                                    tiles.rows)});
   stream.dispatch(kernel,
                   AttentionPush{op.queries,
                                 op.positions,
