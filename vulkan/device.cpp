@@ -35,6 +35,7 @@ Result<std::unique_ptr<const Device>> Device::create(std::shared_ptr<const Insta
   v12.scalarBlockLayout = VK_TRUE;
   v12.storageBuffer8BitAccess = VK_TRUE;
   v12.shaderFloat16 = info.optional.float16_arithmetic ? VK_TRUE : VK_FALSE;
+  v12.vulkanMemoryModel = info.optional.cooperative_matrix ? VK_TRUE : VK_FALSE;
   v12.shaderInt8 = info.optional.int8_arithmetic ? VK_TRUE : VK_FALSE;
   VkPhysicalDeviceVulkan11Features v11 = {};
   v11.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_1_FEATURES;
@@ -63,6 +64,10 @@ Result<std::unique_ptr<const Device>> Device::create(std::shared_ptr<const Insta
   enable(info.optional.subgroup_size_control,
          subgroup_size,
          VK_EXT_SUBGROUP_SIZE_CONTROL_EXTENSION_NAME);
+  VkPhysicalDeviceCooperativeMatrixFeaturesKHR matrix = {};
+  matrix.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_COOPERATIVE_MATRIX_FEATURES_KHR;
+  matrix.cooperativeMatrix = VK_TRUE;
+  enable(info.optional.cooperative_matrix, matrix, VK_KHR_COOPERATIVE_MATRIX_EXTENSION_NAME);
   VkPhysicalDevicePipelineExecutablePropertiesFeaturesKHR executable = {};
   executable.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PIPELINE_EXECUTABLE_PROPERTIES_FEATURES_KHR;
   executable.pipelineExecutableInfo = VK_TRUE;

@@ -43,8 +43,9 @@ static_assert(sizeof(Header) == 64 && std::is_trivially_copyable_v<Header>);
 
 std::uint64_t kernels_hash() {
   std::uint64_t hash = 0;
-  for (const Kernel& kernel : all_kernels()) {
-    hash = XXH3_64bits_withSeed(kernel.spirv.data(), kernel.spirv.size_bytes(), hash);
+  for (const auto kernels : {all_kernels(), matrix_kernels()}) {
+    for (const Kernel& kernel : kernels)
+      hash = XXH3_64bits_withSeed(kernel.spirv.data(), kernel.spirv.size_bytes(), hash);
   }
   return hash;
 }

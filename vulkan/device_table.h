@@ -11,6 +11,7 @@
 #include <vulkan/vulkan.h>
 
 #include "daemon/base/result.h"
+#include "vulkan/cooperative_matrix.h"
 
 namespace kinglet::vulkan {
 
@@ -76,7 +77,8 @@ namespace kinglet::vulkan {
 // Of extensions; null where the instance or the device was made without them.
 #define KINGLET_VULKAN_OPTIONAL_INSTANCE_FUNCTIONS(X) \
   X(vkCreateDebugUtilsMessengerEXT)                   \
-  X(vkDestroyDebugUtilsMessengerEXT)
+  X(vkDestroyDebugUtilsMessengerEXT)                  \
+  X(vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR)
 
 #define KINGLET_VULKAN_OPTIONAL_DEVICE_FUNCTIONS(X)   \
   X(vkGetPipelineExecutableStatisticsKHR)

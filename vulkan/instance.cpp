@@ -121,6 +121,28 @@ void read_queues(const DeviceTable& table, DeviceInfo& info, double timestamp_pe
   }
 }
 
+/// The first of those that multiply f16 and add in f32; 16 x 16 x 16 where there is a choice.
+void read_matrix_shape(const DeviceTable& table, DeviceInfo& info) {
+  const auto read = table.vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR;
+  std::uint32_t count = 0;
+  if (read == nullptr || read(info.handle, &count, nullptr) != VK_SUCCESS) return;
+  VkCooperativeMatrixPropertiesKHR empty = {};
+  empty.sType = VK_STRUCTURE_TYPE_COOPERATIVE_MATRIX_PROPERTIES_KHR;
+  std::vector<VkCooperativeMatrixPropertiesKHR> found(count, empty);
+  if (read(info.handle, &count, found.data()) != VK_SUCCESS) return;
+  for (const auto& row : found) {
+    const bool fits =
+        row.AType == VK_COMPONENT_TYPE_FLOAT16_KHR && row.BType == VK_COMPONENT_TYPE_FLOAT16_KHR &&
+        row.CType == VK_COMPONENT_TYPE_FLOAT32_KHR &&
+        row.ResultType == VK_COMPONENT_TYPE_FLOAT32_KHR && row.scope == VK_SCOPE_SUBGROUP_KHR &&
+        row.MSize % 2 == 0 && row.KSize % 4 == 0;
+    const bool is_best = row.MSize == 16 && row.NSize == 16 && row.KSize == 16;
+    if (!fits || (info.optional.cooperative_matrix && !is_best)) continue;
+    info.optional.cooperative_matrix = true;
+    info.matrix = {row.MSize, row.NSize, row.KSize};
+  }
+}
+
 void read_features(const DeviceTable& table,
                    DeviceInfo& info,
                    const std::vector<std::string>& extensions) {
@@ -133,6 +155,8 @@ void read_features(const DeviceTable& table,
   subgroup_size.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_FEATURES;
   VkPhysicalDeviceCooperativeMatrixFeaturesNV matrix = {};
   matrix.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_COOPERATIVE_MATRIX_FEATURES_NV;
+  VkPhysicalDeviceCooperativeMatrixFeaturesKHR khr_matrix = {};
+  khr_matrix.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_COOPERATIVE_MATRIX_FEATURES_KHR;
   VkPhysicalDevicePipelineExecutablePropertiesFeaturesKHR executable = {};
   executable.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PIPELINE_EXECUTABLE_PROPERTIES_FEATURES_KHR;
   VkPhysicalDevicePipelineCreationCacheControlFeatures cache_control = {};
@@ -155,6 +179,7 @@ void read_features(const DeviceTable& table,
   ask(has(VK_KHR_SHADER_INTEGER_DOT_PRODUCT_EXTENSION_NAME), dot);
   ask(has(VK_EXT_SUBGROUP_SIZE_CONTROL_EXTENSION_NAME), subgroup_size);
   ask(has(VK_NV_COOPERATIVE_MATRIX_EXTENSION_NAME), matrix);
+  ask(has(VK_KHR_COOPERATIVE_MATRIX_EXTENSION_NAME), khr_matrix);
   ask(has(VK_KHR_PIPELINE_EXECUTABLE_PROPERTIES_EXTENSION_NAME), executable);
   ask(has(VK_EXT_PIPELINE_CREATION_CACHE_CONTROL_EXTENSION_NAME), cache_control);
   table.vkGetPhysicalDeviceFeatures2(info.handle, &features);
@@ -172,6 +197,11 @@ void read_features(const DeviceTable& table,
   info.optional.subgroup_size_control =
       subgroup_size.subgroupSizeControl == VK_TRUE && subgroup_size.computeFullSubgroups == VK_TRUE;
   info.optional.cooperative_matrix_nv = matrix.cooperativeMatrix == VK_TRUE;
+  // Its SPIR-V is of the Vulkan memory model.
+  if (khr_matrix.cooperativeMatrix == VK_TRUE && v12.vulkanMemoryModel == VK_TRUE &&
+      info.optional.float16_arithmetic) {
+    read_matrix_shape(table, info);
+  }
   info.optional.executable_statistics = executable.pipelineExecutableInfo == VK_TRUE;
   info.optional.creation_cache_control = cache_control.pipelineCreationCacheControl == VK_TRUE;
   info.optional.memory_budget = has(VK_EXT_MEMORY_BUDGET_EXTENSION_NAME);

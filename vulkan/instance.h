@@ -28,10 +28,18 @@ struct OptionalFeatures {
   bool int16_arithmetic = false;
   bool integer_dot_product = false;
   bool cooperative_matrix_nv = false;
+  bool cooperative_matrix = false;  // the KHR extension's, of f16 with sums in f32
   bool subgroup_size_control = false;
   bool memory_budget = false;
   bool executable_statistics = false;   // registers and spills of compiled pipelines
   bool creation_cache_control = false;  // tells whether a pipeline has to be compiled
+};
+
+/// (m, k) · (k, n) → (m, n)
+struct MatrixShape {
+  std::uint32_t m = 0;
+  std::uint32_t n = 0;
+  std::uint32_t k = 0;
 };
 
 struct DeviceInfo {
@@ -55,8 +63,9 @@ struct DeviceInfo {
   std::uint32_t queue_family = 0;       // the one that computes
   // One that can only copy, beside what computes and draws; queue_family where there is none.
   std::uint32_t transfer_family = 0;
-  double timestamp_period_ns = 0;       // 0: the queue has no timestamps
+  double timestamp_period_ns = 0;  // 0: the queue has no timestamps
   OptionalFeatures optional;
+  MatrixShape matrix;   // of one cooperative matrix, with optional.cooperative_matrix
   std::string missing;  // what Kinglet needs and this device lacks; empty: usable
   VkPhysicalDevice handle = VK_NULL_HANDLE;
 

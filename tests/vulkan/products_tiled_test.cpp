@@ -24,8 +24,10 @@ struct Path {
 };
 // f32 sums of up to some thousand terms; factors rounded to 11 bits, and their sums of 32.
 // What is rounded to bytes is so in the reference, too; some values lie just between two.
-constexpr Path kPaths[] = {
-    {ProductPath::kFloat, 2e-5}, {ProductPath::kHalf, 2e-2}, {ProductPath::kIntegerDot, 1e-3}};
+constexpr Path kPaths[] = {{ProductPath::kFloat, 2e-5},
+                           {ProductPath::kHalf, 2e-2},
+                           {ProductPath::kIntegerDot, 1e-3},
+                           {ProductPath::kMatrix, 1e-2}};
 
 struct Case {
   std::vector<WeightType> types;  // of the parts
@@ -137,6 +139,7 @@ void for_each_path(Lab& lab,
     const OptionalFeatures& has = lab.device().info().optional;
     if (path.path == ProductPath::kHalf && !has.float16_arithmetic) continue;
     if (path.path == ProductPath::kIntegerDot && !has.integer_dot_product) continue;
+    if (path.path == ProductPath::kMatrix && !has.cooperative_matrix) continue;
     CAPTURE(path_name(path.path));
     f(path,
       lab.operations(
@@ -265,13 +268,15 @@ TEST_SUITE("vulkan/operations_products_tiled") {
     const Tiling all = default_tiling(gpu);
     const WeightType type = WeightType::kQ4_0;
     for (const Path& path : kPaths) {
+      if (path.path == ProductPath::kMatrix && all.matrices.empty()) continue;
       const auto& shapes = path.path == ProductPath::kHalf         ? all.halves
                            : path.path == ProductPath::kIntegerDot ? all.dots
+                           : path.path == ProductPath::kMatrix     ? all.matrices
                                                                    : all.floats;
       for (const TileShape& shape : shapes) {
         CAPTURE(shape.lines);
         CAPTURE(shape.tokens);
-        const Tiling one = {{shape}, {shape}, {shape}, 1};
+        const Tiling one = {{shape}, {shape}, {shape}, {shape}, 1};
         const auto operations = lab.operations(
             {.weights = {type}, .caches = {}, .product_path = path.path, .tiling = one});
         CHECK(worst_error_of(lab, path.path, operations, {{type}, {150}, 96, 90}) < path.tolerance);

@@ -107,28 +107,54 @@
   X(soft_cap)               \
   X(swiglu)
 
+// SPIR-V as it lies in matrix/: today's usual shader compilers do not know these matrices
+// (matrix/README.md).
+#define KINGLET_MATRIX_KERNELS(X) \
+  X(mul_mat_matrix_bf16)          \
+  X(mul_mat_matrix_f16)           \
+  X(mul_mat_matrix_f32)           \
+  X(mul_mat_matrix_iq4_nl)        \
+  X(mul_mat_matrix_iq4_xs)        \
+  X(mul_mat_matrix_q4_0)          \
+  X(mul_mat_matrix_q4_1)          \
+  X(mul_mat_matrix_q4_k)          \
+  X(mul_mat_matrix_q5_0)          \
+  X(mul_mat_matrix_q5_1)          \
+  X(mul_mat_matrix_q5_k)          \
+  X(mul_mat_matrix_q6_k)          \
+  X(mul_mat_matrix_q8_0)
+
 namespace kinglet::vulkan {
 
 namespace spirv_of {
 // NOLINTNEXTLINE(bugprone-macro-parentheses): a declared name takes none.
 #define KINGLET_DECLARE(name) extern const std::span<const std::uint32_t> name;
 KINGLET_KERNELS(KINGLET_DECLARE)
+KINGLET_MATRIX_KERNELS(KINGLET_DECLARE)
 #undef KINGLET_DECLARE
 }  // namespace spirv_of
 
-std::span<const Kernel> all_kernels() {
 #define KINGLET_ROW(name) Kernel{#name, spirv_of::name},
+
+std::span<const Kernel> all_kernels() {
   static const std::array kKernels = {KINGLET_KERNELS(KINGLET_ROW)};
-#undef KINGLET_ROW
+  return kKernels;
+}
+
+std::span<const Kernel> matrix_kernels() {
+  static const std::array kKernels = {KINGLET_MATRIX_KERNELS(KINGLET_ROW)};
   return kKernels;
 }
 
 const Kernel& kernel(std::string_view name) {
+  const auto is_meant = [&](const Kernel& row) { return row.name == name; };
   const auto kernels = all_kernels();
-  const auto found = std::find_if(
-      kernels.begin(), kernels.end(), [&](const Kernel& row) { return row.name == name; });
-  assert(found != kernels.end());
-  return *found;
+  const auto found = std::find_if(kernels.begin(), kernels.end(), is_meant);
+  if (found != kernels.end()) return *found;
+  const auto of_matrices = matrix_kernels();
+  const auto other = std::find_if(of_matrices.begin(), of_matrices.end(), is_meant);
+  assert(other != of_matrices.end());
+  return *other;
 }
 
 }  // namespace kinglet::vulkan

@@ -13,7 +13,9 @@ struct Kernel {
 };
 
 std::span<const Kernel> all_kernels();
-/// A kernel by name; the name must be in the table.
+/// Those that only devices with cooperative matrices compile; beside all_kernels(), in matrix/.
+std::span<const Kernel> matrix_kernels();
+/// A kernel by name; the name must be in one of the tables.
 const Kernel& kernel(std::string_view name);
 
 }  // namespace kinglet::vulkan

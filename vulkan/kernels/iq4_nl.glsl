@@ -45,3 +45,4 @@ vec4 quad_values(Chunk c, uint chunk, uint i) {
 }
 vec2 group_scale(Chunk c, uint chunk, uint g) { return vec2(c.scale, 0.0); }
 uvec2 quad_place(uint quad) { return quad_in_block(quad); }
+uint quad_at(uint chunk, uint i) { return block_quad_at(chunk, i); }

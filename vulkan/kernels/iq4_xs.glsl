@@ -56,3 +56,4 @@ vec2 group_scale(Chunk c, uint chunk, uint g) {
   return vec2(c.scale * (float(sub_scale) - 32.0), 0.0);
 }
 uvec2 quad_place(uint quad) { return quad_in_block(quad); }
+uint quad_at(uint chunk, uint i) { return block_quad_at(chunk, i); }

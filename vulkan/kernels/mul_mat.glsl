@@ -21,7 +21,7 @@ layout(constant_id = 5) const uint kDepth = 32;
 const uint kRowLanes = kRows / kRowSums;
 const uint kTokenLanes = kTokens / kTokenSums;
 const uint kTurn = kRowLanes;
-const uint kResultTokens = kTokenLanes;
+const uint kResults = kTokenLanes * kRows;
 const uint kQuads = kDepth / 4;
 const uint kStride = kQuads + 1;
 // Rows of blocks are cut into whole tiles.
@@ -125,6 +125,8 @@ void main() {
     [[unroll]] for (uint r = 0; r < kRowSums; ++r) {
       result_tile[token_lane * kRows + row_lane + r * kRowLanes] = sums[t][r] / kInputScale;
     }
-    store_results(tile, tile.first_token + t, kTokenSums);
+    barrier();
+    store_block(tile, 0, 0, kRows, t, kTokenLanes, kTokenSums, lane, gl_WorkGroupSize.x);
+    barrier();
   }
 }

@@ -18,7 +18,7 @@ layout(constant_id = 5) const uint kDepth = 128;
 const uint kRowLanes = kRows / kRowSums;
 const uint kTokenLanes = kTokens / kTokenSums;
 const uint kTurn = kRowLanes;
-const uint kResultTokens = kTokenLanes;
+const uint kResults = kTokenLanes * kRows;
 const uint kStepChunks = kDepth / kChunkElements;
 const uint kGroupElements = kGroupQuads * 4;
 const uint kStepGroups = kDepth / kGroupElements;
@@ -137,6 +137,8 @@ void main() {
     [[unroll]] for (uint r = 0; r < kRowSums; ++r) {
       result_tile[token_lane * kRows + row_lane + r * kRowLanes] = sums[t][r];
     }
-    store_results(tile, tile.first_token + t, kTokenSums);
+    barrier();
+    store_block(tile, 0, 0, kRows, t, kTokenLanes, kTokenSums, lane, gl_WorkGroupSize.x);
+    barrier();
   }
 }

@@ -1,5 +1,5 @@
 // Which tile a workgroup computes, and its lines (mul_mat_frame.glsl). The including file has
-// `kRows`, `kTokens`, `kTurn` and `kResultTokens`.
+// `kRows`, `kTokens`, `kTurn` and `kResults`.
 #include "mul_mat_frame.glsl"
 
 struct Tile {
@@ -41,24 +41,25 @@ uint64_t line_address(uint line) {
   return (place.x == 0 ? weights : ups) + uint64_t(min(place.y, n_rows - 1)) * row_bytes;
 }
 
-// The tile's sums of some tokens, line by line, on their way out: [token][line].
-shared float result_tile[kResultTokens * kRows];
+// Sums on their way out: blocks of [token][line].
+shared float result_tile[kResults];
 
-// Stores what every invocation of the workgroup has put there; tokens from `first_token` on, `stride`
-// apart.
-void store_results(Tile tile, uint first_token, uint stride) {
-  barrier();
+// Stores the block from `at` on: `lines` lines from the tile's `first_line` on, a whole number of
+// turns of both matrices where the store is gated, of `tokens` tokens, `stride` apart. Invocations
+// `lane` of `n_lanes` share the work, and barriers stand before and after.
+void store_block(Tile tile, uint at, uint first_line, uint lines, uint first_token, uint tokens,
+                 uint stride, uint lane, uint n_lanes) {
   const bool gated = is_gated();
-  const uint n_results = gated ? kRows / 2 : kRows;
-  for (uint i = gl_LocalInvocationID.x; i < kResultTokens * n_results; i += gl_WorkGroupSize.x) {
-    const uint token = first_token + i / n_results * stride;
+  const uint n_results = gated ? lines / 2 : lines;
+  for (uint i = lane; i < tokens * n_results; i += n_lanes) {
+    const uint token = tile.first_token + first_token + i / n_results * stride;
     const uint result_idx = i % n_results;
     const uint line = gated ? result_idx + result_idx / kTurn * kTurn : result_idx;
-    const uint row = line_place(tile.first_line + line).y;
+    const uint row = line_place(tile.first_line + first_line + line).y;
     if (token >= n_tokens || row >= n_rows) continue;
-    const uint at = i / n_results * kRows + line;
-    const float value = result_tile[at];
-    const float up = gated ? result_tile[at + kTurn] : 0.0;
+    const uint from = at + i / n_results * lines + line;
+    const float value = result_tile[from];
+    const float up = gated ? result_tile[from + kTurn] : 0.0;
     if (is_split()) {
       const uint64_t first = uint64_t(gl_WorkGroupID.z) * n_tokens + token;
       Floats sums = Floats(result + first * n_lines() * 4ul);
@@ -68,5 +69,4 @@ void store_results(Tile tile, uint first_token, uint stride) {
       store_result(token, row, value, up);
     }
   }
-  barrier();
 }

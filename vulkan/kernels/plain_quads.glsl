@@ -6,3 +6,4 @@ const uint kGroupQuads = kChunkQuads;
 
 vec2 group_scale(Chunk c, uint chunk, uint g) { return vec2(1.0, 0.0); }
 uvec2 quad_place(uint quad) { return uvec2(quad / kChunkQuads, quad % kChunkQuads); }
+uint quad_at(uint chunk, uint i) { return chunk * kChunkQuads + i; }

@@ -49,3 +49,4 @@ uint quad_bytes(Chunk c, uint chunk, uint i) { return half_bytes(c.words[i % 4],
 vec4 quad_values(Chunk c, uint chunk, uint i) { return unsigned_quad(quad_bytes(c, chunk, i)); }
 vec2 group_scale(Chunk c, uint chunk, uint g) { return vec2(c.scale, -8.0 * c.scale); }
 uvec2 quad_place(uint quad) { return quad_in_block(quad); }
+uint quad_at(uint chunk, uint i) { return block_quad_at(chunk, i); }

@@ -48,3 +48,4 @@ vec2 group_scale(Chunk c, uint chunk, uint g) {
   return pair_scale(c.header.x, c.header.yzw, chunk % 8 / 2, g);
 }
 uvec2 quad_place(uint quad) { return quad_in_pair(quad); }
+uint quad_at(uint chunk, uint i) { return pair_quad_at(chunk, i); }

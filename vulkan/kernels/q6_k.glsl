@@ -79,3 +79,7 @@ uvec2 quad_place(uint quad) {
   const uint chunk = quad / 64 * 8 + quad % 64 / 32 * 4 + r % 2 * 2 + quad % 8 / 4;
   return uvec2(chunk, r / 2 * 4 + quad % 4);
 }
+uint quad_at(uint chunk, uint i) {
+  const uint r = chunk % 4 / 2 + i / 4 * 2;
+  return chunk / 8 * 64 + chunk % 8 / 4 * 32 + r * 8 + chunk % 2 * 4 + i % 4;
+}

@@ -46,3 +46,4 @@ uint quad_bytes(Chunk c, uint chunk, uint i) { return c.words[i]; }
 vec4 quad_values(Chunk c, uint chunk, uint i) { return signed_quad(c.words[i]); }
 vec2 group_scale(Chunk c, uint chunk, uint g) { return vec2(c.scale, 0.0); }
 uvec2 quad_place(uint quad) { return quad_in_block(quad); }
+uint quad_at(uint chunk, uint i) { return block_quad_at(chunk, i); }

@@ -8,6 +8,7 @@
 //   vec4 quad_values(Chunk, uint chunk, uint i)           the same as floats
 //   vec2 group_scale(Chunk, uint chunk, uint g)           scale and offset of the g-th group
 //   uvec2 quad_place(uint quad)                           the row's n-th quad → its chunk, its i
+//   uint quad_at(uint chunk, uint i)                      and back
 //
 // A format may define KINGLET_PREPARE_CHUNKS, which all invocations have to call before a barrier,
 // and that before the first quad.
@@ -44,5 +45,6 @@ uint fifth_bits(uint bits) {
 
 // Formats whose chunk is a block of 32 in order.
 uvec2 quad_in_block(uint quad) { return uvec2(quad / kChunkQuads, quad % kChunkQuads); }
+uint block_quad_at(uint chunk, uint i) { return chunk * kChunkQuads + i; }
 // Bits 0 to 3 of four bytes are a quad of the chunk's first group, bits 4 to 7 one of its second.
 uint half_bytes(uint word, uint i) { return (i < kGroupQuads ? word : word >> 4) & 0x0f0f0f0fu; }

@@ -29,3 +29,6 @@ uvec2 quad_in_pair(uint quad) {
   const uint chunk = quad / 64 * 8 + quad % 64 / 16 * 2 + quad % 8 / 4;
   return uvec2(chunk, quad % 16 / 8 * 4 + quad % 4);
 }
+uint pair_quad_at(uint chunk, uint i) {
+  return chunk / 8 * 64 + chunk % 8 / 2 * 16 + i / 4 * 8 + chunk % 2 * 4 + i % 4;
+}

@@ -48,25 +48,72 @@ const TileShape& choose(const std::vector<TileShape>& shapes,
 }
 
 /// How a product is computed: the path asked for, where device and block format can take it.
-ProductPath tiled_path(const DeviceInfo& device, ProductPath path, WeightType type) {
-  if (path == ProductPath::kIntegerDot) {
-    const bool can = device.optional.integer_dot_product && block_elements(type) > 1;
-    return can ? path : ProductPath::kFloat;
+ProductPath tiled_path(const DeviceInfo& device,
+                       const Tiling& tiling,
+                       ProductPath path,
+                       WeightType type) {
+  const bool has_dots = device.optional.integer_dot_product && block_elements(type) > 1;
+  const bool has_halves = device.optional.float16_arithmetic;
+  const bool has_matrices = !tiling.matrices.empty();
+  switch (path) {
+    case ProductPath::kFloat:
+      return path;
+    case ProductPath::kHalf:
+      return has_halves ? path : ProductPath::kFloat;
+    case ProductPath::kIntegerDot:
+      return has_dots ? path : ProductPath::kFloat;
+    case ProductPath::kMatrix:
+      return has_matrices ? path : ProductPath::kFloat;
+    case ProductPath::kAuto:
+      break;
   }
   // A software driver converts each half to a float and back.
-  const bool is_wished = path == ProductPath::kHalf ||
-                         (path == ProductPath::kAuto && device.type != DeviceType::kSoftware);
-  return is_wished && device.optional.float16_arithmetic ? ProductPath::kHalf : ProductPath::kFloat;
+  if (device.type == DeviceType::kSoftware) return ProductPath::kFloat;
+  if (has_matrices) return ProductPath::kMatrix;
+  return has_halves ? ProductPath::kHalf : ProductPath::kFloat;
 }
 
-const std::vector<TileShape>& shapes_of(const Tiling& tiling, ProductPath path) {
-  if (path == ProductPath::kIntegerDot) return tiling.dots;
-  return path == ProductPath::kHalf ? tiling.halves : tiling.floats;
+/// What the paths differ in.
+struct Way {
+  std::string_view operation;  // of the kernels' names
+  const std::vector<TileShape>* shapes;
+};
+Way way_of(const Tiling& tiling, ProductPath path) {
+  switch (path) {
+    case ProductPath::kHalf:
+      return {"mul_mat_half", &tiling.halves};
+    case ProductPath::kIntegerDot:
+      return {"mul_mat_dot", &tiling.dots};
+    case ProductPath::kMatrix:
+      return {"mul_mat_matrix", &tiling.matrices};
+    case ProductPath::kAuto:
+    case ProductPath::kFloat:
+      break;
+  }
+  return {"mul_mat", &tiling.floats};
 }
 
-std::string tiled_kernel_name(ProductPath path, WeightType type) {
-  if (path == ProductPath::kIntegerDot) return kernel_name("mul_mat_dot", type);
-  return kernel_name(path == ProductPath::kHalf ? "mul_mat_half" : "mul_mat", type);
+Specialization specialization(const DeviceInfo& device, ProductPath path, const TileShape& shape) {
+  return path == ProductPath::kMatrix ? shape.matrix_specialization(device)
+                                      : shape.specialization();
+}
+
+/// Rounds of the loops of one invocation whose count is long or not known: over the columns, a
+/// tile's loads and its depth, the results.
+std::uint64_t iterations(const DeviceInfo& device,
+                         ProductPath path,
+                         const TileShape& shape,
+                         std::uint32_t n_columns) {
+  const std::uint64_t steps = divide_up(n_columns, shape.depth);
+  if (path != ProductPath::kMatrix) {
+    return steps * (1 + shape.depth / 4) + std::uint64_t{shape.token_sums} * (shape.line_sums + 1);
+  }
+  const std::uint32_t invocations = shape.workgroup() * device.subgroup_size;
+  const std::uint64_t loads = divide_up(shape.lines * shape.depth / 4, invocations) +
+                              divide_up(shape.tokens * shape.depth / 4, invocations);
+  const std::uint64_t results = std::uint64_t{shape.line_sums} * shape.token_sums;
+  return steps * (1 + loads + shape.depth / device.matrix.k) + results / device.subgroup_size +
+         shape.line_sums;
 }
 
 /// What storing the results moves.
@@ -84,9 +131,10 @@ void add_tiled_kernels(const DeviceInfo& device,
                        std::vector<KernelUse>& uses) {
   uses.push_back({"mul_mat_join"});
   for (const WeightType type : formats.weights) {
-    const ProductPath path = tiled_path(device, formats.product_path, type);
-    for (const TileShape& shape : shapes_of(tiling, path))
-      uses.push_back({tiled_kernel_name(path, type), shape.specialization()});
+    const ProductPath path = tiled_path(device, tiling, formats.product_path, type);
+    const Way way = way_of(tiling, path);
+    for (const TileShape& shape : *way.shapes)
+      uses.push_back({kernel_name(way.operation, type), specialization(device, path, shape)});
   }
 }
 
@@ -106,7 +154,9 @@ void Operations::products_tiled(Stream& stream, const Products& op) const {
     const Products::Part& part = op.parts.at(i);
     const Matrix& weights = part.weights;
     check(weights);
-    const ProductPath path = tiled_path(device_->info(), product_path_, weights.type);
+    const DeviceInfo& device = device_->info();
+    const ProductPath path = tiled_path(device, tiling_, product_path_, weights.type);
+    const Way way = way_of(tiling_, path);
     TilePush push = {};
     push.weights = weights.address;
     push.bias = part.bias;
@@ -133,8 +183,7 @@ void Operations::products_tiled(Stream& stream, const Products& op) const {
     push.scale = op.scale;
 
     const std::uint32_t n_lines = gated ? 2 * push.n_rows : push.n_rows;
-    const TileShape& shape =
-        choose(shapes_of(tiling_, path), tiling_.wanted_groups, n_lines, op.n_tokens);
+    const TileShape& shape = choose(*way.shapes, tiling_.wanted_groups, n_lines, op.n_tokens);
     const std::uint32_t tiles = n_tiles(shape, n_lines, op.n_tokens);
     const std::uint64_t sum_bytes = std::uint64_t{n_lines} * op.n_tokens * sizeof(float);
     std::uint32_t splits = 1;
@@ -168,13 +217,11 @@ void Operations::products_tiled(Stream& stream, const Products& op) const {
     } else {
       traffic = traffic + stored(push, op.store);
     }
-    // Loops of unknown or long count alone: over the columns, a tile's depth, the results.
-    const std::uint64_t steps = divide_up(push.split_columns, shape.depth);
     stream.dispatch(
-        pipeline(tiled_kernel_name(path, weights.type), shape.specialization()),
+        pipeline(kernel_name(way.operation, weights.type), specialization(device, path, shape)),
         push,
         folded(tiles, splits),
-        steps * (1 + shape.depth / 4) + std::uint64_t{shape.token_sums} * (shape.line_sums + 1),
+        iterations(device, path, shape, push.split_columns),
         traffic);
   }
   if (joins.empty()) return;

@@ -14,19 +14,22 @@ namespace kinglet::vulkan {
 struct TileShape {
   std::uint32_t lines = 0;
   std::uint32_t tokens = 0;
-  std::uint32_t line_sums = 0;   // of one invocation; even
-  std::uint32_t token_sums = 0;  // of one invocation
+  std::uint32_t line_sums = 0;   // of one invocation; of one subgroup where matrices are multiplied
+  std::uint32_t token_sums = 0;  // likewise
   std::uint32_t depth = 0;       // columns in shared memory at once
 
   std::uint32_t workgroup() const { return lines / line_sums * (tokens / token_sums); }
   Specialization specialization() const;
+  /// For kernels/mul_mat_matrix.glsl.
+  Specialization matrix_specialization(const DeviceInfo& device) const;
 };
 
 /// The shapes that a device uses, for the fewest tokens first.
 struct Tiling {
   std::vector<TileShape> floats;
   std::vector<TileShape> halves;
-  std::vector<TileShape> dots;  // of a depth that is a multiple of 128
+  std::vector<TileShape> dots;      // of a depth that is a multiple of 128
+  std::vector<TileShape> matrices;  // whole cooperative matrices of the device; none: has none
   /// Workgroups that fill the device: products of fewer are split along their columns.
   std::uint32_t wanted_groups = 0;
 };
