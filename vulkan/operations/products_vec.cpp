@@ -176,10 +176,11 @@ std::uint64_t iterations(const DeviceInfo& device, const VecShape& shape, std::u
   constexpr std::uint32_t kLeastChunk = 4;
   const std::uint64_t lanes = std::min(device.min_subgroup_size, shape.workgroup);
   const std::uint64_t slabs = divide_up(n_columns, shape.slab);
-  const std::uint64_t fills = shape.tokens * (shape.slab / kLeastChunk / shape.workgroup + 1);
+  const std::uint64_t fills =
+      std::uint64_t{shape.tokens} * (shape.slab / kLeastChunk / shape.workgroup + 1);
   const std::uint64_t chunks = shape.slab / kLeastChunk / lanes + 1;
-  const std::uint64_t stores = shape.rows * shape.tokens / lanes + 1;
-  const std::uint64_t squares = shape.tokens * (shape.workgroup / lanes);
+  const std::uint64_t stores = std::uint64_t{shape.rows} * shape.tokens / lanes + 1;
+  const std::uint64_t squares = std::uint64_t{shape.tokens} * (shape.workgroup / lanes);
   return slabs * (2 + fills + chunks) + squares + stores;
 }
 
@@ -213,8 +214,8 @@ void add_vec_kernels(const DeviceInfo& device,
   }
 }
 
-void Operations::products_vec(Stream& stream, const Products& given) const {
-  const Products op = is_gated(given.store) && given.n_parts == 1 ? in_halves(given) : given;
+void Operations::products_vec(Stream& stream, const Products& op) const {
+  if (is_gated(op.store) && op.n_parts == 1) return products_vec(stream, in_halves(op));
   check(op);
   const DeviceInfo& device = device_->info();
   const std::uint32_t n_columns = op.parts[0].weights.n_columns;
