@@ -63,9 +63,13 @@ class Bench {
   }
 
  private:
-  std::uint32_t room() const {
-    return std::min(executor_.model().hyper_parameters().context_length,
-                    executor_.n_pages() * inference::kPageTokens);
+  /// Why there is no room for so many tokens; empty: there is.
+  std::string too_long(std::uint64_t n_tokens) const {
+    if (n_tokens > executor_.model().hyper_parameters().context_length) {
+      return "more than the context holds";
+    }
+    const std::uint64_t n_cached = std::uint64_t{executor_.n_pages()} * inference::kPageTokens;
+    return n_tokens > n_cached ? "more than the cache holds" : "";
   }
 
   /// Tokens of no text: what a pass costs does not depend on which they are.
@@ -141,8 +145,8 @@ class Bench {
     row.bytes = cost.bytes();
     row.least_seconds = limits_.least_seconds(cost, limits_.best_flops());
     const double expected = expected_seconds(n);
-    if (n > room()) {
-      row.skipped = "more than the context holds";
+    if (const std::string why = too_long(n); !why.empty()) {
+      row.skipped = why;
     } else if (expected > kPatience * options_.seconds_per_row) {
       row.skipped = "would take " + about(expected);
     } else {
@@ -164,8 +168,8 @@ class Bench {
     row.bytes = cost.bytes();
     row.least_seconds = n * (limits_.least_seconds(cost, limits_.best_flops()));
     const double expected = expected_seconds(depth);
-    if (std::uint64_t{depth} + n > room()) {
-      row.skipped = "more than the context holds";
+    if (const std::string why = too_long(std::uint64_t{depth} + n); !why.empty()) {
+      row.skipped = why;
     } else if (expected > kPatience * options_.seconds_per_row) {
       row.skipped = "filling the cache would take " + about(expected);
     } else {

@@ -163,6 +163,22 @@ Result<const inference::Backend*> backend_of(const BenchFlags& flags) {
   return has_gpu ? vulkan : inference::find_backend("cpu");
 }
 
+/// With as much cache as the memory has room for, at most what the options say: the tests that want
+/// more are then told.
+Result<std::unique_ptr<inference::Executor>> place(
+    const inference::Backend& backend,
+    const std::shared_ptr<const inference::Model>& model,
+    inference::ExecutorOptions options) {
+  constexpr std::uint32_t kFewest = 1'024;
+  auto executor = backend.create(model, options);
+  while (!executor && executor.error().code == ErrorCode::kOutOfMemory &&
+         options.n_kv_tokens > kFewest) {
+    options.n_kv_tokens /= 2;
+    executor = backend.create(model, options);
+  }
+  return executor;
+}
+
 Result<nlohmann::json> bench(const BenchFlags& flags,
                              const inference::Backend& backend,
                              const inference::ExecutorOptions& wished,
@@ -172,7 +188,7 @@ Result<nlohmann::json> bench(const BenchFlags& flags,
   auto model = TRY(inference::Model::load(path));
   inference::ExecutorOptions executor_options = wished;
   executor_options.n_kv_tokens = bench_tokens(*model, flags.options);
-  const auto executor = TRY(backend.create(model, executor_options));
+  const auto executor = TRY(place(backend, model, executor_options));
   BenchRow load = {.test = BenchTest::kLoad};
   load.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   load.bytes = model->weight_bytes();

@@ -1,5 +1,6 @@
 #!/bin/bash
-# usage: run.sh BUILD [engine|peer|tokenizer|mask|adapter] [ARGS]: what `./dev bench` runs.
+# usage: run.sh BUILD [engine|speed|peer|roofline|tokenizer|mask|adapter] [ARGS]: what `./dev bench` runs
+# (`./dev bench gpu` is gpu.sh).
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 build=$1
@@ -11,6 +12,22 @@ case $name in
     cmake --build "$build" --target kinglet >&2
     [ $# -gt 0 ] || set -- inference/starter_model/kinglet-starter.gguf
     exec "$build/bin/kinglet" bench "$@"
+    ;;
+  speed)
+    # ARGS: FOLDER MODEL.gguf [OPTIONS]; FOLDER as tests/bench/peer/get_peer.sh makes it. OPTIONS:
+    # --backend vulkan, and what peer_speed_bench --help says. GGML_VK_VISIBLE_DEVICES chooses the
+    # peer's device.
+    peer=$(realpath "${1:?give the folder that tests/bench/peer/get_peer.sh made}")
+    shift
+    kind=linux-x64
+    case " $* " in *" vulkan "* | *=vulkan*) kind=linux-x64-vulkan ;; esac
+    cmake --build "$build" --target peer_speed_bench >&2
+    libraries=$(dirname "$(find "$peer/node_modules/@node-llama-cpp/$kind" -name 'libllama.*so' | head -1)")
+    c++ -std=c++20 -O2 -shared -fPIC tests/bench/peer/peer_speed.cpp -o "$build/peer_speed.so" \
+      -I. -I"$peer/llama.cpp/include" -I"$peer/llama.cpp/ggml/include" \
+      "$libraries"/libllama.*so "$libraries"/libggml.*so "$libraries/libggml-base.so" \
+      -Wl,-rpath,"$libraries"
+    exec "$build/bin/peer_speed_bench" "$(realpath "$build/peer_speed.so")" "$libraries" "$@"
     ;;
   tokenizer)
     # ARGS: [--peer FOLDER] MODEL.gguf FILE...; FOLDER as tests/bench/peer/get_peer.sh makes it.
@@ -60,7 +77,7 @@ case $name in
     exec "$build/bin/adapter_bench" "$@"
     ;;
   *)
-    echo "no such benchmark: $name (there is: engine, peer, tokenizer, mask, adapter)" >&2
+    echo "no such benchmark: $name (there is: engine, gpu, speed, peer, roofline, tokenizer, mask, adapter)" >&2
     exit 2
     ;;
 esac

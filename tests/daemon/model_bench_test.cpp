@@ -63,7 +63,7 @@ TEST_SUITE("daemon/model_bench") {
     REQUIRE(rows->size() == 3);
     CHECK((*rows)[0].skipped.empty());
     CHECK((*rows)[1].skipped == "more than the context holds");
-    CHECK((*rows)[2].skipped == "more than the context holds");
+    CHECK((*rows)[2].skipped == "more than the cache holds");
     CHECK((*rows)[2].tokens_per_s() == 0);
   }
 

@@ -31,6 +31,11 @@ T must(Result<T>&& result) {
 
 }  // namespace
 
+std::string test_device() {
+  const char* const wish = std::getenv("KINGLET_TEST_DEVICE");
+  return wish != nullptr && *wish != '\0' ? wish : "llvmpipe";
+}
+
 bool under_validation() {
   return std::getenv("KINGLET_VULKAN_VALIDATION") != nullptr;
 }
@@ -84,7 +89,7 @@ Lab* Lab::get() {
       return nullptr;
     }
     // By name: `software_allowed` would take a real GPU first.
-    const auto info = (*instance)->find_device({"llvmpipe"});
+    const auto info = (*instance)->find_device({test_device()});
     if (!info) {
       std::printf("%s\n", info.error().message.c_str());
       return nullptr;

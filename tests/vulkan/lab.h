@@ -24,6 +24,10 @@ namespace kinglet::test {
 
 bool under_validation();
 
+/// Part of the name of the device that kernels are tried on: the software driver everywhere, so
+/// that results are the same, or what KINGLET_TEST_DEVICE says, to try them on a real GPU.
+std::string test_device();
+
 /// The options for instances of the tests: validation as the environment asks, messages kept.
 vulkan::InstanceOptions instance_options(vulkan::TableHook hook = {});
 /// Messages of the layers since the last call.

@@ -31,7 +31,7 @@ double error_of(const LoadedModel& loaded, std::uint32_t n_tokens, KvFormat form
   const auto executor = inference::gpu::create_executor_on(
       Lab::get()->instance(),
       loaded.model,
-      {.device = "llvmpipe", .kv_format = format, .n_kv_tokens = n_tokens, .chunk_tokens = 35});
+      {.device = test_device(), .kv_format = format, .n_kv_tokens = n_tokens, .chunk_tokens = 35});
   REQUIRE_MESSAGE(executor.has_value(), executor.error().message);
   return logits_error(all_logits(**executor, tokens, n_tokens, 37), expected);
 }
