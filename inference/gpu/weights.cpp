@@ -1,13 +1,19 @@
 #include "inference/gpu/weights.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cassert>
+#include <cstring>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
+#include <thread>
 
+#include "inference/cpu/thread_pool.h"
 #include "inference/gguf.h"
 #include "inference/quant/block_format.h"
+#include "vulkan/uploader.h"
 
 namespace kinglet::inference::gpu {
 
@@ -95,6 +101,78 @@ vulkan::Matrix matrix_of(const Use& use, vulkan::DeviceAddress address) {
   return {type, address, weight.n_rows, weight.n_columns};
 }
 
+/// Brings tensors to a device at the pace of the slowest of file, memory and bus: while the device
+/// takes one part, threads check and copy the next, and the system reads what comes then.
+class Loader {
+ public:
+  static Result<Loader> create(const vulkan::Device& device, const Model& model) {
+    return Loader(TRY(vulkan::Uploader::create(device)), model);
+  }
+
+  /// The numbers of a matrix as they lie in the file. kNumeric names a tensor that is not finite.
+  Result<void> add_blocks(const Weight& weight, const vulkan::Buffer& to) {
+    std::uint64_t n_done = 0;
+    while (n_done < weight.data.size()) {
+      const std::uint64_t n_left = weight.data.size() - n_done;
+      const std::span<std::byte> room = TRY(uploader_.room(to, n_done, n_left));
+      if (!copy_finite(weight, n_done, room)) {
+        return model_->gguf().check_finite(*model_->gguf().find_tensor(weight.name));
+      }
+      n_done += room.size();
+    }
+    return {};
+  }
+
+  /// The numbers of a vector as floats.
+  Result<void> add_floats(const Weight& weight, const vulkan::Buffer& to) {
+    TRY(model_->gguf().check_finite(*model_->gguf().find_tensor(weight.name)));
+    floats_.resize(weight.n_columns);
+    weight.format->dequantize(weight.data, floats_);
+    return uploader_.add(to, 0, std::as_bytes(std::span(floats_)));
+  }
+
+  Result<void> finish() { return uploader_.finish(); }
+
+ private:
+  Loader(vulkan::Uploader uploader, const Model& model)
+      : uploader_(std::move(uploader)),
+        model_(&model),
+        pool_(std::make_unique<cpu::ThreadPool>(
+            std::clamp(std::thread::hardware_concurrency(), 1U, kMaxLoaders))) {}
+
+  /// Copies `to.size()` bytes of the tensor from `offset` on; whether the blocks that begin in them
+  /// are finite. Each piece is checked and copied while it is in a core's cache.
+  bool copy_finite(const Weight& weight, std::uint64_t offset, std::span<std::byte> to) {
+    const std::uint64_t block = weight.format->block_bytes;
+    const auto next_block = [&](std::uint64_t at) { return (at + block - 1) / block * block; };
+    const auto n_pieces = static_cast<std::uint32_t>((to.size() + kPieceBytes - 1) / kPieceBytes);
+    std::atomic<bool> finite = true;
+    pool_->for_each(n_pieces, [&](std::uint32_t piece, std::uint32_t /*thread*/) {
+      const std::uint64_t begin = piece * kPieceBytes;
+      const std::uint64_t n_bytes = std::min(kPieceBytes, to.size() - begin);
+      const std::uint64_t first = next_block(offset + begin);
+      const std::uint64_t last = next_block(offset + begin + n_bytes);
+      if (first < last && !weight.format->all_finite(weight.data.subspan(first, last - first))) {
+        finite = false;
+      }
+      std::memcpy(to.data() + begin, weight.data.data() + offset + begin, n_bytes);
+    });
+    return finite;
+  }
+
+  static constexpr std::uint64_t kPieceBytes = std::uint64_t{256} << 10;
+  // More do not make a bus or a disk faster.
+  static constexpr std::uint32_t kMaxLoaders = 8;
+
+  vulkan::Uploader uploader_;
+  const Model* model_;
+  std::unique_ptr<cpu::ThreadPool> pool_;
+  std::vector<float> floats_;
+};
+
+/// How far ahead of what is copied the system is told to read.
+constexpr std::uint64_t kPrefetchBytes = std::uint64_t{256} << 20;
+
 }  // namespace
 
 Result<std::vector<vulkan::WeightType>> Weights::types_of(const Model& model) {
@@ -115,31 +193,36 @@ Result<Weights> Weights::place(const vulkan::Device& device,
   Weights weights;
   // A tensor may have two roles (tied output): it is placed once.
   std::map<const std::byte*, vulkan::DeviceAddress> placed;
-  std::vector<float> floats;
+  Loader loader = TRY(Loader::create(device, model));
+  std::size_t n_prefetched = 0;
+  std::uint64_t ahead = 0;  // bytes prefetched and not yet copied
   for (std::size_t i = 0; i < uses.size(); ++i) {
+    for (; n_prefetched < uses.size() && ahead < kPrefetchBytes; ++n_prefetched) {
+      const std::span<const std::byte> next = uses[n_prefetched].weight->data;
+      model.gguf().prefetch(next);
+      ahead += next.size();
+    }
     const Use& use = uses[i];
     const Weight& weight = *use.weight;
     auto [address, is_new] = placed.try_emplace(weight.data.data(), 0);
     if (is_new) {
-      TRY(model.gguf().check_finite(*model.gguf().find_tensor(weight.name)));
-      std::span<const std::byte> bytes = weight.data;
-      if (use.is_vector) {
-        floats.resize(weight.n_columns);
-        weight.format->dequantize(weight.data, floats);
-        bytes = std::as_bytes(std::span(floats));
-      }
-      vulkan::Buffer buffer = TRY(
-          vulkan::Buffer::create(device, bytes.size(), vulkan::MemoryUse::kDevice, weight.name));
-      TRY(vulkan::upload(device, buffer, 0, bytes));
-      // The device has them: no need for the file's pages to stay beside.
+      const std::uint64_t n_bytes =
+          use.is_vector ? weight.n_columns * sizeof(float) : weight.data.size();
+      // Kept before it is filled: where that fails, copies to it may be under way.
+      weights.buffers_.push_back(
+          TRY(vulkan::Buffer::create(device, n_bytes, vulkan::MemoryUse::kDevice, weight.name)));
+      const vulkan::Buffer& buffer = weights.buffers_.back();
+      TRY(use.is_vector ? loader.add_floats(weight, buffer) : loader.add_blocks(weight, buffer));
+      // They are copied: no need for the file's pages to stay beside.
       model.gguf().release(weight.data);
       address->second = buffer.address();
       weights.n_bytes_ += buffer.size();
-      weights.buffers_.push_back(std::move(buffer));
     }
+    ahead -= weight.data.size();
     weights.put(use.role, use.layer, matrix_of(use, address->second));
     if (progress) progress(static_cast<float>(i + 1) / static_cast<float>(uses.size()));
   }
+  TRY(loader.finish());
   return weights;
 }
 
