@@ -59,6 +59,13 @@ enum class ProductPath : std::uint8_t {
   kMatrix,      // cooperative matrices of f16: "f16 matrices"
 };
 
+/// Whether the kernels' shapes are found by trying them on the device (vulkan/operations/tune.h).
+enum class TuningUse : std::uint8_t {
+  kWhereKept,  // once for each device and driver, on GPUs, if there is a cache_folder
+  kNever,
+  kAlways,  // on software drivers, too; at each start, if there is no cache_folder
+};
+
 /// What a GPU makes of an architecture's operations.
 enum class Lowering : std::uint8_t {
   kFused,    // groups of them in one kernel (fusion.h)
@@ -78,7 +85,9 @@ struct ExecutorOptions {
   std::uint32_t n_threads = 0;  ///< CPU: 0 means one for each core this process may use
   ProductPath product_path = ProductPath::kAuto;  ///< GPU
   Lowering lowering = Lowering::kFused;           ///< GPU
-  /// GPU: a folder where compiled kernels are kept between runs; empty: they are not.
+  TuningUse tuning = TuningUse::kWhereKept;       ///< GPU
+  /// GPU: a folder where compiled kernels and their tuning are kept between runs; empty: they are
+  /// not.
   std::filesystem::path cache_folder = {};
   /// Called with 0..1 while weights are placed, on the calling thread.
   std::function<void(float)> progress = {};

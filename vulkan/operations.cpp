@@ -12,7 +12,7 @@ Result<Operations> Operations::create(Pipelines& pipelines, const Formats& forma
   add_attention_kernels(pipelines.device().info(), formats, uses);
   add_elementwise_kernels(formats, uses);
   const DeviceInfo& info = pipelines.device().info();
-  const Tiling tiling = formats.tiling ? *formats.tiling : default_tiling(info);
+  const Tiling tiling = formats.tiling ? *formats.tiling : tuned_tiling(info, formats.tuning);
   add_product_kernels(info, formats, uses);
   add_tiled_kernels(info, formats, tiling, uses);
   Operations operations(pipelines.device(), formats, tiling);

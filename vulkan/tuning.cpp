@@ -17,36 +17,24 @@ constexpr std::string_view kFirstLine = "tuning 1\n";
 
 using Clock = std::chrono::steady_clock;
 
-/// Turns the knobs of one trial, in place.
+/// Sets the knobs of one trial.
 Result<void> turn(const Trial& trial, Clock::time_point end, Tuning& tuning) {
-  const auto base = TRY(trial.measure(tuning));
-  if (!base) return {};
-  double best = *base;
+  for (const Knob& knob : trial.knobs)
+    tuning.set(knob.name, knob.values.front());
+  std::optional<double> best = TRY(trial.measure(tuning));
   for (const Knob& knob : trial.knobs) {
     std::uint32_t chosen = knob.values.front();
     for (const std::uint32_t value : std::span(knob.values).subspan(1)) {
       if (Clock::now() >= end) break;
       tuning.set(knob.name, value);
       const auto seconds = TRY(trial.measure(tuning));
-      if (!seconds || *seconds >= best * kClearlyFaster) continue;
-      best = *seconds;
+      if (!seconds || (best && *seconds >= *best * kClearlyFaster)) continue;
+      best = seconds;
       chosen = value;
     }
     tuning.set(knob.name, chosen);
   }
   return {};
-}
-
-/// Without the numbers that are the defaults anyway.
-Tuning changed(std::span<const Trial> trials, const Tuning& all) {
-  Tuning result;
-  for (const Trial& trial : trials) {
-    for (const Knob& knob : trial.knobs) {
-      const std::uint32_t value = all.value(knob.name, knob.values.front());
-      if (value != knob.values.front()) result.set(knob.name, value);
-    }
-  }
-  return result;
 }
 
 }  // namespace
@@ -87,14 +75,21 @@ std::optional<Tuning> Tuning::parse(std::string_view text) {
   return tuning;
 }
 
-Result<Tuning> search(std::span<const Trial> trials, std::chrono::duration<double> budget) {
+bool is_known(const Trial& trial, const Tuning& tuning) {
+  return std::all_of(trial.knobs.begin(), trial.knobs.end(), [&](const Knob& knob) {
+    return tuning.has(knob.name);
+  });
+}
+
+Result<Tuning> search(std::span<const Trial> trials,
+                      std::chrono::duration<double> budget,
+                      Tuning known) {
   const Clock::time_point end = Clock::now() + std::chrono::duration_cast<Clock::duration>(budget);
-  Tuning tuning;
   for (const Trial& trial : trials) {
     if (Clock::now() >= end) break;
-    TRY(turn(trial, end, tuning));
+    if (!is_known(trial, known)) TRY(turn(trial, end, known));
   }
-  return changed(trials, tuning);
+  return known;
 }
 
 std::optional<Tuning> read_tuning(const DeviceInfo& device, const std::filesystem::path& file) {

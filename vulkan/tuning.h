@@ -25,6 +25,7 @@ class Tuning {
  public:
   std::uint32_t value(std::string_view name, std::uint32_t otherwise) const;
   void set(std::string_view name, std::uint32_t value);
+  bool has(std::string_view name) const { return values_.contains(name); }
   std::size_t size() const { return values_.size(); }
 
   /// A line each, "name value", sorted.
@@ -52,10 +53,17 @@ struct Trial {
   std::function<Result<std::optional<double>>(const Tuning& tuning)> measure;
 };
 
-/// Turns one knob after the other and keeps what is clearly faster than what was; the trials in
-/// their order, until `budget` is spent, which the measurement under way may overrun. Only numbers
-/// that are not the defaults are set. An error of a measurement ends the search.
-Result<Tuning> search(std::span<const Trial> trials, std::chrono::duration<double> budget);
+/// Whether all of its numbers are.
+bool is_known(const Trial& trial, const Tuning& tuning);
+
+/// Turns one knob after the other and keeps what is clearly faster than what was. Trials whose
+/// numbers are all in `known` are passed over: the result is `known` and the numbers of the others,
+/// defaults included. None is begun after `budget` is spent, and the one under way then keeps the
+/// best so far; so a search that was cut short goes on another time. An error of a measurement ends
+/// it.
+Result<Tuning> search(std::span<const Trial> trials,
+                      std::chrono::duration<double> budget,
+                      Tuning known = {});
 
 /// Of the file; nothing when it is not there, damaged, another device's, driver's or set of
 /// kernels' (device_file.h).

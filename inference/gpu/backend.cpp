@@ -14,8 +14,9 @@ namespace kinglet::inference::gpu {
 
 namespace {
 
-// Enough tokens to fill a GPU; a software driver works in the same tiles, and slowly.
-constexpr std::uint32_t kGpuChunk = 128;
+// Enough tokens to fill a GPU, and to read the weights seldom; whoever cancels waits for a submit,
+// not for the chunk. A software driver works in the same tiles, and slowly.
+constexpr std::uint32_t kGpuChunk = 512;
 constexpr std::uint32_t kSoftwareChunk = 32;
 
 DeviceKind kind_of(vulkan::DeviceType type) {

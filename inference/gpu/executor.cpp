@@ -7,6 +7,7 @@
 #include <string>
 
 #include "daemon/base/trace.h"
+#include "inference/gpu/formats.h"
 
 namespace kinglet::inference::gpu {
 
@@ -41,14 +42,6 @@ std::uint32_t capacity(std::uint32_t n_kv_tokens) {
 
 std::string mebibytes(std::uint64_t bytes) {
   return std::to_string(bytes >> 20) + " MiB";
-}
-
-/// A file for each device, so that two do not replace each other's.
-std::filesystem::path cache_file(const std::filesystem::path& folder,
-                                 const vulkan::DeviceInfo& device) {
-  if (folder.empty()) return {};
-  return folder /
-         ("pipelines-" + std::to_string(device.vendor_id) + "-" + std::to_string(device.device_id));
 }
 
 /// Better refused at once than after a minute of copying, or than pushing the desktop out.
@@ -105,13 +98,10 @@ Result<GpuExecutor::Placed> GpuExecutor::place(const Model& model,
   const vulkan::Device& device = *owned;
   Placed placed;
   placed.device = std::move(owned);
-  placed.pipelines =
-      TRY(vulkan::Pipelines::create(device, cache_file(options.cache_folder, device.info())));
-  const vulkan::Formats formats = {
-      .weights = TRY(Weights::types_of(model)),
-      .caches = {cache_type(info.kv_format)},
-      .heads = {head_shape(h)},
-  };
+  placed.pipelines = TRY(vulkan::Pipelines::create(
+      device, device_file(options.cache_folder, "pipelines", device.info())));
+  vulkan::Formats formats = TRY(formats_of(model, info.kv_format, options.product_path));
+  formats.tuning = tuning_of(device, formats, options);
   placed.operations = std::make_unique<const vulkan::Operations>(
       TRY(vulkan::Operations::create(*placed.pipelines, formats)));
   // What could not be written is compiled again next time, and that is all.

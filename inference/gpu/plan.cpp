@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "inference/gpu/formats.h"
+
 namespace kinglet::inference::gpu {
 
 namespace {
@@ -27,9 +29,7 @@ Result<Plan> plan_pass(const vulkan::Device& device,
                        Lowering lowering) {
   const HyperParameters& h = model.hyper_parameters();
   const auto pipelines = TRY(vulkan::Pipelines::create(device));
-  const vulkan::Formats formats = {.weights = TRY(Weights::types_of(model)),
-                                   .caches = {cache_type(kv_format)},
-                                   .heads = {head_shape(h)}};
+  const vulkan::Formats formats = TRY(formats_of(model, kv_format, ProductPath::kAuto));
   const auto operations = TRY(vulkan::Operations::create(*pipelines, formats));
   const Weights weights = Weights::unplaced(model);
   // Copies are between buffers, not addresses: these are there.

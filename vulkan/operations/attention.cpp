@@ -127,6 +127,16 @@ std::vector<std::uint32_t> head_constants(std::uint32_t head_dim, std::uint32_t 
   return {head_dim, page_tokens};
 }
 
+std::string loads_name(CacheType type) {
+  return kernel_name("attention_vec", block_type(type)) + ".loads";
+}
+
+std::uint32_t default_loads(CacheType type) {
+  return type == CacheType::kF32 ? 4 : 8;
+}
+
+constexpr std::string_view kRowsName = "attention_vec.rows";
+
 /// Of attention_vec's kernels for a tile of so many rows. Registers hold the loads under way, of
 /// eight elements each, beside the rows' sums: fewer where either is wide. A software driver has no
 /// loads to wait for, and compiles what is unrolled for long. Numbers of the tuning:
@@ -138,9 +148,8 @@ std::vector<std::uint32_t> vec_constants(const DeviceInfo& device,
                                          std::uint32_t rows) {
   std::uint32_t loads = 1;
   if (device.type != DeviceType::kSoftware) {
-    const std::string name = kernel_name("attention_vec", block_type(type)) + ".loads";
     const std::uint32_t bytes = type == CacheType::kF32 ? 2 : 1;
-    loads = rows > 2 ? 4 / bytes : tuning.value(name, 8 / bytes);
+    loads = rows > 2 ? 4 / bytes : tuning.value(loads_name(type), default_loads(type));
     assert(loads > 0 && loads <= 16);
   }
   const std::uint32_t chunks = divide_up(heads.head_dim, 8);
@@ -157,12 +166,18 @@ std::vector<std::uint32_t> vec_constants(const DeviceInfo& device,
 
 }  // namespace
 
+std::vector<Knob> attention_knobs(CacheType type) {
+  const std::uint32_t loads = default_loads(type);
+  return {{loads_name(type), {loads, loads * 2, loads / 2}},
+          {std::string(kRowsName), {kMostRows, kMostRows / 2, kMostRows / 4}}};
+}
+
 std::uint32_t attention_rows(const DeviceInfo& device, const Formats& formats) {
   assert(formats.attention_rows <= kMostRows);
   if (formats.attention_rows > 0) return formats.attention_rows;
   // A software driver compiles eight for seconds.
   if (device.type == DeviceType::kSoftware) return 2;
-  return std::clamp(formats.tuning.value("attention_vec.rows", kMostRows), 1U, kMostRows);
+  return std::clamp(formats.tuning.value(kRowsName, kMostRows), 1U, kMostRows);
 }
 
 void add_attention_kernels(const DeviceInfo& device,

@@ -83,8 +83,8 @@ struct Formats {
   std::vector<CacheType> caches = {
       CacheType::kF32, CacheType::kF16, CacheType::kQ8_0, CacheType::kQ4_0};
   ProductPath product_path = ProductPath::kAuto;
-  std::optional<Tiling> tiling = {};  // default_tiling() otherwise
-  Tuning tuning = {};  // numbers found for the device
+  std::optional<Tiling> tiling = {};  // tuned_tiling() otherwise
+  Tuning tuning = {};                 // what was found on the device: tune()
   /// Of rope_store() and attention(), with each of the caches.
   std::vector<HeadShape> heads = {};
   /// Queries that one workgroup of attention takes at most, up to 8: each reads the cache once for

@@ -138,6 +138,19 @@ void add_tiled_kernels(const DeviceInfo& device,
   }
 }
 
+TileKind tile_kind(const DeviceInfo& device, ProductPath path, WeightType type) {
+  switch (tiled_path(device, default_tiling(device), path, type)) {
+    case ProductPath::kHalf:
+      return TileKind::kHalves;
+    case ProductPath::kIntegerDot:
+      return TileKind::kDots;
+    case ProductPath::kMatrix:
+      return TileKind::kMatrices;
+    default:
+      return TileKind::kFloats;
+  }
+}
+
 void Operations::products_tiled(Stream& stream, const Products& op) const {
   assert(op.n_parts > 0 && op.n_parts <= Products::kMaxParts && op.norm_weight == 0);
   assert(op.n_tokens > 0 && op.n_tokens <= kMaxTokens);

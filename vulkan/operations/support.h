@@ -48,6 +48,10 @@ void add_product_kernels(const DeviceInfo& device,
 void add_vec_kernels(const DeviceInfo& device,
                      const Formats& formats,
                      std::vector<KernelUse>& uses);
+/// What there is to try of attention for few tokens; without effect on software drivers.
+std::vector<Knob> attention_knobs(CacheType type);
+/// Of the tiles that products of many tokens take on this path.
+TileKind tile_kind(const DeviceInfo& device, ProductPath path, WeightType type);
 void add_tiled_kernels(const DeviceInfo& device,
                        const Formats& formats,
                        const Tiling& tiling,

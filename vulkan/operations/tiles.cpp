@@ -1,6 +1,8 @@
 #include "vulkan/operations/tiles.h"
 
-#include <utility>
+#include <algorithm>
+#include <array>
+#include <string>
 
 namespace kinglet::vulkan {
 
@@ -8,13 +10,29 @@ namespace {
 
 constexpr std::uint32_t kFloatBytes = 4;
 constexpr std::uint32_t kHalfBytes = 2;
+
+/// What is known of each kind of tile.
+struct Kind {
+  std::string_view name;  // of its kernels
+  std::vector<TileShape> Tiling::*shapes;
+  /// Shared memory of a line of a tile, or of a token; null for matrices_fit().
+  std::uint32_t (*line_bytes)(const TileShape& shape);
+  std::vector<TileShape> defaults;
+  /// What may stand in for the largest of the defaults; numbered from 1. Their order may not
+  /// change: files of tunings know the numbers, and hold until a kernel changes.
+  std::vector<TileShape> large;
+};
+
 // As kernels/mul_mat.glsl lays a line of a tile: four columns to spare.
-constexpr std::uint32_t plain_bytes(const TileShape& shape, std::uint32_t element_bytes) {
-  return (shape.depth + 4) * element_bytes;
+std::uint32_t float_bytes(const TileShape& shape) {
+  return (shape.depth + 4) * kFloatBytes;
+}
+std::uint32_t half_bytes(const TileShape& shape) {
+  return (shape.depth + 4) * kHalfBytes;
 }
 // As kernels/mul_mat_dot.glsl does: groups of 16 bytes with a scale and an offset, and one to
 // spare.
-constexpr std::uint32_t dot_bytes(const TileShape& shape) {
+std::uint32_t dot_bytes(const TileShape& shape) {
   return (shape.depth / 16 + 1) * (16 + 2 * kFloatBytes);
 }
 
@@ -30,17 +48,52 @@ bool matrices_fit(const DeviceInfo& device, const TileShape& shape) {
          n_subgroups * device.subgroup_size <= device.max_workgroup_invocations;
 }
 
-/// Shapes that take more of a workgroup than the device has are left out.
-template <class LineBytes>
-std::vector<TileShape> those_that_fit(const DeviceInfo& device,
-                                      std::vector<TileShape> shapes,
-                                      LineBytes&& line_bytes) {
-  std::erase_if(shapes, [&](const TileShape& shape) {
-    const std::uint32_t results = shape.tokens / shape.token_sums * shape.lines * kFloatBytes;
-    const std::uint32_t shared = (shape.lines + shape.tokens) * line_bytes(shape) + results;
-    return shared > device.max_shared_bytes || shape.workgroup() > device.max_workgroup_invocations;
-  });
-  return shapes;
+// By TileKind.
+const std::array<Kind, 4>& kinds() {
+  static const std::array<Kind, 4> kKinds = {{
+      {"mul_mat",
+       &Tiling::floats,
+       float_bytes,
+       {{64, 32, 8, 4, 32}, {64, 64, 8, 8, 32}, {128, 64, 8, 8, 32}},
+       {{64, 64, 8, 8, 16}, {64, 64, 4, 4, 32}, {128, 128, 8, 8, 16}}},
+      {"mul_mat_half",
+       &Tiling::halves,
+       half_bytes,
+       {{64, 32, 4, 4, 32}, {64, 64, 4, 4, 32}},
+       {{64, 64, 8, 4, 32}, {128, 64, 8, 4, 32}, {128, 128, 8, 8, 32}}},
+      {"mul_mat_dot",
+       &Tiling::dots,
+       dot_bytes,
+       {{64, 32, 4, 4, 128}, {64, 64, 4, 4, 128}},
+       {{64, 64, 8, 4, 128}, {128, 64, 8, 4, 128}}},
+      {"mul_mat_matrix",
+       &Tiling::matrices,
+       nullptr,
+       {{64, 32, 32, 16, 64}, {64, 64, 32, 32, 64}, {128, 128, 64, 32, 32}},
+       {{128, 64, 32, 32, 32}, {128, 128, 32, 32, 32}, {128, 128, 64, 64, 32}}},
+  }};
+  return kKinds;
+}
+
+const Kind& kind_of(TileKind kind) {
+  return kinds().at(static_cast<std::size_t>(kind));
+}
+
+bool fits(const DeviceInfo& device, const Kind& kind, const TileShape& shape) {
+  if (kind.line_bytes == nullptr) {
+    return device.optional.cooperative_matrix && matrices_fit(device, shape);
+  }
+  const std::uint32_t results = shape.tokens / shape.token_sums * shape.lines * kFloatBytes;
+  const std::uint32_t shared = (shape.lines + shape.tokens) * kind.line_bytes(shape) + results;
+  return shared <= device.max_shared_bytes && shape.workgroup() <= device.max_workgroup_invocations;
+}
+
+std::string large_knob(const Kind& kind) {
+  return std::string(kind.name) + ".large";
+}
+
+std::string groups_knob(const Kind& kind) {
+  return std::string(kind.name) + ".wanted_groups";
 }
 
 }  // namespace
@@ -69,33 +122,47 @@ Tiling default_tiling(const DeviceInfo& device) {
   // workgroups run one after the other.
   constexpr TileShape kSmallest = {32, 32, 4, 4, 32};
   constexpr TileShape kSmallestDot = {32, 32, 4, 4, 128};
+  constexpr TileShape kSmallestMatrix = {32, 32, 16, 16, 32};
   Tiling tiling = {{kSmallest}, {kSmallest}, {kSmallestDot}, {}, 1};
-  const bool is_software = device.type == DeviceType::kSoftware;
-  if (device.optional.cooperative_matrix) {
-    using Shapes = std::vector<TileShape>;
-    tiling.matrices =
-        is_software ? Shapes{{32, 32, 16, 16, 32}}
-                    : Shapes{{64, 32, 32, 16, 64}, {64, 64, 32, 32, 64}, {128, 128, 64, 32, 32}};
-    std::erase_if(tiling.matrices,
-                  [&](const TileShape& shape) { return !matrices_fit(device, shape); });
+  if (device.type == DeviceType::kSoftware) {
+    if (device.optional.cooperative_matrix && matrices_fit(device, kSmallestMatrix)) {
+      tiling.matrices = {kSmallestMatrix};
+    }
+    return tiling;
   }
-  if (is_software) return tiling;
-  const auto take = [](std::vector<TileShape>& shapes, std::vector<TileShape>&& fitting) {
-    if (!fitting.empty()) shapes = std::move(fitting);
-  };
-  take(tiling.floats,
-       those_that_fit(device,
-                      {{64, 32, 8, 4, 32}, {64, 64, 8, 8, 32}, {128, 64, 8, 8, 32}},
-                      [](const TileShape& shape) { return plain_bytes(shape, kFloatBytes); }));
-  take(tiling.halves,
-       those_that_fit(device, {{64, 32, 4, 4, 32}, {64, 64, 4, 4, 32}}, [](const TileShape& shape) {
-         return plain_bytes(shape, kHalfBytes);
-       }));
-  take(tiling.dots, those_that_fit(device, {{64, 32, 4, 4, 128}, {64, 64, 4, 4, 128}}, dot_bytes));
+  for (const Kind& kind : kinds()) {
+    std::vector<TileShape> fitting = kind.defaults;
+    std::erase_if(fitting, [&](const TileShape& shape) { return !fits(device, kind, shape); });
+    if (!fitting.empty()) tiling.*kind.shapes = fitting;
+  }
   // Twice what the largest cards have in compute units; half of them idle cost more than sums that
   // are added up afterwards.
   tiling.wanted_groups = device.type == DeviceType::kIntegrated ? 64 : 192;
   return tiling;
+}
+
+Tiling tuned_tiling(const DeviceInfo& device, const Tuning& tuning) {
+  Tiling tiling = default_tiling(device);
+  for (const Kind& kind : kinds()) {
+    const std::uint32_t number = tuning.value(large_knob(kind), 0);
+    if (number > 0 && number <= kind.large.size() && !(tiling.*kind.shapes).empty() &&
+        fits(device, kind, kind.large[number - 1])) {
+      (tiling.*kind.shapes).back() = kind.large[number - 1];
+    }
+    tiling.wanted_groups =
+        std::max(tuning.value(groups_knob(kind), tiling.wanted_groups), std::uint32_t{1});
+  }
+  return tiling;
+}
+
+std::vector<Knob> tiling_knobs(const DeviceInfo& device, TileKind which) {
+  const Kind& kind = kind_of(which);
+  Knob large = {large_knob(kind), {0}};
+  for (std::uint32_t i = 0; i < kind.large.size(); ++i) {
+    if (fits(device, kind, kind.large[i])) large.values.push_back(i + 1);
+  }
+  const std::uint32_t groups = default_tiling(device).wanted_groups;
+  return {large, {groups_knob(kind), {groups, groups * 2, std::max(groups / 2, 1U)}}};
 }
 
 }  // namespace kinglet::vulkan

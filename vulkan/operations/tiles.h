@@ -6,6 +6,7 @@
 
 #include "vulkan/instance.h"
 #include "vulkan/pipeline.h"
+#include "vulkan/tuning.h"
 
 namespace kinglet::vulkan {
 
@@ -33,8 +34,14 @@ struct Tiling {
   /// Workgroups that fill the device: products of fewer are split along their columns.
   std::uint32_t wanted_groups = 0;
 };
+/// The members of a Tiling, by what tiles hold.
+enum class TileKind : std::uint8_t { kFloats, kHalves, kDots, kMatrices };
 
 /// What is good for most devices of its kind, found without trying.
 Tiling default_tiling(const DeviceInfo& device);
+/// The same with the numbers that were found by trying.
+Tiling tuned_tiling(const DeviceInfo& device, const Tuning& tuning);
+/// What there is to try: which shape is the largest, and when columns are split.
+std::vector<Knob> tiling_knobs(const DeviceInfo& device, TileKind kind);
 
 }  // namespace kinglet::vulkan
