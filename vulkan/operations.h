@@ -43,6 +43,10 @@ class Operations {
   void rope_interleaved(Stream& stream, const Rope& op) const;
   void rope_store(Stream& stream, const RopeStore& op) const;
   void attention(Stream& stream, const Attention& op) const;
+  /// rope_store() and attention() of the same queries in one dispatch, where that can be: of one
+  /// token, or one of each sequence, without norms. The queries stay as they were.
+  bool can_store_and_attend(const RopeStore& store, const Attention& op) const;
+  void store_and_attend(Stream& stream, const RopeStore& store, const Attention& op) const;
   void swiglu(Stream& stream, const GatedLinear& op) const;
   void geglu(Stream& stream, const GatedLinear& op) const;
   void gelu(Stream& stream, const Elementwise& op) const;
@@ -65,6 +69,7 @@ class Operations {
         tuning_(formats.tuning),
         tiling_(std::move(tiling)) {}
   Groups folded(std::uint32_t n_groups, std::uint32_t z = 1) const;
+  void attend(Stream& stream, const Attention& op, const RopeStore* store) const;
   void rope(Stream& stream, std::string_view kernel, const Rope& op) const;
   void gated_linear(Stream& stream,
                     std::string_view kernel,

@@ -109,10 +109,9 @@ vulkan::Products Emitter::products(const Group& group,
   return result;
 }
 
-void Emitter::rope_store(vulkan::Stream& stream,
-                         const Group& group,
-                         std::uint32_t layer,
-                         Tokens tokens) const {
+vulkan::RopeStore Emitter::rope_store(const Group& group,
+                                      std::uint32_t layer,
+                                      Tokens tokens) const {
   vulkan::RopeStore op;
   op.cache = cache(layer, tokens.begin);
   op.queries = at(Slot::kQueries, tokens.begin);
@@ -133,7 +132,7 @@ void Emitter::rope_store(vulkan::Stream& stream,
   op.n_rotated = h_.rope_dims;
   op.row_stride = stride(Slot::kQueries);
   op.norm_epsilon = h_.norm_epsilon;
-  operations_.rope_store(stream, op);
+  return op;
 }
 
 void Emitter::emit(vulkan::Stream& stream, const Op& op, std::uint32_t layer, Tokens tokens) const {
@@ -183,7 +182,7 @@ void Emitter::emit(vulkan::Stream& stream, const Op& op, std::uint32_t layer, To
                                      .n_tokens = tokens.n,
                                      .row_stride = stride(Slot::kKeys)});
     case OpKind::kAttention:
-      return attention(stream, op, layer, tokens);
+      return operations_.attention(stream, attention(op, layer, tokens));
     case OpKind::kSwiGlu:
       return operations_.swiglu(stream, gated_linear(op, tokens));
     case OpKind::kGeGlu:
@@ -273,10 +272,7 @@ void Emitter::rope(vulkan::Stream& stream, const Op& op, Tokens tokens) const {
   }
 }
 
-void Emitter::attention(vulkan::Stream& stream,
-                        const Op& op,
-                        std::uint32_t layer,
-                        Tokens tokens) const {
+vulkan::Attention Emitter::attention(const Op& op, std::uint32_t layer, Tokens tokens) const {
   vulkan::Attention attention = attention_shape(h_, layer, tokens.n, shape_.max_context);
   attention.cache = cache(layer, tokens.begin);
   attention.queries = at(op.in, tokens.begin);
@@ -285,7 +281,7 @@ void Emitter::attention(vulkan::Stream& stream,
   attention.counters = workspace_.counters;
   attention.output = at(op.out, tokens.begin);
   attention.row_stride = stride(op.in);
-  operations_.attention(stream, attention);
+  return attention;
 }
 
 vulkan::GatedLinear Emitter::gated_linear(const Op& op, Tokens tokens) const {

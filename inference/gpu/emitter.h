@@ -34,10 +34,9 @@ class Emitter {
                             Tokens tokens,
                             bool normed) const;
   /// A kRopeStore group that can_fuse().
-  void rope_store(vulkan::Stream& stream,
-                  const Group& group,
-                  std::uint32_t layer,
-                  Tokens tokens) const;
+  vulkan::RopeStore rope_store(const Group& group, std::uint32_t layer, Tokens tokens) const;
+  /// A kAttention operation.
+  vulkan::Attention attention(const Op& op, std::uint32_t layer, Tokens tokens) const;
   /// Any operation but kMatMul.
   void emit(vulkan::Stream& stream, const Op& op, std::uint32_t layer, Tokens tokens) const;
 
@@ -52,7 +51,6 @@ class Emitter {
 
  private:
   void rope(vulkan::Stream& stream, const Op& op, Tokens tokens) const;
-  void attention(vulkan::Stream& stream, const Op& op, std::uint32_t layer, Tokens tokens) const;
   vulkan::GatedLinear gated_linear(const Op& op, Tokens tokens) const;
   vulkan::Elementwise elementwise(const Op& op, Tokens tokens) const;
   vulkan::PagedCache cache(std::uint32_t layer, std::uint32_t first_token) const;

@@ -101,8 +101,11 @@ class Recorder {
   }
 
   Result<void> lower(std::span<const Group> groups, std::uint32_t layer) {
-    for (const Group& group : groups) {
-      if (group.kind == GroupKind::kSingle || emitter_.can_fuse(group, layer)) {
+    for (std::size_t i = 0; i < groups.size(); ++i) {
+      const Group& group = groups[i];
+      if (i + 1 < groups.size() && attends_at_once(group, groups[i + 1], layer)) {
+        TRY(store_and_attend(group, groups[++i], layer));
+      } else if (group.kind == GroupKind::kSingle || emitter_.can_fuse(group, layer)) {
         TRY(lower(group, layer));
       } else {
         for (const Group& single : apart(group, h_))
@@ -126,7 +129,7 @@ class Recorder {
       const Tokens tokens = {begin, std::min(tokens_of(work), end_ - begin)};
       TRY(begin_slice(access, work * tokens.n));
       if (group.kind == GroupKind::kRopeStore) {
-        emitter_.rope_store(stream(), group, layer, tokens);
+        operations_.rope_store(stream(), emitter_.rope_store(group, layer, tokens));
       } else {
         const Op& op = group.ops.front();
         // Slices share the scratch memory.
@@ -136,6 +139,30 @@ class Recorder {
       }
       begin += tokens.n;
     }
+    return {};
+  }
+
+  /// Whether these two can be one dispatch: so one stage less, of all that a step waits for.
+  bool attends_at_once(const Group& store, const Group& next, std::uint32_t layer) const {
+    if (store.kind != GroupKind::kRopeStore || !emitter_.can_fuse(store, layer)) return false;
+    if (next.kind != GroupKind::kSingle || begin_ == end_) return false;
+    const Op& op = next.ops.front();
+    const Tokens tokens = {begin_, end_ - begin_};
+    return op.kind == OpKind::kAttention && tokens.n <= tokens_of(work_per_token(next)) &&
+           operations_.can_store_and_attend(emitter_.rope_store(store, layer, tokens),
+                                            emitter_.attention(op, layer, tokens));
+  }
+
+  Result<void> store_and_attend(const Group& store, const Group& next, std::uint32_t layer) {
+    const Tokens tokens = {begin_, end_ - begin_};
+    const Access first = access_of(store);
+    const Access second = access_of(next);
+    in_order_ = 0;
+    TRY(begin_slice({first.reads | second.reads, first.writes | second.writes},
+                    (work_per_token(store) + work_per_token(next)) * tokens.n));
+    operations_.store_and_attend(stream(),
+                                 emitter_.rope_store(store, layer, tokens),
+                                 emitter_.attention(next.ops.front(), layer, tokens));
     return {};
   }
 

@@ -490,6 +490,154 @@ TEST_SUITE("vulkan/operations_attention") {
     }
   }
 
+  TEST_CASE("storing and attending at once is one after the other") {
+    LAB();
+    struct Shape {
+      std::uint32_t n_heads, n_kv_heads, head_dim, n_rotated, n_positions;
+      RopeStyle style;
+    };
+    for (const CacheType type :
+         {CacheType::kF32, CacheType::kF16, CacheType::kQ8_0, CacheType::kQ4_0}) {
+      for (const Shape shape : {Shape{2, 2, 96, 96, 450, RopeStyle::kNeox},
+                                {2, 1, 64, 48, 41, RopeStyle::kInterleaved}}) {
+        CAPTURE(static_cast<int>(type));
+        CAPTURE(shape.head_dim);
+        const std::uint32_t n_pages = shape.n_positions / 32 + 1;
+        const std::uint32_t row_stride = (shape.n_heads + 2 * shape.n_kv_heads) * shape.head_dim;
+        const auto rows = random_floats(std::size_t{shape.n_positions} * row_stride, 23);
+        std::vector<std::uint32_t> positions(shape.n_positions);
+        std::iota(positions.begin(), positions.end(), 0U);
+        std::vector<std::uint32_t> pages(n_pages);
+        std::iota(pages.rbegin(), pages.rend(), 0U);
+        std::vector<float> table;
+        for (std::size_t i = 0; i < std::size_t{shape.n_positions} * shape.n_rotated / 2; ++i) {
+          table.push_back(static_cast<float>(std::cos(static_cast<double>(i))));
+          table.push_back(static_cast<float>(std::sin(static_cast<double>(i))));
+        }
+        const auto positions_tensor = lab.tensor(positions);
+        const auto pages_tensor = lab.tensor(pages);
+        const auto table_tensor = lab.tensor(table);
+        const std::size_t cache_bytes =
+            n_pages * 32 * shape.n_kv_heads * cache_row_bytes(type, shape.head_dim);
+        std::vector<std::vector<float>> outputs;
+        std::vector<std::vector<std::byte>> caches;
+        for (const bool at_once : {false, true}) {
+          const auto rows_tensor = lab.tensor(rows);
+          const auto keys = lab.tensor(std::vector<std::byte>(cache_bytes));
+          const auto values = lab.tensor(std::vector<std::byte>(cache_bytes));
+          const PagedCache cache = {type,
+                                    keys->address(),
+                                    values->address(),
+                                    pages_tensor->address(),
+                                    32,
+                                    shape.n_kv_heads,
+                                    shape.head_dim};
+          const Operations operations = operations_for(lab, cache, shape.n_heads);
+          RopeStore store = {.cache = cache,
+                             .queries = rows_tensor->address(),
+                             .positions = positions_tensor->address(),
+                             .table = table_tensor->address(),
+                             .style = shape.style,
+                             .n_tokens = shape.n_positions - 1,
+                             .n_heads = shape.n_heads,
+                             .n_rotated = shape.n_rotated,
+                             .row_stride = row_stride};
+          store.keys = store.queries + shape.n_heads * shape.head_dim * sizeof(float);
+          store.values = store.keys + shape.n_kv_heads * shape.head_dim * sizeof(float);
+          lab.run([&](Stream& stream) { operations.rope_store(stream, store); });
+          for (DeviceAddress* heads : {&store.queries, &store.keys, &store.values})
+            *heads += std::uint64_t{store.n_tokens} * row_stride * sizeof(float);
+          store.positions += store.n_tokens * sizeof(std::uint32_t);
+          store.n_tokens = 1;
+          Attention op = {.cache = cache,
+                          .queries = store.queries,
+                          .positions = store.positions,
+                          .n_tokens = 1,
+                          .n_heads = shape.n_heads,
+                          .row_stride = row_stride,
+                          .max_context = shape.n_positions,
+                          .scale = 0.3F};
+          const auto scratch = lab.empty(attention_scratch_bytes(op));
+          const auto counters = zeros(lab, attention_counters(op));
+          const auto output =
+              lab.empty(std::size_t{shape.n_heads} * shape.head_dim * sizeof(float));
+          op.scratch = scratch->address();
+          op.counters = counters->address();
+          op.output = output->address();
+          REQUIRE(operations.can_store_and_attend(store, op));
+          lab.run([&](Stream& stream) {
+            if (at_once) {
+              operations.store_and_attend(stream, store, op);
+              CHECK(stream.n_barriers() == 0);
+            } else {
+              operations.rope_store(stream, store);
+              stream.barrier();
+              operations.attention(stream, op);
+            }
+          });
+          outputs.push_back(lab.read<float>(*output));
+          for (const auto& tensor : {keys, values})
+            caches.push_back(lab.read<std::byte>(*tensor));
+        }
+        CHECK(worst_error(outputs[1], doubles(outputs[0])) < kTolerance);
+        CHECK(caches[0] == caches[2]);
+        CHECK(caches[1] == caches[3]);
+      }
+    }
+  }
+
+  TEST_CASE("the whole context of 128k positions is seen, by one token and by many") {
+    LAB();
+    if (under_validation()) return;  // the layers' own loops count too
+    const std::uint32_t n_positions = 131'072;
+    const std::uint32_t head_dim = 16;
+    const std::uint32_t n_heads = 2;
+    const auto keys = random_floats(std::size_t{n_positions} * head_dim, 31);
+    const auto values = random_floats(std::size_t{n_positions} * head_dim, 32);
+    const auto keys_tensor = lab.tensor(keys);
+    const auto values_tensor = lab.tensor(values);
+    std::vector<std::uint32_t> pages(n_positions / 32);
+    std::iota(pages.begin(), pages.end(), 0U);
+    const auto pages_tensor = lab.tensor(pages);
+    const PagedCache cache = {CacheType::kF32,
+                              keys_tensor->address(),
+                              values_tensor->address(),
+                              pages_tensor->address(),
+                              32,
+                              1,
+                              head_dim};
+    const Operations operations = operations_for(lab, cache, n_heads);
+    for (const std::uint32_t n_tokens : {1U, 20U}) {
+      CAPTURE(n_tokens);
+      const auto queries = random_floats(std::size_t{n_tokens} * n_heads * head_dim, 33);
+      std::vector<std::uint32_t> positions(n_tokens);
+      std::iota(positions.begin(), positions.end(), n_positions - n_tokens);
+      const auto queries_tensor = lab.tensor(queries);
+      const auto positions_tensor = lab.tensor(positions);
+      Attention op = {.cache = cache,
+                      .queries = queries_tensor->address(),
+                      .positions = positions_tensor->address(),
+                      .n_tokens = n_tokens,
+                      .n_heads = n_heads,
+                      .row_stride = n_heads * head_dim,
+                      .max_context = n_positions,
+                      .scale = 0.25F};
+      const auto scratch = lab.empty(attention_scratch_bytes(op));
+      const auto counters = zeros(lab, attention_counters(op));
+      const auto output = lab.empty(queries.size() * sizeof(float));
+      op.scratch = scratch->address();
+      op.counters = counters->address();
+      op.output = output->address();
+      lab.run([&](Stream& stream) { operations.attention(stream, op); });
+      const auto expected = reference::attention(doubles(queries),
+                                                 doubles(keys),
+                                                 doubles(values),
+                                                 positions,
+                                                 {n_heads, 1, head_dim, 0, 0.25, 0});
+      CHECK(worst_error(lab.read<float>(*output), expected) < 1e-4);
+    }
+  }
+
   TEST_CASE("attention's longest split stays below the driver's loop limit") {
     LAB();
     if (under_validation()) return;  // the layers' own loops count too

@@ -40,6 +40,13 @@ layout(push_constant, scalar) uniform Push {
   uint window;  // 0: all
   float scale;
   float soft_cap;  // of the scaled scores; 0: none
+  // Of what is turned and stored here (attention_vec.glsl):
+  uint64_t table;
+  uint key_offset;  // floats from a token's queries to its keys
+  uint value_offset;
+  uint n_rotated;
+  uint pair_step;
+  uint pair_offset;
 };
 
 // What the workgroups of a tile tell one another, past all caches that are not common.

@@ -6,6 +6,12 @@
 // eight elements wide, neighbours read neighbouring ones, and many are under way at once (of keys
 // kChunksTogether of each of kKeysTogether positions, of values kValuesTogether): that is what a deep
 // cache's speed hangs on.
+//
+// With kStores it does rope_store.glsl's work, too (without norms), of one token a tile, whose queries
+// are all in it: each workgroup turns its queries, and that of the last split turns and stores key and
+// value before it reads them. The queries themselves stay as they were.
+//
+//   table  (n_positions, n_rotated / 2, 2) f32: cos and sin; pairs as in rope_store.glsl
 #include "attention.glsl"
 
 layout(local_size_x = kWorkgroupSize) in;
@@ -19,12 +25,57 @@ shared float weights[kRows * kBlock];
 shared float row_parts[kRows * kWorkgroupSize];
 shared float value_parts[kValueGroups * kHeadStride];
 
+// Turns heads 0 to n − 1 by the positions of rows 0 to n − 1.
+void turn_by_position(uint n) {
+  const uint n_pairs = n_rotated / 2;
+  [[dont_unroll]] for (uint i = gl_LocalInvocationID.x; i < n * n_pairs; i += kWorkgroupSize) {
+    const uint r = i / n_pairs;
+    const uint pair = i % n_pairs;
+    const uint position = max(row_end[r], 1) - 1;
+    ConstFloats turn = ConstFloats(float_row(table, position, n_rotated));
+    const uint first = r * kHeadStride + pair * pair_step;
+    const float c = turn.at[pair * 2];
+    const float s = turn.at[pair * 2 + 1];
+    const float a = heads[first];
+    const float b = heads[first + pair_offset];
+    heads[first] = a * c - b * s;
+    heads[first + pair_offset] = a * s + b * c;
+  }
+  barrier();
+}
+
+// What this workgroup reads of the cache afterwards has it.
+void store_new(uint position) {
+  const uint64_t row = float_row(queries, token_of(0), row_stride);
+  const uint page = page_at(pages, page_stride, token_of(0), position / kPageTokens);
+  [[dont_unroll]] for (uint i = 0; i < 2; ++i) {
+    const bool is_key = i == 0;
+    const uint first = (is_key ? key_offset : value_offset) + gl_WorkGroupID.x * kHeadDim;
+    ConstFloats x = ConstFloats(row + uint64_t(first) * 4ul);
+    for (uint e = gl_LocalInvocationID.x; e < kHeadStride; e += kWorkgroupSize) {
+      heads[e] = e < kHeadDim ? x.at[e] : 0.0;
+    }
+    barrier();
+    if (is_key) turn_by_position(1);
+    if (kRotated) rotate_heads(1);
+    store_head(region_of(is_key ? key_cache : value_cache, page, n_kv_heads, gl_WorkGroupID.x),
+               position % kPageTokens);
+    barrier();
+  }
+  memoryBarrierBuffer();
+  barrier();
+}
+
 void load_queries() {
   [[dont_unroll]] for (uint r = 0; r < kRows; ++r) {
     ConstFloats q = ConstFloats(query_of(r));
     for (uint i = gl_LocalInvocationID.x; i < kHeadStride; i += kWorkgroupSize) {
       heads[r * kHeadStride + i] = is_row(r) && i < kHeadDim ? q.at[i] * scale : 0.0;
     }
+  }
+  if (kStores != 0) {
+    barrier();
+    turn_by_position(kRows);
   }
   if (kRotated) rotate_heads(kRows);
 }
@@ -82,6 +133,7 @@ void main() {
   const uint lane = gl_LocalInvocationID.x;
   const Range range = split_range();
   if (range.begin >= range.end) return;
+  if (kStores != 0 && range.end == range.n_seen) store_new(range.n_seen - 1);
   load_queries();
 
   float maxima[kRows];

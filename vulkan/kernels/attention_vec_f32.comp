@@ -7,6 +7,7 @@ layout(constant_id = 2) const uint kRows = 1;
 layout(constant_id = 3) const uint kKeysTogether = 2;
 layout(constant_id = 4) const uint kChunksTogether = 4;
 layout(constant_id = 5) const uint kValuesTogether = 8;
+layout(constant_id = 6) const uint kStores = 0;
 const uint kHeadRows = kRows;
 #include "heads.glsl"
 #include "cached_f32.glsl"

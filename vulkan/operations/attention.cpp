@@ -33,6 +33,8 @@ struct AttentionPush {
   DeviceAddress queries, positions, pages, key_cache, value_cache, partials, counters, output;
   std::uint32_t n_tokens, n_kv_heads, group, row_stride, page_stride, window;
   float scale, soft_cap;
+  DeviceAddress table = 0;
+  std::uint32_t key_offset = 0, value_offset = 0, n_rotated = 0, pair_step = 0, pair_offset = 0;
 };
 #pragma pack(pop)
 
@@ -145,7 +147,8 @@ std::vector<std::uint32_t> vec_constants(const DeviceInfo& device,
                                          const Tuning& tuning,
                                          CacheType type,
                                          const HeadShape& heads,
-                                         std::uint32_t rows) {
+                                         std::uint32_t rows,
+                                         bool stores) {
   std::uint32_t loads = 1;
   if (device.type != DeviceType::kSoftware) {
     const std::uint32_t bytes = type == CacheType::kF32 ? 2 : 1;
@@ -161,7 +164,13 @@ std::vector<std::uint32_t> vec_constants(const DeviceInfo& device,
   const std::uint32_t keys_together = std::bit_floor(std::min(loads / chunks_together, most_keys));
   const std::uint32_t passes = divide_up(kBlock, kBlock / chunks);
   const std::uint32_t values_together = divide_up(passes, divide_up(passes, loads));
-  return {heads.head_dim, heads.page_tokens, rows, keys_together, chunks_together, values_together};
+  return {heads.head_dim,
+          heads.page_tokens,
+          rows,
+          keys_together,
+          chunks_together,
+          values_together,
+          stores ? 1U : 0U};
 }
 
 }  // namespace
@@ -194,10 +203,14 @@ void add_attention_kernels(const DeviceInfo& device,
                       {head_constants(heads.head_dim, heads.page_tokens)}});
       uses.push_back({kernel_name("attention_tile", block_type(type)),
                       {head_constants(heads.head_dim, heads.page_tokens)}});
-      for (const std::uint32_t rows : {rows_of(heads.group, most_rows), most_rows}) {
+      const auto use_vec = [&](std::uint32_t rows, bool stores) {
         uses.push_back({kernel_name("attention_vec", block_type(type)),
-                        {vec_constants(device, formats.tuning, type, heads, rows)}});
-      }
+                        {vec_constants(device, formats.tuning, type, heads, rows, stores)}});
+      };
+      const std::uint32_t rows = rows_of(heads.group, most_rows);
+      use_vec(rows, false);
+      use_vec(most_rows, false);
+      if (rows == heads.group) use_vec(rows, true);
     }
   }
 }
@@ -232,15 +245,24 @@ void Operations::rope(Stream& stream, std::string_view kernel, const Rope& op) c
       0);
 }
 
+namespace {
+
+/// Of keys and values: read, turned, stored.
+Traffic traffic_of_new(const RopeStore& op) {
+  const std::uint64_t n = op.n_tokens;
+  const std::uint64_t rows = n * 2 * op.cache.n_kv_heads;
+  return {rows * op.cache.head_dim * sizeof(float) + n * op.n_rotated * sizeof(float),
+          rows * cache_row_bytes(op.cache.type, op.cache.head_dim),
+          n * op.cache.n_kv_heads * op.n_rotated * 3};
+}
+
+}  // namespace
+
 Traffic traffic(const RopeStore& op) {
   const std::uint64_t n = op.n_tokens;
-  const std::uint64_t head_bytes = std::uint64_t{op.cache.head_dim} * sizeof(float);
-  const std::uint64_t n_kv_heads = op.cache.n_kv_heads;
-  const std::uint64_t turned = op.n_rotated > 0 ? op.n_heads : 0;
-  return {n * (turned + 2 * n_kv_heads) * head_bytes + n * op.n_rotated * sizeof(float),
-          n * (turned * head_bytes +
-               2 * n_kv_heads * cache_row_bytes(op.cache.type, op.cache.head_dim)),
-          n * (op.n_heads + n_kv_heads) * op.n_rotated * 3};
+  const std::uint64_t turned = op.n_rotated > 0 ? n * op.n_heads : 0;
+  const std::uint64_t bytes = turned * op.cache.head_dim * sizeof(float);
+  return traffic_of_new(op) + Traffic{bytes, bytes, turned * op.n_rotated * 3};
 }
 
 void Operations::rope_store(Stream& stream, const RopeStore& op) const {
@@ -306,7 +328,30 @@ Traffic traffic(const Attention& op) {
           scores * op.n_heads * op.cache.head_dim * 4};
 }
 
+bool Operations::can_store_and_attend(const RopeStore& store, const Attention& op) const {
+  const std::uint32_t group = op.n_heads / op.cache.n_kv_heads;
+  const bool is_token_a_tile = op.n_tokens == 1 || op.cache.page_stride > 0;
+  const auto is_behind = [&](DeviceAddress heads) {
+    return heads >= store.queries && (heads - store.queries) / sizeof(float) < op.row_stride;
+  };
+  return is_token_a_tile && rows_of(group, attention_rows_) == group && store.query_norm == 0 &&
+         store.key_norm == 0 && is_behind(store.keys) && is_behind(store.values) &&
+         store.queries == op.queries && store.n_heads == op.n_heads &&
+         store.row_stride == op.row_stride;
+}
+
+void Operations::store_and_attend(Stream& stream,
+                                  const RopeStore& store,
+                                  const Attention& op) const {
+  assert(can_store_and_attend(store, op));
+  attend(stream, op, &store);
+}
+
 void Operations::attention(Stream& stream, const Attention& op) const {
+  attend(stream, op, nullptr);
+}
+
+void Operations::attend(Stream& stream, const Attention& op, const RopeStore* store) const {
   const PagedCache& cache = op.cache;
   assert(op.n_tokens > 0 && op.n_tokens <= kMaxTokens);
   assert(op.max_context > 0 && cache.head_dim > 0 && cache.head_dim <= kMaxHeadDim);
@@ -324,27 +369,43 @@ void Operations::attention(Stream& stream, const Attention& op) const {
                                     tuning_,
                                     cache.type,
                                     {.head_dim = cache.head_dim, .page_tokens = cache.page_tokens},
-                                    tiles.rows)});
+                                    tiles.rows,
+                                    store != nullptr)});
+  AttentionPush push = {op.queries,
+                        op.positions,
+                        cache.pages,
+                        cache.keys,
+                        cache.values,
+                        op.scratch,
+                        op.counters,
+                        op.output,
+                        op.n_tokens,
+                        cache.n_kv_heads,
+                        op.n_heads / cache.n_kv_heads,
+                        op.row_stride,
+                        cache.page_stride,
+                        op.window,
+                        op.scale,
+                        op.soft_cap};
+  Traffic cost = traffic(op);
+  if (store != nullptr) {
+    const bool is_neox = store->style == RopeStyle::kNeox;
+    const auto offset = [&](DeviceAddress heads) {
+      return static_cast<std::uint32_t>((heads - store->queries) / sizeof(float));
+    };
+    push.table = store->table;
+    push.key_offset = offset(store->keys);
+    push.value_offset = offset(store->values);
+    push.n_rotated = store->n_rotated;
+    push.pair_step = is_neox ? 1 : 2;
+    push.pair_offset = is_neox ? store->n_rotated / 2 : 1;
+    cost = cost + traffic_of_new(*store);
+  }
   stream.dispatch(kernel,
-                  AttentionPush{op.queries,
-                                op.positions,
-                                cache.pages,
-                                cache.keys,
-                                cache.values,
-                                op.scratch,
-                                op.counters,
-                                op.output,
-                                op.n_tokens,
-                                cache.n_kv_heads,
-                                op.n_heads / cache.n_kv_heads,
-                                op.row_stride,
-                                cache.page_stride,
-                                op.window,
-                                op.scale,
-                                op.soft_cap},
+                  push,
                   {cache.n_kv_heads, n_splits, tiles.count},
                   divide_up(blocks_of(op), n_splits) * block_iterations(op) + other_iterations(op),
-                  traffic(op));
+                  cost);
 }
 
 }  // namespace kinglet::vulkan
