@@ -88,24 +88,26 @@ std::uint32_t blocks_of(const Attention& op) {
 
 /// What one invocation's loops take for each block of positions, at most.
 std::uint64_t block_iterations(const Attention& op) {
-  const std::uint64_t chunks = divide_up(op.cache.head_dim, 32) * 4;
+  const std::uint32_t chunks = divide_up(op.cache.head_dim, 32) * 4;
   if (is_tiled(op)) {
     // Slices of the head with their loads and steps, weights of a row, slices of the values.
-    const std::uint64_t keys = 64 * 36 / (chunks * 8) / 4 * 4;
-    const std::uint64_t slices = chunks / 4 * (1 + 2 + 8);
-    const std::uint64_t values = (64 + keys - 1) / keys * (2 + keys * chunks / 128 + keys / 4);
-    return 1 + slices + 2 * 16 + values;
+    const std::uint32_t keys = kBlock * 36 / (chunks * 8) / 4 * 4;
+    const std::uint32_t slices = chunks / 4 * (1 + 2 + 8);
+    const std::uint32_t values = divide_up(kBlock, keys) * (2 + keys * chunks / 128 + keys / 4);
+    return 1 + slices + kBlock / 2 + values;
   }
   // Passes over keys and their chunks, over values, and subgroups of four for each row.
-  return 1 + 4 * (1 + chunks / kKeyLanes) + chunks + std::uint64_t{kMostRows} * kBlock / 4;
+  constexpr std::uint32_t kSubgroups = kMostRows * kBlock / 4;
+  const std::uint32_t keys = 4 * (1 + chunks / kKeyLanes);
+  return 1 + keys + chunks + kSubgroups;
 }
 
 /// And once: rotation.glsl, the sums of rows and splits.
 std::uint64_t other_iterations(const Attention& op) {
-  constexpr std::uint64_t kJoin = 2 * kBlock + kMaxHeadDim / kBlock * kMostSplits;
-  constexpr std::uint64_t kSum = kMaxHeadDim / kBlock * kBlock;
+  constexpr std::uint64_t kJoin =
+      std::uint64_t{2} * kBlock + std::uint64_t{kMaxHeadDim / kBlock} * kMostSplits;
   return is_tiled(op) ? kTileRows * (kTiledHeadStages + kJoin)
-                      : kMostRows * (kMostHeadStages + kJoin + kSum);
+                      : kMostRows * (kMostHeadStages + kJoin + kMaxHeadDim);
 }
 
 /// Splits of the context: as many as keep a device busy, if there are blocks enough; and so many

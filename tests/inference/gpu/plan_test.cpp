@@ -55,6 +55,7 @@ TEST_SUITE("inference/gpu/plan") {
     CHECK(plan.all.n_dispatches == plan.dispatches.size());
     CHECK(plan.dispatches.back().stage < plan.all.n_stages);
     CHECK(plan.dispatches.back().stage + 2 >= plan.all.n_stages);
+    CHECK(plan.layers.n_stages == 5 * n_layers);
     std::printf("phi-3.5-mini, Q4_K_M: %u stages and %u dispatches a layer\n",
                 plan.layers.n_stages / n_layers,
                 plan.layers.n_dispatches / n_layers);
