@@ -24,8 +24,6 @@ const uint kTurn = kRowLanes;
 const uint kResults = kTokenLanes * kRows;
 const uint kQuads = kDepth / 4;
 const uint kStride = kQuads + 1;
-// Rows of blocks are cut into whole tiles.
-const bool kIsWhole = kBlockElements % kDepth == 0;
 #include "mul_mat_tile.glsl"
 
 #ifdef KINGLET_HALF
@@ -41,29 +39,7 @@ const float kInputScale = 1.0;
 shared Quad weight_tile[kRows * kStride];
 shared Quad vector_tile[kTokens * kStride];
 
-layout(buffer_reference, scalar, buffer_reference_align = 4) readonly buffer ConstQuad {
-  vec4 quad;
-};
-
-vec4 weights_at(uint64_t row, uint column) {
-  if (kIsWhole || column + 4 <= n_columns) return load4(row, column);
-  vec4 values = vec4(0.0);
-  [[unroll]] for (uint i = 0; i < 3; ++i) {
-    if (column + i < n_columns) values[i] = load1(row, column + i);
-  }
-  return values;
-}
-
-// Tokens past the end repeat the last one; their results are not stored.
-vec4 vectors_at(uint token, uint column) {
-  const uint64_t row = float_row(vectors, min(token, n_tokens - 1), input_stride);
-  if (kIsWhole || column + 4 <= n_columns) return ConstQuad(row + uint64_t(column) * 4ul).quad;
-  vec4 values = vec4(0.0);
-  [[unroll]] for (uint i = 0; i < 3; ++i) {
-    if (column + i < n_columns) values[i] = ConstFloats(row).at[column + i];
-  }
-  return values;
-}
+#include "mul_mat_load.glsl"
 
 void main() {
   const Tile tile = tile_of_group();
@@ -71,23 +47,18 @@ void main() {
   const uint lane = gl_LocalInvocationID.x;
   const uint row_lane = lane % kRowLanes;
   const uint token_lane = lane / kRowLanes;
-  const uint kLoadLines = gl_WorkGroupSize.x / kQuads;  // at once
-  const uint load_line = lane / kQuads;
-  const uint load_quad = lane % kQuads;
+#ifdef KINGLET_PREPARE_CHUNKS
+  KINGLET_PREPARE_CHUNKS;
+  barrier();
+#endif
 
   float sums[kTokenSums][kRowSums];
   [[unroll]] for (uint t = 0; t < kTokenSums; ++t) {
     [[unroll]] for (uint r = 0; r < kRowSums; ++r) sums[t][r] = 0.0;
   }
   for (uint column = tile.begin; column < tile.end; column += kDepth) {
-    [[unroll]] for (uint line = 0; line < kRows; line += kLoadLines) {
-      weight_tile[(load_line + line) * kStride + load_quad] =
-          Quad(weights_at(line_address(tile.first_line + load_line + line), column + load_quad * 4));
-    }
-    [[unroll]] for (uint line = 0; line < kTokens; line += kLoadLines) {
-      vector_tile[(load_line + line) * kStride + load_quad] = Quad(
-          kInputScale * vectors_at(tile.first_token + load_line + line, column + load_quad * 4));
-    }
+    load_weights(tile.first_line, column, lane);
+    load_vectors(tile.first_token, column, lane);
     barrier();
 #ifdef KINGLET_HALF
     f16vec2 parts[kTokenSums][kRowSums];

@@ -34,72 +34,11 @@ const uint kResults = kLineGroups * kTokenGroups * kM * kN;
 // f16 ends at 65504. Activations may go beyond, and lose nothing that matters by a smaller scale.
 const float kInputScale = 1.0 / 16.0;
 
-shared f16vec4 weight_tile[kRows * kStride];
-shared f16vec4 vector_tile[kTokens * kStride];
+#define Quad f16vec4
+shared Quad weight_tile[kRows * kStride];
+shared Quad vector_tile[kTokens * kStride];
 
-layout(buffer_reference, scalar, buffer_reference_align = 4) readonly buffer ConstQuad {
-  vec4 quad;
-};
-
-// Of the plain formats, whose rows may end anywhere.
-vec4 weights_at(uint64_t row, uint column) {
-  if (column + 4 <= n_columns) return load4(row, column);
-  vec4 values = vec4(0.0);
-  [[unroll]] for (uint i = 0; i < 3; ++i) {
-    if (column + i < n_columns) values[i] = load1(row, column + i);
-  }
-  return values;
-}
-
-// Tokens past the end repeat the last one; their results are not stored.
-vec4 vectors_at(uint token, uint column) {
-  const uint64_t row = float_row(vectors, min(token, n_tokens - 1), input_stride);
-  if (column + 4 <= n_columns) return ConstQuad(row + uint64_t(column) * 4ul).quad;
-  vec4 values = vec4(0.0);
-  [[unroll]] for (uint i = 0; i < 3; ++i) {
-    if (column + i < n_columns) values[i] = ConstFloats(row).at[column + i];
-  }
-  return values;
-}
-
-void load_weights(uint first_line, uint column, uint lane) {
-  if (kBlockElements == 1) {
-    for (uint task = lane; task < kRows * kQuads; task += gl_WorkGroupSize.x) {
-      const uint line = task / kQuads;
-      weight_tile[line * kStride + task % kQuads] =
-          f16vec4(weights_at(line_address(first_line + line), column + task % kQuads * 4));
-    }
-    return;
-  }
-  const uint kChunks = kDepth / kChunkElements;
-  for (uint task = lane; task < kRows * kChunks; task += gl_WorkGroupSize.x) {
-    const uint line = task / kChunks;
-    const uint chunk = column / kChunkElements + task % kChunks;
-    const uint at = line * kStride + task % kChunks * kChunkQuads;
-    if (chunk * kChunkElements >= n_columns) {
-      [[unroll]] for (uint i = 0; i < kChunkQuads; ++i) weight_tile[at + i] = f16vec4(0.0);
-      continue;
-    }
-    const Chunk c = load_chunk(line_address(first_line + line), chunk);
-    [[unroll]] for (uint g = 0; g < kChunkGroups; ++g) {
-      const vec2 scale = group_scale(c, chunk, g);
-      [[unroll]] for (uint j = 0; j < kGroupQuads; ++j) {
-        const uint i = g * kGroupQuads + j;
-        weight_tile[at + i] = f16vec4(quad_values(c, chunk, i) * scale.x + scale.y);
-      }
-    }
-  }
-}
-
-void load_vectors(uint first_token, uint column, uint lane) {
-  for (uint task = lane; task < kTokens * kQuads; task += gl_WorkGroupSize.x) {
-    const uint line = task / kQuads;
-    const uint quad = column / 4 + task % kQuads;
-    const uint at = kBlockElements == 1 ? quad : quad_at(quad / kChunkQuads, quad % kChunkQuads);
-    vector_tile[line * kStride + task % kQuads] =
-        f16vec4(kInputScale * vectors_at(first_token + line, at * 4));
-  }
-}
+#include "mul_mat_load.glsl"
 
 void main() {
   const Tile tile = tile_of_group();
