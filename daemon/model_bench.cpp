@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <ctime>
 #include <utility>
 
@@ -39,7 +40,7 @@ double median(std::vector<double> values) {
 }
 
 std::string about(double seconds) {
-  return "about " + std::to_string(static_cast<long>(seconds + 0.5)) + " s";
+  return "about " + std::to_string(std::lround(seconds)) + " s";
 }
 
 class Bench {
