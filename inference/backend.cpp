@@ -249,6 +249,15 @@ Result<std::uint32_t> Executor::run_greedy(const Batch& batch, std::span<TokenId
   return 1;
 }
 
+std::optional<ProductPath> find_product_path(std::string_view name) {
+  if (name == "auto") return ProductPath::kAuto;
+  if (name == "float") return ProductPath::kFloat;
+  if (name == "half") return ProductPath::kHalf;
+  if (name == "integer-dot") return ProductPath::kIntegerDot;
+  if (name == "matrix") return ProductPath::kMatrix;
+  return std::nullopt;
+}
+
 const Backend* find_backend(std::string_view name) {
   for (const Backend& backend : all_backends()) {
     if (backend.name == name) return &backend;

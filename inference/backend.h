@@ -58,6 +58,8 @@ enum class ProductPath : std::uint8_t {
   kIntegerDot,  // 8-bit activations
   kMatrix,      // cooperative matrices of f16: "f16 matrices"
 };
+/// As people write it: "auto", "float", "half", "integer-dot", "matrix".
+std::optional<ProductPath> find_product_path(std::string_view name);
 
 /// Whether the kernels' shapes are found by trying them on the device (vulkan/operations/tune.h).
 enum class TuningUse : std::uint8_t {

@@ -165,6 +165,7 @@ Result<std::unique_ptr<Engine>> Engine::load(const EngineOptions& options) {
                                                         : 2 * n_context,
                 .chunk_tokens = options.chunk_tokens,
                 .n_threads = options.n_threads,
+                .product_path = options.product_path,
                 .cache_folder = options.cache_folder,
                 .progress = [&](float fraction) { report(LoadStage::kPlacingWeights, fraction); },
             }));

@@ -23,6 +23,7 @@ struct BenchFlags {
   std::string kv = "f16";
   std::uint32_t n_threads = 0;
   bool fast = false;
+  std::string path = "auto";
   BenchOptions options;
   bool json = false;
 };
@@ -228,11 +229,17 @@ Result<int> run(const BenchFlags& flags) {
     return fail(ErrorCode::kInvalidArgument,
                 "--kv \"" + flags.kv + "\" is not a cache format; there are f32, f16, q8, q4");
   }
+  const auto path = inference::find_product_path(flags.path);
+  if (!path) {
+    return fail(ErrorCode::kInvalidArgument,
+                "--path \"" + flags.path + "\" is none of auto, float, half, integer-dot, matrix");
+  }
   const inference::ExecutorOptions options = {
       .device = flags.device,
       .kv_format = *kv_format,
       .activations = flags.fast ? inference::Activations::kInt8 : inference::Activations::kF32,
       .n_threads = flags.n_threads,
+      .product_path = *path,
   };
   const inference::DeviceLimits limits = TRY(backend->limits(options));
   nlohmann::json rows = nlohmann::json::array();
@@ -268,6 +275,10 @@ Action bench_command(CLI::App& app) {
   app.add_option("--threads", flags->n_threads, "Of the CPU backend; 0: one for each core")
       ->capture_default_str();
   app.add_flag("--fast", flags->fast, "Multiply weights with activations rounded to 8 bits");
+  app.add_option("--path",
+                 flags->path,
+                 "How a GPU multiplies weights: auto, float, half, integer-dot or matrix")
+      ->capture_default_str();
   app.add_option("--seconds", flags->options.seconds_per_row, "That a row may take, about")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();

@@ -36,7 +36,10 @@ void ModelFlags::add_to(CLI::App& app, std::string backend, std::string kv_forma
       ->capture_default_str();
   app.add_option("--threads", n_threads_, "Of the CPU backend; 0: one for each core")
       ->capture_default_str();
-  app.add_flag("--fast", fast_, "Multiply weights with activations rounded to 8 bits (CPU only)");
+  app.add_flag("--fast", fast_, "Multiply weights with activations rounded to 8 bits");
+  app.add_option(
+         "--path", path_, "How a GPU multiplies weights: auto, float, half, integer-dot or matrix")
+      ->capture_default_str();
   app.add_option("--lora", loras_, "An adapter, FILE or FILE=SCALE; may be given several times");
 }
 
@@ -44,6 +47,12 @@ Result<inference::KvFormat> ModelFlags::kv_format() const {
   if (const auto format = inference::find_kv_format(kv_format_)) return *format;
   return fail(ErrorCode::kInvalidArgument,
               "--kv \"" + kv_format_ + "\" is not a cache format; there are " + kv_format_names());
+}
+
+Result<inference::ProductPath> ModelFlags::product_path() const {
+  if (const auto path = inference::find_product_path(path_)) return *path;
+  return fail(ErrorCode::kInvalidArgument,
+              "--path \"" + path_ + "\" is none of auto, float, half, integer-dot, matrix");
 }
 
 Result<const inference::Backend*> ModelFlags::backend() const {
@@ -76,6 +85,7 @@ Result<inference::ExecutorOptions> ModelFlags::executor_options() const {
                                     .kv_format = TRY(kv_format()),
                                     .activations = activations(),
                                     .n_threads = n_threads_,
+                                    .product_path = TRY(product_path()),
                                     .cache_folder = cache_folder()};
 }
 
@@ -85,6 +95,7 @@ Result<inference::EngineOptions> ModelFlags::engine_options() const {
   options.device = device_;
   options.kv_format = TRY(kv_format());
   options.activations = activations();
+  options.product_path = TRY(product_path());
   options.n_threads = n_threads_;
   options.cache_folder = cache_folder();
   if (backend_ == "auto") return options;

@@ -16,7 +16,7 @@ namespace kinglet::daemon {
 
 class ModelFlags {
  public:
-  /// Adds MODEL, --backend, --device, --kv, --threads, --fast and --lora to a
+  /// Adds MODEL, --backend, --device, --kv, --threads, --fast, --path and --lora to a
   /// verb, with these defaults.
   void add_to(CLI::App& app, std::string backend, std::string kv_format);
 
@@ -35,6 +35,7 @@ class ModelFlags {
 
  private:
   Result<inference::KvFormat> kv_format() const;
+  Result<inference::ProductPath> product_path() const;
   inference::Activations activations() const {
     return fast_ ? inference::Activations::kInt8 : inference::Activations::kF32;
   }
@@ -45,6 +46,7 @@ class ModelFlags {
   std::string kv_format_;
   std::uint32_t n_threads_ = 0;
   bool fast_ = false;
+  std::string path_ = "auto";
   std::vector<std::string> loras_;
 };
 

@@ -73,18 +73,35 @@ Result<void> check(const Model& model, const ExecutorOptions& options) {
                     "; the Vulkan backend takes up to " + std::to_string(vulkan::kMaxHeadDim) +
                     ": run with the CPU backend");
   }
-  if (options.activations != Activations::kF32) {
-    return fail(
-        ErrorCode::kUnsupported,
-        "the Vulkan backend computes with f32 activations only; run without --fast, or with "
-        "the CPU backend");
-  }
   if (options.chunk_tokens > vulkan::kMaxTokens) {
     return fail(
         ErrorCode::kInvalidArgument,
         "Vulkan backend: chunks of at most " + std::to_string(vulkan::kMaxTokens) + " tokens");
   }
   return {};
+}
+
+/// The path that the options ask for, if the device has it.
+Result<ProductPath> path_of(const ExecutorOptions& options, const vulkan::DeviceInfo& device) {
+  const bool is_fast = options.activations == Activations::kInt8;
+  const ProductPath path = is_fast && options.product_path == ProductPath::kAuto
+                               ? ProductPath::kIntegerDot
+                               : options.product_path;
+  if (is_fast && path != ProductPath::kIntegerDot) {
+    return fail(ErrorCode::kInvalidArgument,
+                "activations of 8 bits are the integer-dot path's; ask for one or the other");
+  }
+  const auto lacks = [&](std::string_view what) {
+    return fail(ErrorCode::kUnsupported,
+                device.name + " has no " + std::string(what) +
+                    "; let the path be chosen, or run with the CPU backend");
+  };
+  const vulkan::OptionalFeatures& has = device.optional;
+  if (path == ProductPath::kHalf && !has.float16_arithmetic) return lacks("f16 arithmetic");
+  if (path == ProductPath::kIntegerDot && !has.integer_dot_product)
+    return lacks("integer dot products");
+  if (path == ProductPath::kMatrix && !has.cooperative_matrix) return lacks("cooperative matrices");
+  return path;
 }
 
 }  // namespace
@@ -128,11 +145,15 @@ Result<std::unique_ptr<Executor>> create_executor_on(
   info.backend = "vulkan";
   info.device = describe(device);
   info.kv_format = options.kv_format;
+  ExecutorOptions chosen = options;
+  chosen.product_path = TRY(path_of(options, device));
+  info.activations =
+      chosen.product_path == ProductPath::kIntegerDot ? Activations::kInt8 : Activations::kF32;
   info.chunk_tokens = options.chunk_tokens != 0 ? options.chunk_tokens
                       : is_software             ? kSoftwareChunk
                                                 : kGpuChunk;
   return GpuExecutor::create(
-      std::move(model), TRY(vulkan::Device::create(std::move(instance), device)), info, options);
+      std::move(model), TRY(vulkan::Device::create(std::move(instance), device)), info, chosen);
 }
 
 }  // namespace kinglet::inference::gpu

@@ -123,7 +123,9 @@ Result<GpuExecutor::Placed> GpuExecutor::place(const Model& model,
   }
   const std::uint64_t scratch = scratch_bytes(h, info.chunk_tokens, capacity(options.n_kv_tokens));
   placed.scratch = TRY(Buffer::create(device, scratch, MemoryUse::kDevice, "attention's scratch"));
-  placed.activation_bytes += scratch;
+  placed.split_scratch = TRY(Buffer::create(
+      device, vulkan::kSplitScratchBytes, MemoryUse::kDevice, "the scratch of products"));
+  placed.activation_bytes += scratch + vulkan::kSplitScratchBytes;
   const std::vector<std::byte> zeros(counter_bytes(h, info.chunk_tokens) +
                                      vulkan::argmax_scratch_bytes(1, h.n_vocabulary));
   placed.counters = TRY(Buffer::create(device, zeros.size(), MemoryUse::kDevice, "counters"));
@@ -160,6 +162,7 @@ GpuExecutor::GpuExecutor(std::shared_ptr<const Model> model,
   workspace_.positions = workspace_.ids + chunk_tokens * sizeof(std::uint32_t);
   workspace_.pages = workspace_.positions + chunk_tokens * sizeof(std::uint32_t);
   workspace_.scratch = placed_.scratch->address();
+  workspace_.split_scratch = placed_.split_scratch->address();
   workspace_.counters = placed_.counters->address();
   workspace_.choosing =
       workspace_.counters + counter_bytes(this->model().hyper_parameters(), chunk_tokens);

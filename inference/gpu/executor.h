@@ -38,6 +38,7 @@ class GpuExecutor final : public Executor {
     std::vector<vulkan::Buffer> values;
     std::vector<vulkan::Buffer> slots;
     std::optional<vulkan::Buffer> scratch;
+    std::optional<vulkan::Buffer> split_scratch;
     std::optional<vulkan::Buffer> counters;  // of attention, then of the greedy choice; zeros
     std::optional<vulkan::Buffer> inputs;    // ids, positions, page tables
     std::optional<vulkan::Buffer> staging;   // the same, where the host writes

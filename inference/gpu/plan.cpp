@@ -48,7 +48,7 @@ Result<Plan> plan_pass(const vulkan::Device& device,
   workspace.slots.fill(kNowhere);
   workspace.rope.fill(kNowhere);
   workspace.ids = workspace.positions = workspace.pages = workspace.scratch = kNowhere;
-  workspace.counters = workspace.choosing = workspace.history = kNowhere;
+  workspace.split_scratch = workspace.counters = workspace.choosing = workspace.history = kNowhere;
   workspace.logits = workspace.host_logits = &logits;
 
   const Recording recording = TRY(record_pass(device, operations, workspace, shape, kWorkLimit));

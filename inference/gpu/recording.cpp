@@ -12,10 +12,11 @@ namespace kinglet::inference::gpu {
 
 namespace {
 
-// What groups read and write, for barriers: slots, the cache, the scratch memory.
+// What groups read and write, for barriers: slots, the cache, the scratch memories.
 using Touched = std::uint64_t;
 constexpr Touched kCacheBit = Touched{1} << 32;
 constexpr Touched kScratchBit = Touched{2} << 32;
+constexpr Touched kSplitBit = Touched{4} << 32;
 static_assert(sizeof(SlotSet) == 4);
 
 struct Access {
@@ -194,12 +195,19 @@ class Recorder {
   }
 
   /// In slices of rows, where so much at once takes long on a slow device.
-  Result<void> multiply(const vulkan::Products& products, const Access& access) {
+  Result<void> multiply(vulkan::Products products, Access access) {
     // Fewer rows would be lost in the cost of the submits.
     constexpr std::uint64_t kLeastWork = 256'000'000;
     const std::uint64_t most = std::max(work_limit_, kLeastWork);
     const std::uint64_t work = work_of(products);
     if (work <= most) {
+      // Slices, and single operations, are of one stage: they would share the scratch memory.
+      const bool is_alone =
+          workspace_.lowering == Lowering::kFused && products.n_tokens == end_ - begin_;
+      if (is_alone && products.n_tokens > vulkan::kMaxVecTokens) {
+        products.scratch = workspace_.split_scratch;
+        access.writes |= kSplitBit;
+      }
       TRY(begin_slice(access, work));
       operations_.products(stream(), products);
       return {};

@@ -28,11 +28,12 @@ struct Workspace {
   std::array<vulkan::DeviceAddress, 2> rope = {};            // by RopeFactorSet
   vulkan::DeviceAddress ids = 0;                             // (chunk_tokens) u32
   vulkan::DeviceAddress positions = 0;                       // (chunk_tokens) u32
-  vulkan::DeviceAddress pages = 0;     // u32; a table for each token in a pass of sequences
-  vulkan::DeviceAddress scratch = 0;   // of attention
-  vulkan::DeviceAddress counters = 0;  // of attention; zeros
-  vulkan::DeviceAddress choosing = 0;  // scratch of the greedy choice; zeros
-  vulkan::DeviceAddress history = 0;   // (kHistory) u32: chosen ids, by position % kHistory
+  vulkan::DeviceAddress pages = 0;          // u32; a table for each token in a pass of sequences
+  vulkan::DeviceAddress scratch = 0;        // of attention
+  vulkan::DeviceAddress split_scratch = 0;  // kSplitScratchBytes, of products; 0: none
+  vulkan::DeviceAddress counters = 0;       // of attention; zeros
+  vulkan::DeviceAddress choosing = 0;       // scratch of the greedy choice; zeros
+  vulkan::DeviceAddress history = 0;        // (kHistory) u32: chosen ids, by position % kHistory
   std::vector<PlacedAdapter> adapters = {};
   const vulkan::Operations* adapter_operations = nullptr;  // with f32 matrices; for adapters
   vulkan::DeviceAddress narrow = 0;                        // (chunk_tokens, highest rank)

@@ -211,6 +211,14 @@ TEST_SUITE("daemon/commands/model_verbs") {
     CHECK(generate({"--stats"}).find("prompt of") != std::string::npos);
   }
 
+  TEST_CASE("--path names one of the ways to multiply") {
+    const ModelHome home{SyntheticModel{}};
+    const auto wrong = home.run({"generate", home.model, "-p", "x", "--path", "scenic"});
+    CHECK(wrong.exit_code == 1);
+    CHECK(wrong.output ==
+          "kinglet: --path \"scenic\" is none of auto, float, half, integer-dot, matrix\n");
+  }
+
   TEST_CASE("--fast multiplies with activations of 8 bits") {
     SyntheticModel shape;
     shape.type = inference::TensorType::kQ4_0;
