@@ -243,7 +243,8 @@ class Recorder {
     constexpr std::uint64_t kRows = 32;                    // of a tile
     static_assert(kRows % vulkan::kMatrixAlignment == 0);  // of each slice's address, too
     const std::uint64_t n_rows = products.parts[0].weights.n_rows;
-    const std::uint64_t row_work = work_of(products) / n_rows;
+    assert(n_rows > 0);
+    const std::uint64_t row_work = std::max<std::uint64_t>(work_of(products) / n_rows, 1);
     const std::uint64_t step = std::max(most / row_work / kRows * kRows, kRows);
     for (std::uint64_t row = 0; row < n_rows; row += step) {
       const std::uint64_t rows = std::min(step, n_rows - row);

@@ -337,21 +337,32 @@ TEST_SUITE("vulkan/operations/products") {
       for (const std::uint32_t value : knob.values)
         tunings.emplace_back().set(knob.name, value);
     }
-    const auto choice = dot_knob(lab.device().info(), type);
-    if (choice) tunings.emplace_back().set(choice->name, 1);
-    for (const Tuning& tuning : tunings) {
-      const bool dot = choice && tuning.value(choice->name, 0) == 1;
-      const auto operations =
-          Operations::create(lab.pipelines(), {.weights = {type}, .caches = {}, .tuning = tuning});
+    const auto check = [&](ProductPath path, const Tuning& tuning) {
+      const auto operations = Operations::create(
+          lab.pipelines(),
+          {.weights = {type}, .caches = {}, .product_path = path, .tuning = tuning});
       REQUIRE(operations.has_value());
-      CHECK(error_of(lab,
-                     {.types = {type},
-                      .rows = {41},
-                      .n_columns = 2'560,
-                      .with_norm = true,
-                      .path = dot ? ProductPath::kIntegerDot : ProductPath::kFloat},
-                     &*operations) < tolerance(ProductPath::kIntegerDot));
-    }
+      // Against floats, whatever was asked for.
+      return error_of(lab,
+                      {.types = {type},
+                       .rows = {41},
+                       .n_columns = 2'560,
+                       .with_norm = true,
+                       .path = ProductPath::kFloat},
+                      &*operations);
+    };
+    for (const Tuning& tuning : tunings)
+      CHECK(check(ProductPath::kAuto, tuning) < tolerance(ProductPath::kFloat));
+    const auto choice = dot_knob(lab.device().info(), type);
+    if (!choice) return;
+    // Who allows bytes may get floats, where those are faster; nobody gets bytes unasked.
+    Tuning floats;
+    floats.set(choice->name, 0);
+    CHECK(check(ProductPath::kIntegerDot, floats) < tolerance(ProductPath::kFloat));
+    CHECK(check(ProductPath::kIntegerDot, {}) > tolerance(ProductPath::kFloat));
+    Tuning bytes;
+    bytes.set(choice->name, 1);
+    CHECK(check(ProductPath::kAuto, bytes) < tolerance(ProductPath::kFloat));
   }
 
   TEST_CASE("bytes are close to the activations they stand for") {

@@ -60,7 +60,7 @@ inline constexpr std::uint64_t kMatrixAlignment = 16;
 
 /// How products are computed. Exact sums are f32 throughout; the others round what they multiply.
 enum class ProductPath : std::uint8_t {
-  kAuto,        // what suits the device, of any class
+  kAuto,        // what suits the device, of class "exact" or "f16 matrices"
   kFloat,       // f32 activations: class "exact"
   kHalf,        // f16 activations and weights in tiles: class "f16 matrices"
   kIntegerDot,  // activations as bytes with a scale for every 16 or 32: class "8-bit activations"

@@ -73,7 +73,7 @@ struct MulMat {
 Traffic traffic(const Products& op);
 
 /// What a tuner may vary of products of one token: their kernels' numbers, each path's own, and,
-/// where ProductPath::kAuto has a choice, whether integer dot products are taken.
+/// for ProductPath::kIntegerDot, whether floats are not faster after all.
 std::vector<Knob> vec_knobs(const DeviceInfo& device, WeightType type, bool dot);
 std::optional<Knob> dot_knob(const DeviceInfo& device, WeightType type);
 

@@ -57,14 +57,14 @@ std::string number_name(bool dot, WeightType type, std::string_view number) {
   return (vec_kernel_name(dot, type) += '.') += number;
 }
 
-/// Whether bytes are faster than floats: a number, too.
+/// Whether bytes are faster than floats, where both may be taken: a number, too.
 std::string choice_name(WeightType type) {
   return number_name(false, type, "by_dot");
 }
 
 bool takes_dot(ProductPath path, const Tuning& tuning, const DeviceInfo& device, WeightType type) {
-  const bool is_wished = path == ProductPath::kIntegerDot ||
-                         (path == ProductPath::kAuto && tuning.value(choice_name(type), 0) != 0);
+  const bool is_wished =
+      path == ProductPath::kIntegerDot && tuning.value(choice_name(type), 1) != 0;
   return is_wished && device.optional.integer_dot_product && block_elements(type) > 1;
 }
 
@@ -198,7 +198,7 @@ std::vector<Knob> vec_knobs(const DeviceInfo& device, WeightType type, bool dot)
 
 std::optional<Knob> dot_knob(const DeviceInfo& device, WeightType type) {
   if (!device.optional.integer_dot_product || block_elements(type) == 1) return std::nullopt;
-  return Knob{choice_name(type), {0, 1}};
+  return Knob{choice_name(type), {1, 0}};
 }
 
 void add_vec_kernels(const DeviceInfo& device,

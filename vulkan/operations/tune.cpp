@@ -204,12 +204,12 @@ class Bench {
 /// Numbers of the paths that may be taken, and the choice between them.
 std::vector<Knob> one_token_knobs(const DeviceInfo& device, ProductPath path, WeightType type) {
   const std::optional<Knob> choice = dot_knob(device, type);
-  if (path == ProductPath::kIntegerDot && choice) return vec_knobs(device, type, true);
-  std::vector<Knob> knobs = vec_knobs(device, type, false);
-  if (path != ProductPath::kAuto || !choice) return knobs;
+  // Bytes are never chosen for who did not ask for them: they are of another class of precision.
+  if (path != ProductPath::kIntegerDot || !choice) return vec_knobs(device, type, false);
+  std::vector<Knob> knobs = vec_knobs(device, type, true);
   knobs.push_back(*choice);
-  // If bytes were not chosen, these change nothing, and nothing is compiled for them.
-  for (Knob& knob : vec_knobs(device, type, true))
+  // If floats were not chosen, these change nothing, and nothing is compiled for them.
+  for (Knob& knob : vec_knobs(device, type, false))
     knobs.push_back(std::move(knob));
   return knobs;
 }
