@@ -196,9 +196,9 @@ class Checker {
     }
     const std::size_t n = std::max<std::size_t>(scores.size(), 1);
     std::ranges::sort(scores);
-    const auto others = std::ranges::unique(scores);
+    const auto n_others = std::distance(std::unique(scores.begin(), scores.end()), scores.end());
     add(line(what,
-             100 * static_cast<double>(others.size()) / static_cast<double>(n),
+             100 * static_cast<double>(n_others) / static_cast<double>(n),
              {0, 1},
              "tokenizer.ggml.scores was lost when the file was made: get another"));
   }

@@ -14,7 +14,6 @@
 
 HWY_BEFORE_NAMESPACE();
 namespace kinglet::inference::cpu::HWY_NAMESPACE {
-namespace hn = hwy::HWY_NAMESPACE;
 
 void dequantize_q4_k(const std::byte* blocks, std::size_t n, float* out) {
   for (std::size_t element = 0; element < n;

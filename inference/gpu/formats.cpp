@@ -57,7 +57,7 @@ vulkan::Tuning tuning_of(const vulkan::Device& device,
                          const ExecutorOptions& options) {
   if (!tunes(device.info(), options)) return {};
   const auto file = device_file(options.cache_folder, "tuning", device.info());
-  const vulkan::Tuning known = vulkan::read_tuning(device.info(), file).value_or(vulkan::Tuning());
+  vulkan::Tuning known = vulkan::read_tuning(device.info(), file).value_or(vulkan::Tuning());
   Result<vulkan::Tuning> found = vulkan::tune(device, formats, kTuningBudget, known);
   if (!found) return known;
   // What could not be written is searched for again next time, and that is all.

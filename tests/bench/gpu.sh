@@ -31,7 +31,7 @@ cmake --build $build --target $targets >>"$out/build.log"
 
 device=${KINGLET_TEST_DEVICE:-}
 if [ -z "$device" ]; then
-  device=$("$bin/kinglet" doctor | grep -oim1 -e nvidia -e amd -e intel || true)
+  device=$("$bin/kinglet" doctor | grep -oi -e nvidia -e amd -e intel | head -n1 || true)
   [ -n "$device" ] || { echo "gpu.sh: no GPU; KINGLET_TEST_DEVICE names another device" >&2; exit 1; }
 fi
 export KINGLET_TEST_DEVICE=$device

@@ -42,6 +42,6 @@ Tiling default_tiling(const DeviceInfo& device);
 /// The same with the numbers that were found by trying.
 Tiling tuned_tiling(const DeviceInfo& device, const Tuning& tuning);
 /// What there is to try: which shape is the largest, and when columns are split.
-std::vector<Knob> tiling_knobs(const DeviceInfo& device, TileKind kind);
+std::vector<Knob> tiling_knobs(const DeviceInfo& device, TileKind which);
 
 }  // namespace kinglet::vulkan

@@ -108,10 +108,10 @@ TEST_SUITE("daemon/commands") {
     const Home home;
     const auto outcome = home.run({"nope", "--yes"});
     CHECK(outcome.exit_code == 2);
-    CHECK(
-        outcome.output ==
-        "kinglet: There is no verb \"nope\". The verbs are lsp, try, doctor, status, stop, logs, "
-        "purge, daemon, generate, bench, logits, tokenize, models; `kinglet --help` says what they do.\n");
+    CHECK(outcome.output ==
+          "kinglet: There is no verb \"nope\". The verbs are lsp, try, doctor, status, stop, logs, "
+          "purge, daemon, generate, bench, logits, tokenize, models; `kinglet --help` says what "
+          "they do.\n");
     CHECK(contains(home.run({"--nope"}).output,
                    "kinglet: There is no flag --nope before a verb. The verbs are lsp, "));
     CHECK(contains(home.run({}).output, "kinglet: A verb is missing. The verbs are lsp, "));
