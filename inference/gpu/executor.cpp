@@ -309,7 +309,11 @@ Result<void> GpuExecutor::place_adapters(const Adapters& adapters) {
   }
   if (!placed.empty() && !adapter_operations_) {
     adapter_operations_ = std::make_unique<const vulkan::Operations>(TRY(vulkan::Operations::create(
-        *placed_.pipelines, {.weights = {vulkan::WeightType::kF32}, .caches = {}})));
+        *placed_.pipelines,
+        {.weights = {vulkan::WeightType::kF32},
+         .caches = {},
+         // Exact in every class of precision, and narrow matrices cost little.
+         .product_path = vulkan::ProductPath::kFloat})));
   }
   const std::uint64_t bytes = most * info().chunk_tokens * sizeof(float);
   std::optional<Buffer> narrow;

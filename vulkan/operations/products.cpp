@@ -19,9 +19,6 @@ struct LowRankAddPush {
 };
 #pragma pack(pop)
 
-// Of the smallest tile (tiles.cpp).
-constexpr std::uint32_t kTile = 32;
-
 }  // namespace
 
 void add_product_kernels(const DeviceInfo& device,
@@ -29,12 +26,6 @@ void add_product_kernels(const DeviceInfo& device,
                          std::vector<KernelUse>& uses) {
   uses.push_back({"low_rank_add"});
   add_vec_kernels(device, formats, uses);
-}
-
-std::uint64_t mul_mat_work(const MulMat& op) {
-  const std::uint64_t n_tokens =
-      op.n_tokens <= kMaxVecTokens ? op.n_tokens : divide_up(op.n_tokens, kTile) * kTile;
-  return n_tokens * op.weights.n_rows * op.weights.n_columns;
 }
 
 Traffic traffic(const Products& op) {

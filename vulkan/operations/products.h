@@ -89,7 +89,4 @@ struct LowRankAdd {
   float scale = 1;
 };
 
-/// Multiplications that mul_mat() does: tiles are computed whole, however few tokens they hold.
-std::uint64_t mul_mat_work(const MulMat& op);
-
 }  // namespace kinglet::vulkan
