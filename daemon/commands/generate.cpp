@@ -1,6 +1,8 @@
-// `kinglet generate`: one text, continued, on standard output as it comes.
+// `kinglet generate`: one text, continued, on standard output as it comes; or several ways to go
+// on.
 #include <algorithm>
 #include <cstdio>
+#include <limits>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -22,6 +24,7 @@ struct GenerateOptions {
   ModelFlags model;
   std::string prompt;
   std::uint32_t n = 128;
+  std::uint32_t n_candidates = 1;
   inference::SamplerOptions sampler;
   std::vector<std::string> stops;
   bool heal = false;
@@ -71,6 +74,22 @@ void print_stats(const inference::EngineInfo& info, const inference::GenerateRes
                std::string(inference::name_of(result.reason)).c_str());
 }
 
+/// Candidates grow side by side, so they are printed when all are there.
+Result<int> print_candidates(const GenerateOptions& options,
+                             const inference::GenerateRequest& request,
+                             inference::Engine& engine) {
+  const auto results = TRY(engine.generate_candidates(request, options.n_candidates));
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    std::printf("== %zu of %zu (--seed %llu)\n%s\n",
+                i + 1,
+                results.size(),
+                static_cast<unsigned long long>(request.sampler.seed + i),
+                results[i].text.c_str());
+    if (options.stats) print_stats(engine.info(), results[i]);
+  }
+  return 0;
+}
+
 Result<int> run(const GenerateOptions& options) {
   inference::EngineOptions engine_options = TRY(options.model.engine_options());
   inference::GenerateRequest request;
@@ -81,7 +100,14 @@ Result<int> run(const GenerateOptions& options) {
     const std::uint64_t wanted = request.prompt.size() + std::uint64_t{options.n} + 1;
     const std::uint64_t most = model->hyper_parameters().context_length;
     engine_options.n_context = static_cast<std::uint32_t>(std::min(wanted, most));
-    engine_options.n_kv_tokens = engine_options.n_context;
+    // Candidates share the prompt's pages; each has its last one for itself.
+    const std::uint64_t n_more =
+        std::min(std::max(options.n_candidates, 1U) - 1, inference::Engine::kMaxCandidates - 1);
+    const std::uint64_t n_kv =
+        engine_options.n_context +
+        n_more * (std::min<std::uint64_t>(options.n, most) + inference::kPageTokens);
+    engine_options.n_kv_tokens = static_cast<std::uint32_t>(
+        std::min<std::uint64_t>(n_kv, std::numeric_limits<std::uint32_t>::max()));
   }
   const auto engine = TRY(inference::Engine::load(engine_options));
   auto adapters = TRY(options.model.load_adapters(engine->model()));
@@ -91,6 +117,7 @@ Result<int> run(const GenerateOptions& options) {
   request.stop_strings = options.stops;
   request.constraint = TRY(constraint_of(options, *engine));
   if (options.heal) engine->heal(request);
+  if (options.n_candidates != 1) return print_candidates(options, request, *engine);
   const auto print = [](inference::TokenId, std::string_view bytes) {
     return std::fwrite(bytes.data(), 1, bytes.size(), stdout) == bytes.size() &&
            std::fflush(stdout) == 0;
@@ -126,6 +153,18 @@ Action generate_command(CLI::App& app) {
   app.add_option("--repetition-penalty",
                  options->sampler.repetition_penalty,
                  "Above 1: tokens among the last 64 get less likely")
+      ->capture_default_str();
+  app.add_option("--presence-penalty",
+                 options->sampler.presence_penalty,
+                 "Taken from the logits of tokens among the last 64")
+      ->capture_default_str();
+  app.add_option("--frequency-penalty",
+                 options->sampler.frequency_penalty,
+                 "The same, as often as they stand there")
+      ->capture_default_str();
+  app.add_option("--candidates",
+                 options->n_candidates,
+                 "Texts to draw from one prompt, at most 64; needs a --temperature above 0")
       ->capture_default_str();
   app.add_option("--stop", options->stops, "End before this text; may be given several times")
       ->allow_extra_args(false);

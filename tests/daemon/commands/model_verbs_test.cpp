@@ -189,6 +189,12 @@ TEST_SUITE("daemon/commands/model_verbs") {
     CHECK(generate({"--temperature", "0.9", "--seed", "7"}) == drawn);
     CHECK(drawn != greedy);
     CHECK(generate({}, "0").empty());
+    const std::string other = expected({.temperature = 0.9F, .seed = 8});
+    CHECK(generate({"--candidates", "2", "--temperature", "0.9", "--seed", "7"}) ==
+          "== 1 of 2 (--seed 7)\n" + drawn + "\n== 2 of 2 (--seed 8)\n" + other + "\n");
+    CHECK(generate({"--presence-penalty", "9"}) == expected({.presence_penalty = 9}));
+    CHECK(generate({"--frequency-penalty", "9"}) == expected({.frequency_penalty = 9}));
+    CHECK(expected({.frequency_penalty = 9}) != greedy);
     const std::string schema = home.model + ".schema.json";
     std::ofstream(schema)
         << R"({"type":"object","properties":{"a":{"type":"integer"}},"required":["a"]})";
