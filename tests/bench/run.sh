@@ -1,6 +1,6 @@
 #!/bin/bash
 # usage: run.sh BUILD [engine|speed|peer|roofline|tokenizer|mask|adapter] [ARGS]: what `./dev bench` runs
-# (`./dev bench gpu` is gpu.sh).
+# (`./dev bench gpu` is gpu.sh, `./dev bench cpu` cpu.sh).
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 build=$1
@@ -77,7 +77,7 @@ case $name in
     exec "$build/bin/adapter_bench" "$@"
     ;;
   *)
-    echo "no such benchmark: $name (there is: engine, gpu, speed, peer, roofline, tokenizer, mask, adapter)" >&2
+    echo "no such benchmark: $name (there is: engine, cpu, gpu, speed, peer, roofline, tokenizer, mask, adapter)" >&2
     exit 2
     ;;
 esac
