@@ -84,7 +84,7 @@ struct ExecutorOptions {
   /// The most tokens one run() gets. 0: the backend's choice. A cancelled prefill stops at a
   /// chunk's end, so a chunk should take tens of milliseconds.
   std::uint32_t chunk_tokens = 0;
-  std::uint32_t n_threads = 0;  ///< CPU: 0 means one for each core this process may use
+  std::uint32_t n_threads = 0;  ///< CPU; 0: one for each fast core it may use
   ProductPath product_path = ProductPath::kAuto;  ///< GPU
   Lowering lowering = Lowering::kFused;           ///< GPU
   TuningUse tuning = TuningUse::kWhereKept;       ///< GPU

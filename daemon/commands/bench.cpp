@@ -272,7 +272,7 @@ Action bench_command(CLI::App& app) {
       ->capture_default_str();
   app.add_option("--kv", flags->kv, "How keys and values are stored: f32, f16, q8, q4")
       ->capture_default_str();
-  app.add_option("--threads", flags->n_threads, "Of the CPU backend; 0: one for each core")
+  app.add_option("--threads", flags->n_threads, "Of the CPU backend; 0: one for each fast core")
       ->capture_default_str();
   app.add_flag("--fast", flags->fast, "Multiply weights with activations rounded to 8 bits");
   app.add_option("--path",

@@ -34,7 +34,7 @@ void ModelFlags::add_to(CLI::App& app, std::string backend, std::string kv_forma
   app.add_option("--device", device_, "Part of the name of the Vulkan device to use");
   app.add_option("--kv", kv_format_, "How keys and values are stored: " + kv_format_names())
       ->capture_default_str();
-  app.add_option("--threads", n_threads_, "Of the CPU backend; 0: one for each core")
+  app.add_option("--threads", n_threads_, "Of the CPU backend; 0: one for each fast core")
       ->capture_default_str();
   app.add_flag("--fast", fast_, "Multiply weights with activations rounded to 8 bits");
   app.add_option(

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <fstream>
 #include <string>
-#include <thread>
 
 #include <unistd.h>
 
@@ -11,6 +10,7 @@
 #include "inference/cpu/executor.h"
 #include "inference/cpu/formats.h"
 #include "inference/cpu/limits.h"
+#include "inference/cpu/processors.h"
 #include "inference/cpu/simd_target.h"
 #include "inference/gguf.h"
 
@@ -81,7 +81,8 @@ Result<void> check_options(const ExecutorOptions& options) {
 
 std::uint32_t threads_of(const ExecutorOptions& options) {
   if (options.n_threads != 0) return options.n_threads;
-  return std::clamp<std::uint32_t>(std::thread::hardware_concurrency(), 1, kMaxThreads);
+  // A core's second thread would wait for the same memory and the same multipliers.
+  return std::min(find_processors().n_fast_cores, kMaxThreads);
 }
 
 }  // namespace

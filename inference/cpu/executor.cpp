@@ -6,6 +6,7 @@
 #include "inference/cpu/attention.h"
 #include "inference/cpu/elementwise.h"
 #include "inference/cpu/mat_mul.h"
+#include "inference/cpu/processors.h"
 
 namespace kinglet::inference::cpu {
 
@@ -74,7 +75,7 @@ CpuExecutor::CpuExecutor(std::shared_ptr<const Model> model,
                          KvStore store)
     : Executor(std::move(model), info, n_kv_tokens),
       store_(std::move(store)),
-      threads_(info.n_threads) {
+      threads_(info.n_threads, place_threads(find_processors(), info.n_threads)) {
   const HyperParameters& h = this->model().hyper_parameters();
   for (const Slot slot : kAllSlots) {
     const std::size_t n = padded(place_of(slot, h).size) * info.chunk_tokens;

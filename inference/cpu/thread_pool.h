@@ -1,20 +1,29 @@
 // Threads that compute one thing at a time and sleep in between: a compiler shares the machine.
+//
+// A job's items are parted evenly among the threads, so that each reads one stretch of memory, the
+// same one whenever the same job comes again; who is done early takes items from the ends of the
+// others' stretches. A thread that wakes late finds its stretch taken by others and is not waited
+// for. Between jobs a thread looks out for the next one for a few microseconds, then it sleeps.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
+#include <span>
 #include <thread>
 #include <type_traits>
 #include <vector>
 
+#include "inference/cpu/thread_budget.h"
+
 namespace kinglet::inference::cpu {
 
-/// Items of a job are handed out one by one, so a thread that the system runs late takes fewer, and
-/// one that wakes after the job's last item is not waited for. One thread calls for_each().
+/// One thread calls for_each().
 class ThreadPool {
  public:
-  /// `n_threads` counts the caller; 1 makes no thread.
-  explicit ThreadPool(std::uint32_t n_threads);
+  /// `n_threads` counts the caller; 1 makes no thread. The others run on the given processors only,
+  /// where the system lets them (empty: on any).
+  explicit ThreadPool(std::uint32_t n_threads, std::span<const std::uint32_t> processors = {});
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
   ~ThreadPool();
@@ -43,6 +52,13 @@ class ThreadPool {
  private:
   using Call = void (*)(void* context, std::uint32_t item, std::uint32_t thread);
 
+  /// A thread's items of the job that nobody has taken yet: [begin, end), begin in the upper half.
+  /// Alone in its cache lines: its owner looks at it once an item.
+  struct alignas(128) Stretch {
+    std::atomic<std::uint64_t> items = 0;
+    std::atomic<std::uint32_t> n_calls = 0;  // the thread was called to so many jobs
+  };
+
   void run(std::uint32_t n_items, Call call, void* context);
   void work(std::uint32_t thread);
   void worker(std::uint32_t thread);
@@ -52,10 +68,10 @@ class ThreadPool {
   void* context_ = nullptr;
   std::uint32_t n_items_ = 0;
 
-  std::atomic<std::uint32_t> n_left_ = 0;  // items not taken yet
-  std::atomic<std::uint32_t> n_done_ = 0;
-  std::atomic<std::uint32_t> n_jobs_ = 0;  // sleeping workers wait for a change
+  std::unique_ptr<Stretch[]> stretches_;  // (n_threads)
+  alignas(128) std::atomic<std::uint32_t> n_done_ = 0;
   std::atomic<bool> stopping_ = false;
+  ThreadBudget budget_;
   std::vector<std::thread> workers_;
 };
 

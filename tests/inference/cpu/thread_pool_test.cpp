@@ -31,6 +31,41 @@ TEST_SUITE("inference/cpu/thread_pool") {
     }
   }
 
+  TEST_CASE("who is done early takes over what others have not begun") {
+    ThreadPool pool(2);
+    constexpr std::uint32_t kItems = 40;
+    // The first item of a stretch ends only when all others are done, its own stretch's, too.
+    std::atomic<std::uint32_t> n_left = kItems - 1;
+    pool.for_each(kItems, [&](std::uint32_t item, std::uint32_t) {
+      if (item != 0) {
+        --n_left;
+        return;
+      }
+      while (n_left != 0)
+        std::this_thread::yield();
+    });
+    CHECK(n_left == 0);
+  }
+
+  TEST_CASE("a job does not wait for threads that cannot run") {
+    // Far more threads than processors: most of them come late, and their items are taken.
+    ThreadPool pool(64);
+    std::atomic<std::uint64_t> sum = 0;
+    const auto start = std::chrono::steady_clock::now();
+    for (std::uint32_t job = 0; job < 200; ++job)
+      pool.for_each(128, [&](std::uint32_t item, std::uint32_t) { sum += item; });
+    CHECK(sum == std::uint64_t{200} * (127 * 128 / 2));
+    CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(20));
+  }
+
+  TEST_CASE("processors that are not there are no reason to fail") {
+    const std::vector<std::uint32_t> nowhere = {100'000, 1023};
+    ThreadPool pool(2, nowhere);
+    std::atomic<std::uint32_t> n_done = 0;
+    pool.for_each(100, [&](std::uint32_t, std::uint32_t) { ++n_done; });
+    CHECK(n_done == 100);
+  }
+
   TEST_CASE("threads without work sleep") {
     ThreadPool pool(4);
     pool.for_each(8, [](std::uint32_t, std::uint32_t) {});
