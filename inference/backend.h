@@ -106,6 +106,8 @@ struct ExecutorInfo {
   std::uint64_t weight_bytes = 0;  ///< on the device; for the CPU, mapped from the file
   std::uint64_t kv_bytes = 0;      ///< of all pages
   std::uint64_t activation_bytes = 0;
+  /// What is otherwise than one would expect of such a device, and why: a sentence each.
+  std::vector<std::string> remarks = {};
 };
 
 struct SequenceOptions {

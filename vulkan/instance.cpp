@@ -108,7 +108,8 @@ void read_queues(const DeviceTable& table, DeviceInfo& info, double timestamp_pe
     found = true;
     found_without_graphics = without_graphics;
     info.queue_family = i;
-    info.timestamp_period_ns = families[i].timestampValidBits > 0 ? timestamp_period_ns : 0;
+    info.timestamp_bits = families[i].timestampValidBits;
+    info.timestamp_period_ns = info.timestamp_bits > 0 ? timestamp_period_ns : 0;
   }
   add_missing(info, found, "a compute queue");
   info.transfer_family = info.queue_family;

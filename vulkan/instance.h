@@ -63,7 +63,8 @@ struct DeviceInfo {
   std::uint32_t queue_family = 0;       // the one that computes
   // One that can only copy, beside what computes and draws; queue_family where there is none.
   std::uint32_t transfer_family = 0;
-  double timestamp_period_ns = 0;  // 0: the queue has no timestamps
+  double timestamp_period_ns = 0;    // of the queue that computes; 0: it has no timestamps
+  std::uint32_t timestamp_bits = 0;  // of a timestamp; the others mean nothing
   OptionalFeatures optional;
   MatrixShape matrix;   // of one cooperative matrix, with optional.cooperative_matrix
   std::string missing;  // what Kinglet needs and this device lacks; empty: usable

@@ -242,17 +242,20 @@ Result<double> Stream::read_timestamps() {
                                                 sizeof(ticks[0]),
                                                 VK_QUERY_RESULT_64_BIT),
          "reading timestamps");
-  const double seconds_each = device_->info().timestamp_period_ns * 1e-9;
+  // Counters of fewer than 64 bits start again at zero: of 36 bits and 52 ns each hour.
+  const std::uint32_t n_bits = device_->info().timestamp_bits;
+  const std::uint64_t mask = n_bits < 64 ? (std::uint64_t{1} << n_bits) - 1 : ~std::uint64_t{0};
+  const auto seconds_between = [&](std::uint64_t begin, std::uint64_t end) {
+    return static_cast<double>((end - begin) & mask) * device_->info().timestamp_period_ns * 1e-9;
+  };
   dispatch_seconds_.clear();
   std::uint64_t before = ticks[kBegin];
   for (std::size_t i = 0; i < spans_.size(); ++i) {
     const std::uint64_t end = ticks[kFirstSpan + i];
-    if (spans_[i] == Span::kDispatch) {
-      dispatch_seconds_.push_back(static_cast<double>(end - before) * seconds_each);
-    }
+    if (spans_[i] == Span::kDispatch) dispatch_seconds_.push_back(seconds_between(before, end));
     before = end;
   }
-  return static_cast<double>(ticks[kEnd] - ticks[kBegin]) * seconds_each;
+  return seconds_between(ticks[kBegin], ticks[kEnd]);
 }
 
 }  // namespace kinglet::vulkan

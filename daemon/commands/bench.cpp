@@ -42,6 +42,8 @@ void print_device(const inference::ExecutorInfo& info, const inference::DeviceLi
   if (limits.dispatch_seconds > 0)
     std::printf(", %.1f us for an empty step", limits.dispatch_seconds * 1e6);
   std::puts("");
+  for (const std::string& remark : info.remarks)
+    std::printf("remark   %s\n", remark.c_str());
 }
 
 void print_pass(const BenchRow& row, const inference::DeviceLimits& limits) {

@@ -201,6 +201,8 @@ class EngineProcess {
                  info.executor.device.name,
                  info.load_seconds);
     if (!info.fallback_reason.empty()) spdlog::info("no GPU: {}", info.fallback_reason);
+    for (const std::string& remark : info.executor.remarks)
+      spdlog::warn("{}: {}", info.executor.device.name, remark);
     const auto vocabulary = engine_->model().vocabulary()->serialize();
     return answers.send(
         request,

@@ -145,6 +145,11 @@ Result<std::unique_ptr<Executor>> create_executor_on(
   info.backend = "vulkan";
   info.device = describe(device);
   info.kv_format = options.kv_format;
+  if (device.timestamp_period_ns == 0) {
+    info.remarks.emplace_back(
+        "the queue that computes has no timestamps: passes are timed on the host's clock, and "
+        "single kernels not at all");
+  }
   ExecutorOptions chosen = options;
   chosen.product_path = TRY(path_of(options, device));
   info.activations =

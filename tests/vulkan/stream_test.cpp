@@ -1,5 +1,9 @@
 #include "vulkan/stream.h"
 
+#include <cstring>
+#include <utility>
+#include <vector>
+
 #include <doctest/doctest.h>
 
 #include "tests/support/skip.h"
@@ -9,7 +13,101 @@ using namespace kinglet;
 using namespace kinglet::test;
 using namespace kinglet::vulkan;
 
+namespace {
+
+// Queues whose timestamps have other valid bits, and what such timestamps then say.
+PFN_vkGetPhysicalDeviceQueueFamilyProperties real_families = nullptr;
+std::uint32_t valid_bits = 0;
+std::vector<std::uint64_t> timestamps;
+
+VKAPI_ATTR void VKAPI_CALL families_of_valid_bits(VkPhysicalDevice device,
+                                                  std::uint32_t* count,
+                                                  VkQueueFamilyProperties* families) {
+  real_families(device, count, families);
+  for (std::uint32_t i = 0; families != nullptr && i < *count; ++i)
+    families[i].timestampValidBits = valid_bits;
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL given_timestamps(VkDevice /*device*/,
+                                                VkQueryPool /*pool*/,
+                                                std::uint32_t /*first*/,
+                                                std::uint32_t n_queries,
+                                                std::size_t n_bytes,
+                                                void* data,
+                                                VkDeviceSize /*stride*/,
+                                                VkQueryResultFlags /*flags*/) {
+  REQUIRE(n_queries == timestamps.size());
+  REQUIRE(n_bytes == n_queries * sizeof(timestamps[0]));
+  std::memcpy(data, timestamps.data(), n_bytes);
+  return VK_SUCCESS;
+}
+
+/// The software driver with timestamps of so many bits.
+std::unique_ptr<const Device> device_of_valid_bits(std::uint32_t n_bits) {
+  valid_bits = n_bits;
+  auto instance = Instance::create(instance_options([](DeviceTable& table) {
+    auto& families = table.vkGetPhysicalDeviceQueueFamilyProperties;
+    if (families != nullptr && families != families_of_valid_bits) {
+      real_families = std::exchange(families, families_of_valid_bits);
+    }
+    if (table.vkGetQueryPoolResults != nullptr) table.vkGetQueryPoolResults = given_timestamps;
+  }));
+  REQUIRE(instance.has_value());
+  const auto info = (*instance)->find_device({test_device()});
+  REQUIRE(info.has_value());
+  auto device = Device::create(*std::move(instance), *info);
+  REQUIRE(device.has_value());
+  return *std::move(device);
+}
+
+}  // namespace
+
 TEST_SUITE("vulkan/stream") {
+  TEST_CASE("timestamps that begin again at zero are subtracted as such") {
+    if (Lab::get() == nullptr) SKIP("no software Vulkan driver (llvmpipe)");
+    const auto device = device_of_valid_bits(36);
+    REQUIRE(device->info().timestamp_bits == 36);
+    const double tick = device->info().timestamp_period_ns * 1e-9;
+    const auto pipelines = Pipelines::create(*device);
+    REQUIRE(pipelines.has_value());
+    const auto operations = Operations::create(**pipelines, {.weights = {}, .caches = {}});
+    REQUIRE(operations.has_value());
+    const auto number = Buffer::create(*device, 4, MemoryUse::kDevice, "a number");
+    REQUIRE(number.has_value());
+    auto stream = Stream::create(*device, Timing::kEach);
+    REQUIRE(stream.has_value());
+    REQUIRE(stream->begin().has_value());
+    const DeviceAddress at = number->address();
+    operations->add(*stream, {at, at, at, 1});
+    operations->add(*stream, {at, at, at, 1});
+    REQUIRE(stream->end().has_value());
+    // Begin, end, then the end of each dispatch; the upper bits are whatever the driver left there.
+    constexpr std::uint64_t kFull = std::uint64_t{1} << 36;
+    timestamps = {kFull - 10, (7 * kFull) + 30, 3 * kFull - 4, 0xABC0'0000'0000'0000 + 20};
+    const auto seconds = stream->run();
+    REQUIRE(seconds.has_value());
+    CHECK(*seconds == doctest::Approx(40 * tick));
+    REQUIRE(stream->dispatch_seconds().size() == 2);
+    CHECK(stream->dispatch_seconds()[0] == doctest::Approx(6 * tick));
+    CHECK(stream->dispatch_seconds()[1] == doctest::Approx(24 * tick));
+  }
+
+  TEST_CASE("a queue without timestamps is timed on the host's clock") {
+    if (Lab::get() == nullptr) SKIP("no software Vulkan driver (llvmpipe)");
+    const auto device = device_of_valid_bits(0);
+    CHECK(device->info().timestamp_period_ns == 0);
+    auto stream = Stream::create(*device, Timing::kEach);
+    REQUIRE(stream.has_value());
+    REQUIRE(stream->begin().has_value());
+    REQUIRE(stream->end().has_value());
+    timestamps.clear();  // nobody asks for them
+    const auto seconds = stream->run();
+    REQUIRE(seconds.has_value());
+    CHECK(*seconds > 0);
+    CHECK(*seconds < 10);
+    CHECK(stream->dispatch_seconds().empty());
+  }
+
   TEST_CASE("a stream recorded once runs as often as wanted, on what the buffers then hold") {
     Lab* const lab = Lab::get();
     if (lab == nullptr) SKIP("no software Vulkan driver (llvmpipe)");
