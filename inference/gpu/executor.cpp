@@ -170,7 +170,7 @@ GpuExecutor::GpuExecutor(std::shared_ptr<const Model> model,
   if (trace::enabled()) workspace_.timing = vulkan::Timing::kEach;
 }
 
-Result<void> GpuExecutor::prepare_rope(RopeFactorSet factor_set, std::uint32_t n_positions) {
+Result<void> GpuExecutor::extend_rope(RopeFactorSet factor_set, std::uint32_t n_positions) {
   const auto set = static_cast<std::size_t>(factor_set);
   if (n_positions <= n_rope_positions_[set]) return {};
   const std::uint32_t context = model().hyper_parameters().context_length;
@@ -188,7 +188,7 @@ Result<void> GpuExecutor::prepare_rope(RopeFactorSet factor_set, std::uint32_t n
   return {};
 }
 
-Result<void> GpuExecutor::copy_page(const PageCopy& copy) {
+Result<void> GpuExecutor::copy_on_device(const PageCopy& copy) {
   const std::uint64_t bytes = page_bytes(model().hyper_parameters(), info().kv_format);
   auto stream = TRY(vulkan::Stream::create(*placed_.device));
   TRY(stream.begin());
@@ -198,11 +198,7 @@ Result<void> GpuExecutor::copy_page(const PageCopy& copy) {
     }
   }
   TRY(stream.end());
-  const Result<double> ran = stream.run();
-  if (!ran) {
-    device_is_lost_ = true;
-    return tl::unexpected(ran.error());
-  }
+  TRY(stream.run());
   return {};
 }
 
@@ -213,8 +209,23 @@ Result<T> GpuExecutor::on_device(const std::function<Result<T>()>& work) {
                 info().device.name + " was lost; the engine has to be started again");
   }
   Result<T> result = work();
-  if (!result && result.error().code == ErrorCode::kDeviceLost) device_is_lost_ = true;
+  if (result) return result;
+  // What is not done in time may still be under way, on buffers that go now.
+  device_is_lost_ =
+      result.error().code == ErrorCode::kDeviceLost || result.error().code == ErrorCode::kTimeout;
   return result;
+}
+
+Result<void> GpuExecutor::prepare_rope(RopeFactorSet factor_set, std::uint32_t n_positions) {
+  return on_device<void>([&] { return extend_rope(factor_set, n_positions); });
+}
+
+Result<void> GpuExecutor::copy_page(const PageCopy& copy) {
+  return on_device<void>([&] { return copy_on_device(copy); });
+}
+
+Result<void> GpuExecutor::place_adapters(const Adapters& adapters) {
+  return on_device<void>([&] { return replace_adapters(adapters); });
 }
 
 Result<void> GpuExecutor::run(const Batch& batch) {
@@ -293,7 +304,7 @@ Result<std::uint32_t> GpuExecutor::choose(const Batch& batch, std::span<TokenId>
   return static_cast<std::uint32_t>(n);
 }
 
-Result<void> GpuExecutor::place_adapters(const Adapters& adapters) {
+Result<void> GpuExecutor::replace_adapters(const Adapters& adapters) {
   const vulkan::Device& device = *placed_.device;
   std::vector<PlacedAdapter> placed;
   std::uint64_t most = 0;
@@ -314,6 +325,7 @@ Result<void> GpuExecutor::place_adapters(const Adapters& adapters) {
          .caches = {},
          // Exact in every class of precision, and narrow matrices cost little.
          .product_path = vulkan::ProductPath::kFloat})));
+    (void)placed_.pipelines->save();  // as in place()
   }
   const std::uint64_t bytes = most * info().chunk_tokens * sizeof(float);
   std::optional<Buffer> narrow;

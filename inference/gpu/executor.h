@@ -72,10 +72,14 @@ class GpuExecutor final : public Executor {
     Extent layers;
   };
 
-  Result<void> compute(const Batch& batch);
-  Result<std::uint32_t> choose(const Batch& batch, std::span<TokenId> next);
+  /// Work that uses the device: refused once it is lost, and told of if it loses it.
   template <class T>
   Result<T> on_device(const std::function<Result<T>()>& work);
+  Result<void> extend_rope(RopeFactorSet factor_set, std::uint32_t n_positions);
+  Result<void> copy_on_device(const PageCopy& copy);
+  Result<void> replace_adapters(const Adapters& adapters);
+  Result<void> compute(const Batch& batch);
+  Result<std::uint32_t> choose(const Batch& batch, std::span<TokenId> next);
   PassShape shape_of(const Batch& batch) const;
   void write_inputs(const Batch& batch);
   Result<void> record_uploads();

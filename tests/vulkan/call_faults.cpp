@@ -11,6 +11,7 @@ struct State {
   int left = 0;  // until the failing call; 0 and below: none to come
   VkResult result = VK_SUCCESS;
   int n_calls = 0;
+  std::string failing;  // the function whose next call fails, if not the n-th of any
   std::string failed;
   std::map<std::string, int> n_calls_by_function;
 };
@@ -33,7 +34,8 @@ struct Wrapper<member, VkResult(VKAPI_PTR*)(Arguments...)> {
     State& now = state();
     ++now.n_calls;
     ++now.n_calls_by_function[name];
-    if (--now.left == 0) {
+    if (--now.left == 0 || now.failing == name) {
+      now.failing.clear();
       now.failed = name;
       return now.result;
     }
@@ -56,7 +58,14 @@ void wrap(vulkan::DeviceTable& table, Function function, const char* name) {
 }  // namespace
 
 void CallFaults::arm(int nth, VkResult result) {
-  state() = {nth, result, 0, {}, {}};
+  state() = {};
+  state().left = nth;
+  state().result = result;
+}
+
+void CallFaults::arm_function(const std::string& function, VkResult result) {
+  arm(0, result);
+  state().failing = function;
 }
 
 int CallFaults::n_calls() {

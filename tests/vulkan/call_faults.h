@@ -12,6 +12,8 @@ class CallFaults {
  public:
   /// Resets the count: the n-th call from now (1 is the next) returns `result`; 0: none fails.
   static void arm(int nth, VkResult result);
+  /// The same of the next call of one function.
+  static void arm_function(const std::string& function, VkResult result);
   /// Calls counted since arm().
   static int n_calls();
   /// The same of one function, "vkAllocateMemory".

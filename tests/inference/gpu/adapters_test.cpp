@@ -11,6 +11,7 @@
 #include "tests/inference/sealed_bytes.h"
 #include "tests/inference/synthetic_lora.h"
 #include "tests/support/skip.h"
+#include "tests/support/temporary_folder.h"
 #include "tests/vulkan/call_faults.h"
 #include "tests/vulkan/lab.h"
 
@@ -125,6 +126,32 @@ TEST_SUITE("inference/gpu/adapters") {
     CHECK(CallFaults::n_calls("vkAllocateMemory") == 0);
     for (const std::string& message : take_messages())
       FAIL_CHECK(message);
+  }
+
+  TEST_CASE("the first adapter's kernels are kept for the next start, too") {
+    if (Lab::get() == nullptr) SKIP("no software Vulkan driver (llvmpipe)");
+    const TemporaryFolder folder;
+    const GgufWriter model_file = synthetic_gguf(
+        {.hidden = 96, .heads = 3, .kv_heads = 1, .type = inference::TensorType::kF16});
+    const LoadedModel model = load_gguf(model_file);
+    const LoadedLora lora = load_lora(synthetic_lora(model_file, {.seed = 1}), *model.model);
+    auto instance = vulkan::Instance::create(instance_options(CallFaults::hook()));
+    REQUIRE(instance.has_value());
+    const auto executor =
+        *inference::gpu::create_executor_on(*std::move(instance),
+                                            model.model,
+                                            {.device = "llvmpipe",
+                                             .kv_format = inference::KvFormat::kF32,
+                                             .n_kv_tokens = 128,
+                                             .cache_folder = folder / ""});
+    const auto n_saved_by = [&](const inference::Adapters& adapters) {
+      CallFaults::arm(0, VK_SUCCESS);
+      REQUIRE(executor->set_adapters(adapters).has_value());
+      return CallFaults::n_calls("vkGetPipelineCacheData") / 2;  // its size, then its bytes
+    };
+    CHECK(n_saved_by({{lora.lora, 1}}) == 1);
+    CHECK(n_saved_by({}) == 0);
+    CHECK(n_saved_by({{lora.lora, 1}}) == 0);
   }
 }
 

@@ -5,8 +5,10 @@
 
 #include <doctest/doctest.h>
 
+#include "inference/gguf.h"
 #include "inference/gpu/backend.h"
 #include "tests/inference/conformance.h"
+#include "tests/inference/synthetic_lora.h"
 #include "tests/support/skip.h"
 #include "tests/vulkan/call_faults.h"
 #include "vulkan/error.h"
@@ -106,6 +108,49 @@ TEST_SUITE("inference/gpu/failures") {
       CHECK(lost.error().code == ErrorCode::kDeviceLost);
       CHECK(lost.error().message.find("has to be started again") != std::string::npos);
       CHECK(sequence->n_tokens() == 3);
+    }
+  }
+
+  TEST_CASE("whatever would use a lost device is refused, and a call that timed out loses it") {
+    const GgufWriter file = synthetic_gguf(
+        {.hidden = 32, .layers = 1, .heads = 2, .kv_heads = 1, .ffn = 32, .vocab = 265});
+    const LoadedModel loaded = load_gguf(file);
+    const LoadedLora adapter = load_lora(synthetic_lora(file, {.seed = 1}), *loaded.model);
+    CallFaults::arm(0, VK_SUCCESS);
+    {
+      const auto there = place(loaded);
+      if (!there) SKIP("no software Vulkan driver (llvmpipe)");
+    }
+    const std::vector<inference::TokenId> tokens = {1, 2, 3};
+    // What loses the device: a pass, a page's copy, an adapter's matrices on their way.
+    for (int way = 0; way < 3; ++way) {
+      CAPTURE(way);
+      CallFaults::arm(0, VK_SUCCESS);
+      const auto executor = *place(loaded);
+      auto sequence = *executor->new_sequence({.max_tokens = 16});
+      const auto compute = [&](inference::Sequence& on) {
+        return executor->forward(on, tokens, LogitsWanted::kNone, {});
+      };
+      REQUIRE(compute(sequence).has_value());
+      auto fork = executor->fork(sequence, 2);
+      const auto set_adapter = [&] { return executor->set_adapters({{adapter.lora, 1}}); };
+      const std::string failing = way == 2 ? "vkAllocateMemory" : "vkWaitSemaphores";
+      CallFaults::arm_function(failing, way == 2 ? VK_ERROR_DEVICE_LOST : VK_TIMEOUT);
+      const auto lost = way == 0 ? compute(sequence) : way == 1 ? compute(fork) : set_adapter();
+      REQUIRE(!lost.has_value());
+      CHECK(CallFaults::failed_function() == failing);
+      CallFaults::arm(0, VK_SUCCESS);
+      const Result<void> refused[] = {
+          compute(sequence),
+          compute(fork),
+          set_adapter(),
+          executor->new_sequence({.max_tokens = 16}).map([](const auto&) {})};
+      for (const auto& result : refused) {
+        REQUIRE(!result.has_value());
+        CHECK(result.error().code == ErrorCode::kDeviceLost);
+        CHECK(result.error().message.find("has to be started again") != std::string::npos);
+      }
+      CHECK(CallFaults::n_calls() == 0);
     }
   }
 }
