@@ -236,39 +236,6 @@ void byte_mat_mul_rows(const MatMul& job,
   }
 }
 
-void quantize_row(const float* x, std::size_t n, std::int8_t* quants, float* scales, float* sums) {
-  const hn::CappedTag<float, kByteBlock> floats;
-  const hn::Rebind<std::int32_t, decltype(floats)> ints;
-  const hn::Rebind<std::int8_t, decltype(floats)> bytes;
-  for (std::size_t block = 0; block < n; block += kByteBlock) {
-    HWY_ALIGN float numbers[kByteBlock] = {};
-    std::copy_n(x + block, std::min(kByteBlock, n - block), numbers);
-    auto most = hn::Zero(floats);
-    for (std::size_t i = 0; i < kByteBlock; i += hn::Lanes(floats))
-      most = hn::Max(most, hn::Abs(hn::Load(floats, numbers + i)));
-    const float greatest = hn::GetLane(hn::MaxOfLanes(floats, most));
-    // A maximum may pass over a NaN; a sum does not.
-    auto total = hn::Zero(floats);
-    for (std::size_t i = 0; i < kByteBlock; i += hn::Lanes(floats))
-      total = hn::Add(total, hn::Load(floats, numbers + i));
-    const float poison = hn::GetLane(hn::SumOfLanes(floats, total)) * 0.0F;
-    // Below this the reciprocal would be no number; nothing is lost of what a sum could show.
-    const bool is_zero = greatest < 1e-35F;
-    const float scale = (is_zero ? 0.0F : greatest / 127) + poison;
-    const auto inverse = hn::Set(floats, is_zero ? 0.0F : 127 / greatest);
-    auto sum = hn::Zero(ints);
-    for (std::size_t i = 0; i < kByteBlock; i += hn::Lanes(floats)) {
-      const auto quant = hn::NearestInt(hn::Mul(hn::Load(floats, numbers + i), inverse));
-      const auto bounded = hn::Min(hn::Max(quant, hn::Set(ints, -127)), hn::Set(ints, 127));
-      hn::StoreU(hn::DemoteTo(bytes, bounded), bytes, quants + block + i);
-      sum = hn::Add(sum, bounded);
-    }
-    std::fill_n(scales + block / kScaleElements, kByteBlock / kScaleElements, scale);
-    sums[block / kOffsetElements] =
-        scale * static_cast<float>(hn::GetLane(hn::SumOfLanes(ints, sum)));
-  }
-}
-
 }  // namespace kinglet::inference::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -276,33 +243,6 @@ HWY_AFTER_NAMESPACE();
 namespace kinglet::inference::cpu {
 
 HWY_EXPORT(byte_mat_mul_rows);
-HWY_EXPORT(quantize_row);
-
-static_assert(kByteBlock == kOffsetElements);
-
-ByteActivations::ByteActivations(std::uint32_t n_rows, std::uint32_t most_columns)
-    : n_rows_(n_rows),
-      stride_((most_columns + std::size_t{63}) / 64 * 64),
-      quants_(hwy::AllocateAligned<std::int8_t>(n_rows * stride_)),
-      scales_(hwy::AllocateAligned<float>(n_rows * stride_ / kScaleElements)),
-      sums_(hwy::AllocateAligned<float>(n_rows * stride_ / kOffsetElements)) {}
-
-void ByteActivations::quantize(std::uint32_t row, std::span<const float> x) {
-  std::int8_t* quants = quants_.get() + row * stride_;
-  float* scales = scales_.get() + row * (stride_ / kScaleElements);
-  float* sums = sums_.get() + row * (stride_ / kOffsetElements);
-  HWY_DYNAMIC_DISPATCH(quantize_row)(x.data(), x.size(), quants, scales, sums);
-  const std::size_t n = (x.size() + kByteBlock - 1) / kByteBlock * kByteBlock;
-  const std::size_t n_padded = (n + 63) / 64 * 64;
-  std::fill(quants + n, quants + n_padded, std::int8_t{0});
-  std::fill(scales + n / kScaleElements, scales + n_padded / kScaleElements, 0.0F);
-  std::fill(sums + n / kOffsetElements, sums + n_padded / kOffsetElements, 0.0F);
-}
-
-std::uint64_t ByteActivations::n_bytes() const {
-  return std::uint64_t{n_rows_} * stride_ * (1 + sizeof(float) / kScaleElements) +
-         std::uint64_t{n_rows_} * stride_ / kOffsetElements * sizeof(float);
-}
 
 void byte_mat_mul(const MatMul& job,
                   const ByteActivations& x,
