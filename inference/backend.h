@@ -68,7 +68,7 @@ enum class TuningUse : std::uint8_t {
   kAlways,  // on software drivers, too; at each start, if there is no cache_folder
 };
 
-/// What a GPU makes of an architecture's operations.
+/// What a backend makes of an architecture's operations.
 enum class Lowering : std::uint8_t {
   kFused,    // groups of them in one kernel (fusion.h)
   kUnfused,  // one by one: to check the other with
@@ -84,10 +84,10 @@ struct ExecutorOptions {
   /// The most tokens one run() gets. 0: the backend's choice. A cancelled prefill stops at a
   /// chunk's end, so a chunk should take tens of milliseconds.
   std::uint32_t chunk_tokens = 0;
-  std::uint32_t n_threads = 0;  ///< CPU; 0: one for each fast core it may use
+  std::uint32_t n_threads = 0;                    ///< CPU; 0: one for each fast core it may use
   ProductPath product_path = ProductPath::kAuto;  ///< GPU
-  Lowering lowering = Lowering::kFused;           ///< GPU
-  TuningUse tuning = TuningUse::kWhereKept;       ///< GPU
+  Lowering lowering = Lowering::kFused;
+  TuningUse tuning = TuningUse::kWhereKept;  ///< GPU
   /// GPU: a folder where compiled kernels and their tuning are kept between runs; empty: they are
   /// not.
   std::filesystem::path cache_folder = {};

@@ -99,13 +99,15 @@ Result<DeviceLimits> measure_limits(const ExecutorOptions& options) {
 Result<std::unique_ptr<Executor>> create_executor(std::shared_ptr<const Model> model,
                                                   const ExecutorOptions& options) {
   TRY(check_model(*model));
-  TRY(model->gguf().check_finite());
   TRY(check_options(options));
   const HyperParameters& h = model->hyper_parameters();
   const std::uint32_t n_threads = threads_of(options);
   const std::uint32_t chunk_tokens =
       options.chunk_tokens != 0 ? options.chunk_tokens : default_chunk(*model, n_threads);
   KvStore store = TRY(KvStore::create(h, options.kv_format, pages_for(options.n_kv_tokens)));
+  auto threads =
+      std::make_unique<ThreadPool>(n_threads, place_threads(find_processors(), n_threads));
+  Weights weights = TRY(Weights::place(*model, *threads));
   const ExecutorInfo info{
       .backend = "cpu",
       .device = device(),
@@ -115,10 +117,13 @@ Result<std::unique_ptr<Executor>> create_executor(std::shared_ptr<const Model> m
       .n_threads = n_threads,
       .weight_bytes = model->weight_bytes(),
       .kv_bytes = store.n_bytes(),
-      .activation_bytes = CpuExecutor::activation_bytes(h, chunk_tokens, options.activations),
   };
-  auto executor =
-      std::make_unique<CpuExecutor>(std::move(model), info, options.n_kv_tokens, std::move(store));
+  auto executor = std::make_unique<CpuExecutor>(
+      std::move(model),
+      info,
+      options.lowering,
+      options.n_kv_tokens,
+      CpuExecutor::Placed{std::move(threads), std::move(store), std::move(weights)});
   if (options.progress) options.progress(1.0F);
   return executor;
 }

@@ -10,6 +10,7 @@
 #include <hwy/highway.h>
 // After highway.h, which it needs.
 #include <hwy/contrib/math/math-inl.h>
+#include "inference/cpu/gates-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace kinglet::inference::cpu::HWY_NAMESPACE {
@@ -85,27 +86,10 @@ void layer_norm_all(const float* in,
   });
 }
 
-/// x / (1 + exp(exponent)).
-template <class Tag, class V>
-HWY_INLINE V gated(Tag tag, V x, V exponent) {
-  // Beyond 88 Exp leaves its range; what is that far below 0 is 0 anyway.
-  const V bounded = hn::Min(exponent, hn::Set(tag, 88.0F));
-  return hn::Div(x, hn::Add(hn::Set(tag, 1.0F), hn::Exp(tag, bounded)));
-}
-
-/// x/2 * (1 + tanh(u)) = x / (1 + exp(-2u)), which does not cancel; u = sqrt(2/pi) (x + 0.044715
-/// x^3).
-template <class Tag, class V>
-HWY_INLINE V gelu_of(Tag tag, V x) {
-  const V cubic = hn::Mul(hn::Mul(x, x), hn::Mul(x, hn::Set(tag, 0.044715F)));
-  const V u = hn::Add(x, cubic);
-  return gated(tag, x, hn::Mul(u, hn::Set(tag, -1.5957691216057308F)));
-}
-
 void swi_glu_all(const float* gate, const float* up, std::size_t n, float* out) {
   for_vectors(n, [=](auto tag, std::size_t at) {
     const auto g = hn::LoadU(tag, gate + at);
-    hn::StoreU(hn::Mul(gated(tag, g, hn::Neg(g)), hn::LoadU(tag, up + at)), tag, out + at);
+    hn::StoreU(hn::Mul(silu_of(tag, g), hn::LoadU(tag, up + at)), tag, out + at);
   });
 }
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <string>
+#include <vector>
 
 #include <doctest/doctest.h>
 
@@ -13,8 +14,10 @@ namespace kinglet::test {
 
 namespace {
 
+using inference::Activations;
 using inference::Architecture;
 using inference::KvFormat;
+using inference::Lowering;
 
 constexpr double kExact = 1e-4;
 constexpr double kF16Cache = 2e-2;
@@ -39,6 +42,13 @@ Errors errors_of(const SyntheticModel& model, std::uint32_t n_tokens) {
   return {error_with(KvFormat::kF32), error_with(KvFormat::kF16)};
 }
 
+std::vector<std::vector<double>> rows_of(const std::vector<float>& logits, std::size_t n) {
+  std::vector<std::vector<double>> rows;
+  for (auto row = logits.begin(); row != logits.end(); row += static_cast<std::ptrdiff_t>(n))
+    rows.emplace_back(row, row + static_cast<std::ptrdiff_t>(n));
+  return rows;
+}
+
 }  // namespace
 
 TEST_SUITE("inference/cpu/architectures") {
@@ -61,6 +71,40 @@ TEST_SUITE("inference/cpu/architectures") {
                   name.c_str(),
                   worst.exact,
                   worst.f16_cache);
+    }
+  }
+
+  TEST_CASE("operations one by one compute what their groups do") {
+    for (const Architecture* architecture : inference::all_architectures()) {
+      const std::string name(architecture->name);
+      CAPTURE(name);
+      SyntheticModel model = blocked_shape(name);
+      model.type = inference::TensorType::kQ4_0;
+      const LoadedModel loaded = load_synthetic(model);
+      const auto tokens = random_tokens(40, loaded.reference->n_vocabulary(), 78);
+      for (const Activations activations : {Activations::kF32, Activations::kInt8}) {
+        const auto logits_of = [&](Lowering lowering, std::uint32_t step) {
+          const auto executor = make_executor("cpu",
+                                              loaded,
+                                              {.activations = activations,
+                                               .n_kv_tokens = 40,
+                                               .n_threads = 2,
+                                               .lowering = lowering});
+          return all_logits(*executor, tokens, 40, step);
+        };
+        for (const std::uint32_t step : {0U, 1U}) {
+          const std::vector<float> fused = logits_of(Lowering::kFused, step);
+          const std::vector<float> unfused = logits_of(Lowering::kUnfused, step);
+          // To the bit, but where a scaled product is added, at once and so rounded once less.
+          if (loaded.model->hyper_parameters().residual_scale == 1) {
+            CHECK(fused == unfused);
+          } else {
+            const auto expected = rows_of(unfused, loaded.reference->n_vocabulary());
+            CHECK(logits_error(fused, expected) <=
+                  (activations == Activations::kF32 ? kExact : kF16Cache));
+          }
+        }
+      }
     }
   }
 

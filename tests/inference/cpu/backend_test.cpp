@@ -14,6 +14,7 @@ namespace kinglet::test {
 
 namespace {
 
+using inference::Activations;
 using inference::KvFormat;
 using inference::TensorType;
 using inference::TokenId;
@@ -78,18 +79,21 @@ TEST_SUITE("inference/cpu/backend") {
   TEST_CASE("threads and chunks do not change a bit of the logits") {
     const LoadedModel loaded = load_synthetic({.seed = 13, .type = TensorType::kQ4_0});
     const auto tokens = random_tokens(100, 384, 5);
-    std::vector<float> expected;
-    for (const std::uint32_t n_threads : {1U, 2U, 3U}) {
-      for (const std::uint32_t chunk_tokens : {1U, 7U, 32U, 128U}) {
-        const auto executor = make_executor("cpu",
-                                            loaded,
-                                            {.kv_format = KvFormat::kF16,
-                                             .n_kv_tokens = 128,
-                                             .chunk_tokens = chunk_tokens,
-                                             .n_threads = n_threads});
-        const auto logits = all_logits(*executor, tokens, 128);
-        if (expected.empty()) expected = logits;
-        CHECK(logits == expected);
+    for (const auto activations : {Activations::kF32, Activations::kInt8}) {
+      std::vector<float> expected;
+      for (const std::uint32_t n_threads : {1U, 2U, 3U}) {
+        for (const std::uint32_t chunk_tokens : {1U, 7U, 32U, 128U}) {
+          const auto executor = make_executor("cpu",
+                                              loaded,
+                                              {.kv_format = KvFormat::kF16,
+                                               .activations = activations,
+                                               .n_kv_tokens = 128,
+                                               .chunk_tokens = chunk_tokens,
+                                               .n_threads = n_threads});
+          const auto logits = all_logits(*executor, tokens, 128);
+          if (expected.empty()) expected = logits;
+          CHECK(logits == expected);
+        }
       }
     }
   }
