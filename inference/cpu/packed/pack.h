@@ -63,6 +63,16 @@ inline CodeWords nibble_codes(const std::byte* pairs) {
   return codes;
 }
 
+/// Bit i is the fifth one of code i.
+inline CodeWords add_fifth_bits(std::uint32_t fifths, CodeWords codes) {
+  for (std::uint32_t& word : codes) {
+    // Bits 0 to 3, each to the bottom of a byte: the products' other bits fall outside the mask.
+    word |= ((fifths & 15) * 0x00204081 & 0x01010101) << 4;
+    fifths >>= 4;
+  }
+  return codes;
+}
+
 /// A half, into its row's place in a line of 16.
 inline void store_half(const std::byte* half, std::uint32_t row, std::byte* line) {
   std::memcpy(line + row * 2, half, 2);
