@@ -108,12 +108,12 @@ std::uint64_t iterations(const DeviceInfo& device,
   if (path != ProductPath::kMatrix) {
     return steps * (1 + shape.depth / 4) + std::uint64_t{shape.token_sums} * (shape.line_sums + 1);
   }
-  const std::uint32_t invocations = shape.workgroup() * device.subgroup_size;
+  const std::uint32_t invocations = shape.workgroup() * device.matrix_subgroup_size;
   const std::uint64_t loads = divide_up(shape.lines * shape.depth / 4, invocations) +
                               divide_up(shape.tokens * shape.depth / 4, invocations);
   const std::uint64_t results = std::uint64_t{shape.line_sums} * shape.token_sums;
-  return steps * (1 + loads + shape.depth / device.matrix.k) + results / device.subgroup_size +
-         shape.line_sums;
+  return steps * (1 + loads + shape.depth / device.matrix.k) +
+         results / device.matrix_subgroup_size + shape.line_sums;
 }
 
 /// What storing the results moves.

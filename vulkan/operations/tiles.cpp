@@ -40,12 +40,18 @@ std::uint32_t dot_bytes(const TileShape& shape) {
 // each subgroup.
 bool matrices_fit(const DeviceInfo& device, const TileShape& shape) {
   const MatrixShape& one = device.matrix;
+  // A thread of Intel's has 4 KiB of registers, however wide its subgroup is: half for the sums.
+  constexpr std::uint32_t kIntelSumBytes = 2'048;
+  if (device.vendor_id == kIntelVendor &&
+      shape.line_sums * shape.token_sums * kFloatBytes > kIntelSumBytes) {
+    return false;
+  }
   const std::uint32_t n_subgroups = shape.workgroup();
   const std::uint32_t shared = (shape.lines + shape.tokens) * (shape.depth + 8) * kHalfBytes +
                                n_subgroups * one.m * one.n * kFloatBytes;
   return shape.line_sums % one.m == 0 && shape.token_sums % one.n == 0 &&
          shape.depth % one.k == 0 && shared <= device.max_shared_bytes &&
-         n_subgroups * device.subgroup_size <= device.max_workgroup_invocations;
+         n_subgroups * device.matrix_subgroup_size <= device.max_workgroup_invocations;
 }
 
 // By TileKind.
@@ -70,7 +76,10 @@ const std::array<Kind, 4>& kinds() {
        &Tiling::matrices,
        nullptr,
        {{64, 32, 32, 16, 64}, {64, 64, 32, 32, 64}, {128, 128, 64, 32, 32}},
-       {{128, 64, 32, 32, 32}, {128, 128, 32, 32, 32}, {128, 128, 64, 64, 32}}},
+       {{128, 64, 32, 32, 32},
+        {128, 128, 32, 32, 32},
+        {128, 128, 64, 64, 32},
+        {128, 64, 32, 16, 32}}},
   }};
   return kKinds;
 }
@@ -104,7 +113,7 @@ Specialization TileShape::specialization() const {
 
 Specialization TileShape::matrix_specialization(const DeviceInfo& device) const {
   const MatrixShape& one = device.matrix;
-  return {.constants = {workgroup() * device.subgroup_size,
+  return {.constants = {workgroup() * device.matrix_subgroup_size,
                         lines,
                         tokens,
                         line_sums,
@@ -113,7 +122,7 @@ Specialization TileShape::matrix_specialization(const DeviceInfo& device) const 
                         one.m,
                         one.n,
                         one.k},
-          .subgroup_size = device.optional.subgroup_size_control ? device.subgroup_size : 0};
+          .subgroup_size = device.optional.subgroup_size_control ? device.matrix_subgroup_size : 0};
 }
 
 Tiling default_tiling(const DeviceInfo& device) {
