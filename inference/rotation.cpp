@@ -1,5 +1,6 @@
 #include "inference/rotation.h"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstddef>
@@ -16,7 +17,7 @@ constexpr std::uint32_t kSquaresModulo11 = 0x23a;    // 1 3 4 5 9
 constexpr std::uint32_t kSquaresModulo19 = 0x30af2;  // 1 4 5 6 7 9 11 16 17
 
 /// Entry (row, column) of the matrix of order 12 or 20. vulkan/kernels/rotation.glsl has the same.
-float paley_sign(std::uint32_t order, std::uint32_t row, std::uint32_t column) {
+constexpr float paley_sign(std::uint32_t order, std::uint32_t row, std::uint32_t column) {
   if (row == column || row == 0) return 1;
   if (column == 0) return -1;
   const std::uint32_t prime = order - 1;
@@ -25,6 +26,43 @@ float paley_sign(std::uint32_t order, std::uint32_t row, std::uint32_t column) {
 }
 
 enum class Direction { kForth, kBack };
+
+/// The matrix, or its transpose.
+struct Signs {
+  constexpr Signs(std::uint32_t order, Direction direction) {
+    for (std::uint32_t row = 0; row < order; ++row) {
+      for (std::uint32_t column = 0; column < order; ++column) {
+        at[row][column] = direction == Direction::kForth ? paley_sign(order, row, column)
+                                                         : paley_sign(order, column, row);
+      }
+    }
+  }
+  float at[kMostPaley][kMostPaley] = {};
+};
+constexpr Signs kSigns12[] = {{12, Direction::kForth}, {12, Direction::kBack}};
+constexpr Signs kSigns20[] = {{20, Direction::kForth}, {20, Direction::kBack}};
+
+// Columns of Paley's matrix that are turned together: inner loops of so many become vectors.
+constexpr std::uint32_t kColumns = 8;
+
+/// Multiplies `order` rows of n_columns, `step` apart, by Paley's matrix.
+void turn_columns(float* rows,
+                  std::uint32_t order,
+                  std::size_t step,
+                  std::uint32_t n_columns,
+                  const Signs& signs) {
+  float in[kMostPaley][kColumns] = {};
+  for (std::uint32_t i = 0; i < order; ++i)
+    std::copy_n(rows + i * step, n_columns, in[i]);
+  for (std::uint32_t i = 0; i < order; ++i) {
+    float sums[kColumns] = {};
+    for (std::uint32_t j = 0; j < order; ++j) {
+      for (std::uint32_t at = 0; at < kColumns; ++at)
+        sums[at] += signs.at[i][j] * in[j][at];
+    }
+    std::copy_n(sums, n_columns, rows + i * step);
+  }
+}
 
 void turn_part(float* part, Rotation rotation, Direction direction) {
   const std::uint32_t n = rotation.part();
@@ -38,21 +76,16 @@ void turn_part(float* part, Rotation rotation, Direction direction) {
       }
     }
   }
-  const float scale = 1 / std::sqrt(static_cast<float>(n));
-  const std::uint32_t step = rotation.sylvester;
-  for (std::uint32_t at = 0; at < step; ++at) {
-    float column[kMostPaley];
-    for (std::uint32_t i = 0; i < rotation.paley; ++i)
-      column[i] = part[at + i * step];
-    for (std::uint32_t i = 0; i < rotation.paley; ++i) {
-      float sum = 0;
-      for (std::uint32_t j = 0; j < rotation.paley; ++j) {
-        sum += column[j] * (direction == Direction::kForth ? paley_sign(rotation.paley, i, j)
-                                                           : paley_sign(rotation.paley, j, i));
-      }
-      part[at + i * step] = scale * sum;
-    }
+  if (rotation.paley > 1) {
+    const Signs& signs =
+        (rotation.paley == 12 ? kSigns12 : kSigns20)[direction == Direction::kBack];
+    const std::uint32_t step = rotation.sylvester;
+    for (std::uint32_t at = 0; at < step; at += kColumns)
+      turn_columns(part + at, rotation.paley, step, std::min(kColumns, step - at), signs);
   }
+  const float scale = 1 / std::sqrt(static_cast<float>(n));
+  for (std::uint32_t i = 0; i < n; ++i)
+    part[i] *= scale;
 }
 
 void turn(std::span<float> vector, Direction direction) {

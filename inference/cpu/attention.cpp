@@ -1,11 +1,18 @@
 // Streaming softmax, a page at a time: running maximum, sum and weighted values per query are
 // rescaled when a page raises the maximum, so memory does not grow with the context (Milakov &
-// Gimelshein 2018; Dao et al. 2022). A few queries (heads of the group, neighbouring tokens) go
-// through a page together and share its loads.
+// Gimelshein 2018; Dao et al. 2022).
+//
+// Queries (heads of the group, neighbouring tokens) go through a page in rows of a matrix product:
+// kRows of them times two vectors of positions, then of dimensions, live in registers. For more
+// than two rows a page is widened to floats first, in the first-level cache; fewer read it as it
+// lies. Which way a row goes, and with which others, changes no bit of it: each sum is one
+// register's, of the same numbers in the same order.
 #include "inference/cpu/attention.h"
 
 #include <algorithm>
+#include <cassert>
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <type_traits>
 
@@ -16,379 +23,550 @@
 #define HWY_TARGET_INCLUDE "inference/cpu/attention.cpp"
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
-// After highway.h, which it needs.
+// After highway.h, which they need.
 #include <hwy/contrib/math/math-inl.h>
+
+#include "inference/cpu/attention_page-inl.h"
+
+// For all targets alike.
+#ifndef KINGLET_ATTENTION_ROWS
+#define KINGLET_ATTENTION_ROWS
+namespace kinglet::inference::cpu {
+
+// Rows that go through a page together: many, so that widening it costs little; few enough that
+// they stay in the second-level cache.
+constexpr std::uint32_t kMostRows = 48;
+constexpr std::uint32_t kMostRowFloats = kMostRows * 128;  // longer heads go fewer together
+
+// What a row has summed up: weighted values (whole_head floats), then the sum of the weights in so
+// many parts, then the greatest score. The lengths keep rows from falling on the same cache lines.
+constexpr std::size_t kSumParts = kPadding;
+constexpr std::size_t kRowTail = 2 * kPadding;
+
+constexpr std::size_t whole_head(std::uint32_t head_dim) {
+  return (head_dim + kKvBlock - 1) / kKvBlock * kKvBlock;
+}
+constexpr std::size_t row_floats(std::uint32_t head_dim) {
+  return whole_head(head_dim) + kRowTail;
+}
+
+}  // namespace kinglet::inference::cpu
+#endif
 
 HWY_BEFORE_NAMESPACE();
 namespace kinglet::inference::cpu::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-using Floats = hn::CappedTag<float, kPadding>;
-using Vector = hn::Vec<Floats>;
+constexpr float kHidden = -std::numeric_limits<float>::infinity();  // a score whose weight is 0
+constexpr float kLog2E = 1.44269504088896341F;
 
-constexpr std::size_t kLanes = hn::MaxLanes(Floats());  // our targets' vectors have one width each
-constexpr std::uint32_t kQueryTile = 4;
+// What fits the registers, with two vectors each: 16 on x86 before AVX-512, 32 elsewhere.
+constexpr std::uint32_t kRows = HWY_TARGET <= HWY_AVX3 || !HWY_ARCH_X86 ? 12 : 6;
 
-HWY_INLINE Vector load(const float* from) {
-  return hn::LoadU(Floats(), from);
-}
-HWY_INLINE Vector load(const hwy::float16_t* from) {
-  return hn::PromoteTo(Floats(), hn::LoadU(hn::Rebind<hwy::float16_t, Floats>(), from));
-}
-
-/// One query on its way through the pages.
-struct Query {
-  const float* q;
-  float* out;
-  std::uint32_t begin;  // positions it sees
-  std::uint32_t end;
-  float maximum = -std::numeric_limits<float>::infinity();
-  float sum = 0;
-};
-
-HWY_INLINE Vector scaled_and_capped(Vector score, float scale, float soft_cap) {
+/// 2^x for x <= 0; below 2^-126 it is 0. The polynomial is the one of its degree whose greatest
+/// relative error on [-1/2, 1/2], 1.9e-9, is least.
+HWY_INLINE Vector exp2_of_negative(Vector x) {
   const Floats floats;
-  score = hn::Mul(score, hn::Set(floats, scale));
-  if (soft_cap == 0) return score;
-  const auto cap = hn::Set(floats, soft_cap);
-  return hn::Mul(cap, hn::Tanh(floats, hn::Div(score, cap)));
-}
-
-/// weights (n, kPageTokens) = soft_cap(scale * q k^T) for a page's keys.
-template <std::uint32_t n, class Element>
-HWY_INLINE void score_page(const Query* queries,
-                           const Element* HWY_RESTRICT keys,
-                           std::uint32_t head_dim,
-                           float scale,
-                           float soft_cap,
-                           float* HWY_RESTRICT weights) {
-  const Floats floats;
-  // Vectors of positions at a time: enough independent sums to fill the multiplier's pipeline.
-  constexpr std::size_t kVectors = std::min<std::size_t>(kPageTokens / kLanes, 8 / n);
-  for (std::size_t slot = 0; slot < kPageTokens; slot += kVectors * kLanes) {
-    Vector scores[n * kVectors];
-#pragma GCC unroll 8
-    for (auto& score : scores)
-      score = hn::Zero(floats);
-    for (std::uint32_t d = 0; d < head_dim; ++d) {
-#pragma GCC unroll 8
-      for (std::size_t v = 0; v < kVectors; ++v) {
-        const Vector key = load(keys + std::size_t{d} * kPageTokens + slot + v * kLanes);
-#pragma GCC unroll 4
-        for (std::uint32_t i = 0; i < n; ++i) {
-          auto& score = scores[i * kVectors + v];
-          score = hn::MulAdd(hn::Set(floats, queries[i].q[d]), key, score);
-        }
-      }
-    }
-#pragma GCC unroll 8
-    for (std::size_t j = 0; j < n * kVectors; ++j) {
-      float* out = weights + j / kVectors * kPageTokens + slot + j % kVectors * kLanes;
-      hn::Store(scaled_and_capped(scores[j], scale, soft_cap), floats, out);
-    }
-  }
-}
-
-/// The same for slots [first, last) of keys that lie position by position, (kPageTokens, row), row
-/// whole vectors. Queries and keys are zero from the head's end to the row's.
-template <std::uint32_t n>
-HWY_INLINE void score_rows(const Query* queries,
-                           const float* HWY_RESTRICT keys,
-                           std::size_t row,
-                           std::uint32_t first,
-                           std::uint32_t last,
-                           float scale,
-                           float soft_cap,
-                           float* HWY_RESTRICT weights) {
-  const Floats floats;
-  std::fill_n(weights, n * kPageTokens, 0.0F);
-  for (std::uint32_t slot = first; slot < last; ++slot) {
-    Vector sums[n];
-#pragma GCC unroll 4
-    for (auto& sum : sums)
-      sum = hn::Zero(floats);
-    for (std::size_t d = 0; d < row; d += kLanes) {
-      const Vector key = load(keys + slot * row + d);
-#pragma GCC unroll 4
-      for (std::uint32_t i = 0; i < n; ++i)
-        sums[i] = hn::MulAdd(load(queries[i].q + d), key, sums[i]);
-    }
-#pragma GCC unroll 4
-    for (std::uint32_t i = 0; i < n; ++i) {
-      weights[i * kPageTokens + slot] = hn::GetLane(hn::SumOfLanes(floats, sums[i]));
-    }
-  }
-  for (std::size_t at = 0; at < std::size_t{n} * kPageTokens; at += kLanes) {
-    hn::Store(
-        scaled_and_capped(hn::Load(floats, weights + at), scale, soft_cap), floats, weights + at);
-  }
-}
-
-/// accumulators (n, kMaxHeadDim) += weights * values, for n_vectors vectors of dimensions
-/// from d on and the page's slots [first, last).
-template <std::uint32_t n, std::uint32_t n_vectors, class Element>
-HWY_INLINE void add_values(const float* HWY_RESTRICT weights,
-                           const Element* HWY_RESTRICT values,
-                           std::size_t value_stride,
-                           std::uint32_t first,
-                           std::uint32_t last,
-                           float* HWY_RESTRICT accumulators) {
-  const Floats floats;
-  Vector sums[n * n_vectors];
-#pragma GCC unroll 8
-  for (std::size_t j = 0; j < std::size_t{n} * n_vectors; ++j) {
-    sums[j] = hn::Load(floats, accumulators + j / n_vectors * kMaxHeadDim + j % n_vectors * kLanes);
-  }
-  for (std::uint32_t slot = first; slot < last; ++slot) {
-#pragma GCC unroll 8
-    for (std::uint32_t v = 0; v < n_vectors; ++v) {
-      const Vector value = load(values + slot * value_stride + v * kLanes);
-#pragma GCC unroll 4
-      for (std::uint32_t i = 0; i < n; ++i) {
-        auto& sum = sums[i * n_vectors + v];
-        sum = hn::MulAdd(hn::Set(floats, weights[i * kPageTokens + slot]), value, sum);
-      }
-    }
-  }
-#pragma GCC unroll 8
-  for (std::size_t j = 0; j < std::size_t{n} * n_vectors; ++j) {
-    hn::Store(sums[j], floats, accumulators + j / n_vectors * kMaxHeadDim + j % n_vectors * kLanes);
-  }
-}
-
-/// The same for all dimensions from d on: as many vectors together as there are left.
-template <std::uint32_t n, std::uint32_t n_vectors, class Element>
-HWY_INLINE void add_all_values(const float* HWY_RESTRICT weights,
-                               const Element* HWY_RESTRICT values,
-                               std::size_t value_stride,
-                               std::uint32_t first,
-                               std::uint32_t last,
-                               float* HWY_RESTRICT accumulators,
-                               std::size_t d) {
-  for (; d + n_vectors * kLanes <= value_stride; d += n_vectors * kLanes) {
-    add_values<n, n_vectors>(weights, values + d, value_stride, first, last, accumulators + d);
-  }
-  if constexpr (n_vectors > 1) {
-    add_all_values<n, n_vectors / 2>(weights, values, value_stride, first, last, accumulators, d);
-  }
-}
-
-/// Turns a query's scores of a page into weights, relative to its new maximum, and rescales what it
-/// has summed so far. Scores of slots outside [begin, end) become 0: slots beyond the sequence's
-/// end hold old bytes and must not be computed with.
-HWY_INLINE void weigh_page(Query& query,
-                           float* HWY_RESTRICT scores,
-                           std::uint32_t begin,
-                           std::uint32_t end,
-                           std::uint32_t head_dim,
-                           float* HWY_RESTRICT accumulator) {
-  const Floats floats;
-  const float hidden = -std::numeric_limits<float>::infinity();  // exp(hidden) = 0
-  if (begin > 0) std::fill_n(scores, begin, hidden);
-  if (end < kPageTokens) std::fill(scores + end, scores + kPageTokens, hidden);
-  Vector greatest = hn::Set(floats, query.maximum);
-  for (std::size_t slot = 0; slot < kPageTokens; slot += kLanes) {
-    greatest = hn::Max(greatest, hn::Load(floats, scores + slot));
-  }
-  const float maximum = hn::GetLane(hn::MaxOfLanes(floats, greatest));
-  const float decay = maximum == query.maximum ? 1.0F : std::exp(query.maximum - maximum);
-  Vector sums = hn::Zero(floats);
-  for (std::size_t slot = 0; slot < kPageTokens; slot += kLanes) {
-    const auto weight =
-        hn::Exp(floats, hn::Sub(hn::Load(floats, scores + slot), hn::Set(floats, maximum)));
-    hn::Store(weight, floats, scores + slot);
-    sums = hn::Add(sums, weight);
-  }
-  query.sum = query.sum * decay + hn::GetLane(hn::SumOfLanes(floats, sums));
-  query.maximum = maximum;
-  if (decay == 1.0F) return;
-  for (std::size_t d = 0; d < head_dim; d += kLanes) {
-    const auto sum = hn::Load(floats, accumulator + d);
-    hn::Store(hn::Mul(sum, hn::Set(floats, decay)), floats, accumulator + d);
-  }
+  const Ints ints;
+  const auto whole = hn::Round(x);
+  const auto rest = hn::Sub(x, whole);
+  auto power = hn::Set(floats, 1.53458124e-4F);
+  power = hn::MulAdd(power, rest, hn::Set(floats, 1.33999309e-3F));
+  power = hn::MulAdd(power, rest, hn::Set(floats, 9.61848907e-3F));
+  power = hn::MulAdd(power, rest, hn::Set(floats, 5.55032864e-2F));
+  power = hn::MulAdd(power, rest, hn::Set(floats, 2.40226462e-1F));
+  power = hn::MulAdd(power, rest, hn::Set(floats, 6.93147182e-1F));
+  power = hn::MulAdd(power, rest, hn::Set(floats, 1.0F));
+  const auto exponent = hn::Add(hn::ConvertTo(ints, whole), hn::Set(ints, 127));
+  const auto scaled = hn::Mul(power, hn::BitCast(floats, hn::ShiftLeft<23>(exponent)));
+  // Asked this way around, NaN stays.
+  return hn::IfThenZeroElse(hn::Lt(x, hn::Set(floats, -126.0F)), scaled);
 }
 
 /// Slots [begin, end) of a page; none where begin >= end.
 struct Slots {
   std::uint32_t begin;
   std::uint32_t end;
+  bool empty() const { return begin >= end; }
 };
 
-/// Those of the page that starts at this position which a query sees.
-HWY_INLINE Slots slots_of(const Query& query, std::uint32_t page_begin) {
-  return {query.begin > page_begin ? query.begin - page_begin : 0,
-          query.end > page_begin ? std::min(query.end - page_begin, kPageTokens) : 0};
-}
+/// Positions [begin, end) that a query sees.
+struct Seen {
+  std::uint32_t begin;
+  std::uint32_t end;
 
-/// A page's keys and values of one KV head, stored number by number.
-template <class Element>
-class PlainPage {
- public:
-  PlainPage(const Attention& job, PageId page, std::uint32_t kv_head)
-      : job_(job),
-        keys_(reinterpret_cast<const Element*>(job.store->keys(page, job.layer, kv_head))),
-        values_(reinterpret_cast<const Element*>(job.store->values(page, job.layer, kv_head))) {}
-
-  template <std::uint32_t n>
-  HWY_INLINE void score(const Query* queries, Slots /*seen*/, float* HWY_RESTRICT weights) {
-    score_page<n>(queries, keys_, job_.head_dim, job_.scale, job_.soft_cap, weights);
+  /// Of the page that starts at this position.
+  Slots slots(std::uint32_t page_begin) const {
+    return {begin > page_begin ? begin - page_begin : 0,
+            end > page_begin ? std::min(end - page_begin, kPageTokens) : 0};
   }
-  template <std::uint32_t n>
-  HWY_INLINE void add(const float* HWY_RESTRICT weights, Slots seen, float* HWY_RESTRICT sums) {
-    const std::size_t stride = padded(job_.head_dim);
-    add_all_values<n, 8 / n>(weights, values_, stride, seen.begin, seen.end, sums, 0);
-  }
-
- private:
-  const Attention& job_;
-  const Element* keys_;
-  const Element* values_;
 };
 
-/// The same stored in blocks: the rows that are seen are read into f32 first, once for all queries.
-class BlockPage {
- public:
-  BlockPage(const Attention& job, PageId page, std::uint32_t kv_head)
-      : job_(job),
-        keys_(job.store->keys(page, job.layer, kv_head)),
-        values_(job.store->values(page, job.layer, kv_head)),
-        row_bytes_(kv_row_bytes(job.store->format(), job.head_dim)) {
-    const BlockFormat& blocks = block_format_of(job.store->format());
-    format_ = find_format(blocks.type);
-    row_ = row_bytes_ / blocks.block_bytes * blocks.block_elements;
-  }
-
-  template <std::uint32_t n>
-  HWY_INLINE void score(const Query* queries, Slots seen, float* HWY_RESTRICT weights) {
-    read(keys_, seen);
-    score_rows<n>(queries, rows_, row_, seen.begin, seen.end, job_.scale, job_.soft_cap, weights);
-  }
-  template <std::uint32_t n>
-  HWY_INLINE void add(const float* HWY_RESTRICT weights, Slots seen, float* HWY_RESTRICT sums) {
-    read(values_, seen);
-    add_all_values<n, 8 / n>(weights, rows_, row_, seen.begin, seen.end, sums, 0);
-  }
-
- private:
-  void read(const std::byte* blocks, Slots seen) {
-    const std::size_t n_rows = seen.end - seen.begin;
-    format_->dequantize(blocks + seen.begin * row_bytes_, n_rows * row_, rows_ + seen.begin * row_);
-  }
-
-  const Attention& job_;
-  const std::byte* keys_;
-  const std::byte* values_;
-  const Format* format_;
-  std::size_t row_bytes_;
-  std::size_t row_;  // elements, whole blocks
-  HWY_ALIGN float rows_[kPageTokens * kMaxHeadDim];
-};
-
-/// Folds a page that starts at position `page_begin` into n queries. `accumulators` is
-/// (n, kMaxHeadDim).
-template <std::uint32_t n, class Page>
-HWY_INLINE void fold_page(Query* queries,
-                          float* HWY_RESTRICT accumulators,
-                          Page& page,
-                          std::uint32_t head_dim,
-                          std::uint32_t page_begin) {
-  Slots seen = {kPageTokens, 0};  // by some query
-  for (std::uint32_t i = 0; i < n; ++i) {
-    const Slots slots = slots_of(queries[i], page_begin);
-    if (slots.begin >= slots.end) continue;
-    seen = {std::min(seen.begin, slots.begin), std::max(seen.end, slots.end)};
-  }
-  if (seen.begin >= seen.end) return;
-  HWY_ALIGN float weights[n * kPageTokens];
-  page.template score<n>(queries, seen, weights);
-  for (std::uint32_t i = 0; i < n; ++i) {
-    const Slots slots = slots_of(queries[i], page_begin);
-    float* row = weights + i * kPageTokens;
-    if (slots.begin >= slots.end) {
-      std::fill_n(row, kPageTokens, 0.0F);
-      continue;
-    }
-    float* accumulator = accumulators + std::size_t{i} * kMaxHeadDim;
-    weigh_page(queries[i], row, slots.begin, slots.end, head_dim, accumulator);
-  }
-  page.template add<n>(weights, seen, accumulators);
-}
-
-template <std::uint32_t n, class Page>
-void attend_queries(const Attention& job, std::uint32_t kv_head, Query* queries) {
-  HWY_ALIGN float accumulators[n * kMaxHeadDim];
-  std::fill_n(accumulators, n * kMaxHeadDim, 0.0F);
-  constexpr bool kInBlocks = std::is_same_v<Page, BlockPage>;
-  const bool is_turned = is_rotated(job.store->format());
-  HWY_ALIGN float turned[kInBlocks ? n * kMaxHeadDim : 1];
-  if constexpr (kInBlocks) {
-    // Rows of whole blocks, zero behind the head.
-    std::fill_n(turned, n * kMaxHeadDim, 0.0F);
-    for (std::uint32_t i = 0; i < n; ++i) {
-      float* q = turned + std::size_t{i} * kMaxHeadDim;
-      std::copy_n(queries[i].q, job.head_dim, q);
-      if (is_turned) rotate({q, job.head_dim});
-      queries[i].q = q;
-    }
-  }
-  // Queries come in the order of their positions.
-  const std::uint32_t first_page = queries[0].begin / kPageTokens;
-  const std::uint32_t end_page = pages_for(queries[n - 1].end);
-  for (std::uint32_t index = first_page; index < end_page; ++index) {
-    Page page(job, job.pages[index], kv_head);
-    fold_page<n>(queries, accumulators, page, job.head_dim, index * kPageTokens);
-  }
-  for (std::uint32_t i = 0; i < n; ++i) {
-    const float* accumulator = accumulators + std::size_t{i} * kMaxHeadDim;
-    for (std::uint32_t d = 0; d < job.head_dim; ++d) {
-      queries[i].out[d] = accumulator[d] / queries[i].sum;
-    }
-    if (is_turned) unrotate({queries[i].out, job.head_dim});
-  }
-}
-
-template <class Page>
-HWY_INLINE void attend_range(const Attention& job,
-                             std::uint32_t kv_head,
-                             std::uint32_t token_begin,
-                             std::uint32_t token_end) {
-  const std::uint32_t group = job.n_heads / job.n_kv_heads;
-  Query queries[kQueryTile];
-  std::uint32_t n = 0;
-  for (std::uint32_t token = token_begin; token < token_end; ++token) {
-    const std::uint32_t end = job.position + token + 1;
-    const std::uint32_t begin =
-        job.sliding_window != 0 && end > job.sliding_window ? end - job.sliding_window : 0;
-    for (std::uint32_t head = kv_head * group; head < (kv_head + 1) * group; ++head) {
-      queries[n++] = Query{
-          .q = job.queries + token * job.query_stride + std::size_t{head} * job.head_dim,
-          .out = job.out + token * job.out_stride + std::size_t{head} * job.head_dim,
-          .begin = begin,
-          .end = end,
-      };
-      if (n == kQueryTile) {
-        attend_queries<kQueryTile, Page>(job, kv_head, queries);
-        n = 0;
+/// scores (n, kPageTokens) = q k^T for n rows of queries, q_stride floats apart.
+template <std::uint32_t n, class Keys>
+HWY_INLINE void score_page(const float* HWY_RESTRICT q,
+                           std::size_t q_stride,
+                           const Keys& keys,
+                           std::uint32_t head_dim,
+                           float* HWY_RESTRICT scores) {
+  const Floats floats;
+  constexpr std::size_t kVectors = std::min<std::size_t>(kPageTokens / kLanes, n <= 2 ? 4 : 2);
+  const std::uint32_t block = Keys::kInBlocks ? kKvBlock : head_dim;
+  for (std::size_t slot = 0; slot < kPageTokens; slot += kVectors * kLanes) {
+    for (std::uint32_t begin = 0; begin < head_dim; begin += block) {
+      const std::uint32_t end = std::min(begin + block, head_dim);
+      Vector sums[n * kVectors];
+#pragma GCC unroll 32
+      for (auto& sum : sums)
+        sum = hn::Zero(floats);
+      if constexpr (Keys::kInBlocks) {
+        for (std::uint32_t d = begin; d < end; d += 2) {
+          if (slot == 0) keys.prefetch(d);
+#pragma GCC unroll 4
+          for (std::size_t v = 0; v < kVectors; ++v) {
+            Vector even;
+            Vector odd;
+            keys.load_pair(d, slot + v * kLanes, even, odd);
+#pragma GCC unroll 12
+            for (std::uint32_t i = 0; i < n; ++i) {
+              Vector& sum = sums[i * kVectors + v];
+              sum = hn::MulAdd(hn::Set(floats, q[i * q_stride + d]), even, sum);
+              sum = hn::MulAdd(hn::Set(floats, q[i * q_stride + d + 1]), odd, sum);
+            }
+          }
+        }
+      } else {
+        for (std::uint32_t d = begin; d < end; ++d) {
+          if (slot == 0) keys.prefetch(d);
+#pragma GCC unroll 4
+          for (std::size_t v = 0; v < kVectors; ++v) {
+            const Vector key = keys.load(d, slot + v * kLanes);
+#pragma GCC unroll 12
+            for (std::uint32_t i = 0; i < n; ++i) {
+              Vector& sum = sums[i * kVectors + v];
+              sum = hn::MulAdd(hn::Set(floats, q[i * q_stride + d]), key, sum);
+            }
+          }
+        }
+      }
+#pragma GCC unroll 4
+      for (std::size_t v = 0; v < kVectors; ++v) {
+        float* out = scores + slot + v * kLanes;
+        if constexpr (Keys::kInBlocks) {
+          const Vector scales = keys.scales(begin, slot + v * kLanes);
+#pragma GCC unroll 12
+          for (std::uint32_t i = 0; i < n; ++i, out += kPageTokens) {
+            const Vector before = begin == 0 ? hn::Zero(floats) : hn::Load(floats, out);
+            hn::Store(hn::MulAdd(sums[i * kVectors + v], scales, before), floats, out);
+          }
+        } else {
+#pragma GCC unroll 12
+          for (std::uint32_t i = 0; i < n; ++i, out += kPageTokens)
+            hn::Store(sums[i * kVectors + v], floats, out);
+        }
       }
     }
   }
-  if ((n & 2U) != 0) attend_queries<2, Page>(job, kv_head, queries);
-  if ((n & 1U) != 0) attend_queries<1, Page>(job, kv_head, queries + (n & 2U));
 }
 
-void attend_tokens(const Attention& job,
-                   std::uint32_t kv_head,
-                   std::uint32_t token_begin,
-                   std::uint32_t token_end) {
-  switch (job.store->format()) {
-    case KvFormat::kF32:
-      return attend_range<PlainPage<float>>(job, kv_head, token_begin, token_end);
-    case KvFormat::kF16:
-      return attend_range<PlainPage<hwy::float16_t>>(job, kv_head, token_begin, token_end);
-    case KvFormat::kQ8_0:
-    case KvFormat::kQ4_0:
-      return attend_range<BlockPage>(job, kv_head, token_begin, token_end);
+/// rows (n, row_stride) += weights * values, n_vectors vectors of dimensions from d on, of the
+/// page's slots.
+template <std::uint32_t n, std::size_t n_vectors, class Values>
+HWY_INLINE void add_values(const float* HWY_RESTRICT weights,
+                           const Values& values,
+                           Slots slots,
+                           std::size_t d,
+                           float* HWY_RESTRICT rows,
+                           std::size_t row_stride) {
+  const Floats floats;
+  Vector sums[n * n_vectors];
+#pragma GCC unroll 32
+  for (std::size_t j = 0; j < n * n_vectors; ++j)
+    sums[j] = hn::Load(floats, rows + j / n_vectors * row_stride + d + j % n_vectors * kLanes);
+  for (std::size_t slot = slots.begin; slot < slots.end; ++slot) {
+    values.template prefetch<n_vectors>(slot, d);
+    Vector value[n_vectors];
+    values.template load<n_vectors>(slot, d, value);
+#pragma GCC unroll 12
+    for (std::uint32_t i = 0; i < n; ++i) {
+      const Vector weight = hn::Set(floats, weights[i * kPageTokens + slot]);
+#pragma GCC unroll 8
+      for (std::size_t v = 0; v < n_vectors; ++v)
+        sums[i * n_vectors + v] = hn::MulAdd(weight, value[v], sums[i * n_vectors + v]);
+    }
   }
+#pragma GCC unroll 32
+  for (std::size_t j = 0; j < n * n_vectors; ++j)
+    hn::Store(sums[j], floats, rows + j / n_vectors * row_stride + d + j % n_vectors * kLanes);
+}
+
+/// The same for all dimensions of plain numbers from d on: as many vectors together as there are
+/// left, at most n_vectors.
+template <std::uint32_t n, std::size_t n_vectors, class Values>
+HWY_INLINE void add_plain(const float* HWY_RESTRICT weights,
+                          const Values& values,
+                          Slots slots,
+                          std::size_t d,
+                          float* HWY_RESTRICT rows,
+                          std::size_t row_stride) {
+  constexpr std::size_t kStep = n_vectors * kLanes;
+  for (; d + kStep <= values.stride; d += kStep)
+    add_values<n, n_vectors>(weights, values, slots, d, rows, row_stride);
+  if constexpr (n_vectors > 1)
+    add_plain<n, n_vectors / 2>(weights, values, slots, d, rows, row_stride);
+}
+
+/// And of blocks: the weights are multiplied by a block's scales first.
+template <std::uint32_t n, std::size_t n_vectors, class Values>
+HWY_INLINE void add_blocks(const float* HWY_RESTRICT weights,
+                           const Values& values,
+                           Slots slots,
+                           std::uint32_t head_dim,
+                           float* HWY_RESTRICT rows,
+                           std::size_t row_stride) {
+  HWY_ALIGN float scaled[n * kPageTokens];
+  for (std::size_t block = 0; block < head_dim; block += kKvBlock) {
+    for (std::size_t slot = 0; slot < kPageTokens; slot += kLanes) {
+      const Vector scales = values.scales(block, slot);
+      for (std::size_t at = slot; at < n * kPageTokens; at += kPageTokens)
+        hn::Store(hn::Mul(hn::Load(Floats(), weights + at), scales), Floats(), scaled + at);
+    }
+    for (std::size_t d = block; d < block + kKvBlock; d += n_vectors * kLanes)
+      add_values<n, n_vectors>(scaled, values, slots, d, rows, row_stride);
+  }
+}
+
+/// Queries on their way through the pages: a range of a tile's rows, token by token and head by
+/// head.
+class Rows {
+ public:
+  /// Rows [begin, begin + n) of the tile.
+  Rows(const Attention& job, const AttentionTile& tile, std::uint32_t begin, std::uint32_t n)
+      : job_(job), tile_(tile), begin_(begin), n_(n), stride_(row_floats(job.head_dim)) {
+    const bool is_turned = is_rotated(job.store->format());
+    const float factor = job.soft_cap == 0 ? job.scale * kLog2E : job.scale / job.soft_cap;
+    for (std::uint32_t i = 0; i < n; ++i) {
+      const Place place = place_of(i);
+      const float* from = job.queries + place.token * job.query_stride + place.offset;
+      float* q = queries_ + i * whole_head(job.head_dim);
+      for (std::uint32_t d = 0; d < job.head_dim; ++d)
+        q[d] = from[d] * factor;
+      std::fill(q + job.head_dim, q + whole_head(job.head_dim), 0.0F);
+      if (is_turned) rotate({q, job.head_dim});
+      const std::uint32_t end = job.position + place.token + 1;
+      const std::uint32_t window = job.sliding_window;
+      seen_[i] = {window != 0 && end > window ? end - window : 0, end};
+    }
+  }
+
+  std::uint32_t size() const { return n_; }
+
+  /// left (n, row_floats) = the sums of these positions.
+  void attend(RunRange run, float* left) {
+    const std::size_t width = stride_ - kRowTail;
+    for (std::uint32_t i = 0; i < n_; ++i) {
+      std::fill_n(left + i * stride_, width + kSumParts, 0.0F);
+      left[i * stride_ + width + kSumParts] = kHidden;
+    }
+    const std::uint32_t first = std::max(run.begin * kRunTokens, seen_[0].begin) / kPageTokens;
+    const std::uint32_t end = pages_for(std::min(run.end * kRunTokens, seen_[n_ - 1].end));
+    for (std::uint32_t page = first; page < end; ++page)
+      fold_page(page, page + 1 < end ? page + 1 : page, left);
+  }
+
+  /// Adds a run's sums to those of the runs before it.
+  void join(const float* HWY_RESTRICT run, float* HWY_RESTRICT total) const {
+    const std::size_t width = stride_ - kRowTail;
+    for (std::uint32_t i = 0; i < n_; ++i, run += stride_, total += stride_) {
+      float& maximum = total[width + kSumParts];
+      const float run_maximum = run[width + kSumParts];
+      if (run_maximum == kHidden && run[width] == 0) continue;  // it sees nothing there
+      const float both = std::max(maximum, run_maximum);
+      const auto old_factor = exp2_of_negative(hn::Set(Floats(), maximum - both));
+      const auto run_factor = exp2_of_negative(hn::Set(Floats(), run_maximum - both));
+      for (std::size_t d = 0; d < width + kSumParts; d += kLanes) {
+        const auto old = hn::Mul(hn::LoadU(Floats(), total + d), old_factor);
+        const auto joined = hn::MulAdd(hn::LoadU(Floats(), run + d), run_factor, old);
+        hn::StoreU(joined, Floats(), total + d);
+      }
+      maximum = both;
+    }
+  }
+
+  void write(const float* HWY_RESTRICT total) const {
+    const std::size_t width = stride_ - kRowTail;
+    const bool is_turned = is_rotated(job_.store->format());
+    for (std::uint32_t i = 0; i < n_; ++i, total += stride_) {
+      auto sum = hn::Zero(Floats());
+      for (std::size_t part = 0; part < kSumParts; part += kLanes)
+        sum = hn::Add(sum, hn::LoadU(Floats(), total + width + part));
+      const float weight = hn::GetLane(hn::SumOfLanes(Floats(), sum));
+      const Place place = place_of(i);
+      float* out = job_.out + place.token * job_.out_stride + place.offset;
+      for (std::uint32_t d = 0; d < job_.head_dim; ++d)
+        out[d] = total[d] / weight;
+      if (is_turned) unrotate({out, job_.head_dim});
+    }
+  }
+
+ private:
+  struct Place {
+    std::uint32_t token;
+    std::size_t offset;  // of the head
+  };
+  Place place_of(std::uint32_t row) const {
+    const std::uint32_t group = job_.n_heads / job_.n_kv_heads;
+    const std::uint32_t at = begin_ + row;
+    const std::uint32_t head = tile_.kv_head * group + at % group;
+    return {tile_.token_begin + at / group, std::size_t{head} * job_.head_dim};
+  }
+
+  /// Adds what the rows see of a page; `next` is read after it.
+  void fold_page(std::uint32_t page, std::uint32_t next, float* left) {
+    const std::uint32_t page_begin = page * kPageTokens;
+    // Rows come in the order of their positions, so those that see the page are neighbours.
+    std::uint32_t first = 0;
+    while (first < n_ && seen_[first].slots(page_begin).empty())
+      ++first;
+    std::uint32_t last = n_;
+    while (last > first && seen_[last - 1].slots(page_begin).empty())
+      --last;
+    if (first == last) return;
+    const std::byte* keys = job_.store->keys(job_.pages[page], job_.layer, tile_.kv_head);
+    const std::byte* values = job_.store->values(job_.pages[page], job_.layer, tile_.kv_head);
+    const std::ptrdiff_t ahead =
+        job_.store->keys(job_.pages[next], job_.layer, tile_.kv_head) - keys;
+    const Page at = {first, last, page_begin, keys, values, ahead};
+    switch (job_.store->format()) {
+      case KvFormat::kF32:
+        return fold_floats(at, left);
+      case KvFormat::kF16:
+        return fold_halves(at, left);
+      case KvFormat::kQ8_0:
+        return fold_blocks<KvFormat::kQ8_0>(at, left);
+      case KvFormat::kQ4_0:
+        return fold_blocks<KvFormat::kQ4_0>(at, left);
+    }
+  }
+
+  struct Page {
+    std::uint32_t first;  // rows that see it
+    std::uint32_t last;
+    std::uint32_t begin;  // position
+    const std::byte* keys;
+    const std::byte* values;
+    std::ptrdiff_t ahead;  // bytes to the next page
+    bool has_few_rows() const { return last - first <= 2; }
+  };
+
+  void fold_floats(const Page& page, float* left) {
+    const PlainKeys<float> keys = {reinterpret_cast<const float*>(page.keys), page.ahead};
+    score_few(page, keys);
+    score_many(page, keys);
+    const Slots slots = weigh(page, left);
+    const PlainValues<float> values = {
+        reinterpret_cast<const float*>(page.values), padded(job_.head_dim), page.ahead};
+    add_few<8>(page, values, slots, left);
+    add_many(page, values, slots, left);
+  }
+
+  void fold_halves(const Page& page, float* left) {
+    const auto* halves = reinterpret_cast<const hwy::float16_t*>(page.keys);
+    if (page.has_few_rows()) {
+      score_few(page, PlainKeys<hwy::float16_t>{halves, page.ahead});
+    } else {
+      widen(halves, std::size_t{job_.head_dim} * kPageTokens, page.ahead, wide_);
+      score_many(page, PlainKeys<float>{wide_, 0});
+    }
+    const Slots slots = weigh(page, left);
+    halves = reinterpret_cast<const hwy::float16_t*>(page.values);
+    const std::size_t row = padded(job_.head_dim);
+    if (page.has_few_rows()) {
+      add_few<8>(page, PlainValues<hwy::float16_t>{halves, row, page.ahead}, slots, left);
+    } else {
+      const std::size_t skipped = slots.begin * row;
+      widen(halves + skipped, slots.end * row - skipped, page.ahead, wide_ + skipped);
+      add_many(page, PlainValues<float>{wide_, row, 0}, slots, left);
+    }
+  }
+
+  template <KvFormat format>
+  void fold_blocks(const Page& page, float* left) {
+    const BlockKeys<format> keys = {page.keys, page.ahead};
+    if (page.has_few_rows()) {
+      score_few(page, keys);
+    } else {
+      widen_keys(keys, job_.head_dim, wide_);
+      score_many(page, WideKeys<format>{page.keys, wide_});
+    }
+    const Slots slots = weigh(page, left);
+    const BlockValues<format> values = {page.values, page.ahead};
+    if (page.has_few_rows()) {
+      add_few<kKvBlock / kLanes>(page, values, slots, left);
+    } else {
+      widen_values(values, job_.head_dim, slots.begin, slots.end, wide_);
+      add_many(page, WideValues<format>{page.values, wide_}, slots, left);
+    }
+  }
+
+  // Scores of the rows that see a page, and what they add, for one or two rows and for more.
+
+  template <class Keys>
+  HWY_INLINE void score_few(const Page& page, const Keys& keys) {
+    if (page.last - page.first == 1) score<1>(page.first, keys);
+    if (page.last - page.first == 2) score<2>(page.first, keys);
+  }
+  template <class Keys>
+  HWY_INLINE void score_many(const Page& page, const Keys& keys) {
+    if (page.has_few_rows()) return;
+    for_rows<kRows>(
+        page.first, page.last, [&](auto n, std::uint32_t row) HWY_ATTR { score<n>(row, keys); });
+  }
+  template <std::uint32_t n, class Keys>
+  void score(std::uint32_t row, const Keys& keys) {
+    const std::size_t q_stride = stride_ - kRowTail;
+    score_page<n>(
+        queries_ + row * q_stride, q_stride, keys, job_.head_dim, weights_ + row * kPageTokens);
+  }
+
+  template <std::size_t n_vectors, class Values>
+  HWY_INLINE void add_few(const Page& page, const Values& values, Slots slots, float* left) {
+    if (page.last - page.first == 1) add<1, n_vectors>(page.first, values, slots, left);
+    if (page.last - page.first == 2)
+      add<2, Values::kInBlocks ? n_vectors : n_vectors / 2>(page.first, values, slots, left);
+  }
+  template <class Values>
+  HWY_INLINE void add_many(const Page& page, const Values& values, Slots slots, float* left) {
+    if (page.has_few_rows()) return;
+    for_rows<kRows>(page.first, page.last, [&](auto n, std::uint32_t row) HWY_ATTR {
+      add<n, 2>(row, values, slots, left);
+    });
+  }
+  template <std::uint32_t n, std::size_t n_vectors, class Values>
+  void add(std::uint32_t row, const Values& values, Slots slots, float* left) {
+    const float* weights = weights_ + row * kPageTokens;
+    float* rows = left + row * stride_;
+    if constexpr (Values::kInBlocks) {
+      add_blocks<n, n_vectors>(weights, values, slots, job_.head_dim, rows, stride_);
+    } else {
+      add_plain<n, n_vectors>(weights, values, slots, 0, rows, stride_);
+    }
+  }
+
+  /// Calls body(n, row) for all rows, n at a time, first as many as possible.
+  template <std::uint32_t n, class Body>
+  static HWY_INLINE void for_rows(std::uint32_t row, std::uint32_t end, const Body& body) {
+    for (; row + n <= end; row += n)
+      body(std::integral_constant<std::uint32_t, n>(), row);
+    if constexpr (n == 12) for_rows<6>(row, end, body);
+    if constexpr (n == 6) for_rows<4>(row, end, body);
+    if constexpr (n == 4 || n == 2) for_rows<n / 2>(row, end, body);
+  }
+
+  /// Turns the scores of the rows that see a page into weights, relative to each row's new maximum,
+  /// and rescales what it has summed so far. Scores of slots that a row does not see become 0. Says
+  /// which slots some row sees: slots beyond the sequence's end hold old bytes and must not be
+  /// computed with.
+  Slots weigh(const Page& page, float* left) {
+    const Floats floats;
+    const std::size_t width = stride_ - kRowTail;
+    Slots all = {kPageTokens, 0};
+    for (std::uint32_t i = page.first; i < page.last; ++i) {
+      float* HWY_RESTRICT scores = weights_ + i * kPageTokens;
+      float* HWY_RESTRICT row = left + i * stride_;
+      const Slots slots = seen_[i].slots(page.begin);
+      all = {std::min(all.begin, slots.begin), std::max(all.end, slots.end)};
+      if (job_.soft_cap != 0) bend(scores);
+      if (slots.begin > 0) std::fill_n(scores, slots.begin, kHidden);
+      if (slots.end < kPageTokens) std::fill(scores + slots.end, scores + kPageTokens, kHidden);
+      Vector greatest = hn::Load(floats, scores);
+      for (std::size_t slot = kLanes; slot < kPageTokens; slot += kLanes)
+        greatest = hn::Max(greatest, hn::Load(floats, scores + slot));
+      float& maximum = row[width + kSumParts];
+      if (!hn::AllTrue(floats, hn::Le(greatest, hn::Set(floats, maximum)))) {
+        const float raised = hn::GetLane(hn::MaxOfLanes(floats, greatest));
+        const auto decay = exp2_of_negative(hn::Set(floats, maximum - raised));
+        for (std::size_t d = 0; d < width + kSumParts; d += kLanes)
+          hn::Store(hn::Mul(hn::Load(floats, row + d), decay), floats, row + d);
+        maximum = raised;
+      }
+      const Vector highest = hn::Set(floats, maximum);
+      for (std::size_t slot = 0; slot < kPageTokens; slot += kLanes) {
+        const auto weight = exp2_of_negative(hn::Sub(hn::Load(floats, scores + slot), highest));
+        hn::Store(weight, floats, scores + slot);
+        float* sum = row + width + slot % kSumParts;
+        hn::Store(hn::Add(hn::Load(floats, sum), weight), floats, sum);
+      }
+    }
+    return all;
+  }
+
+  void bend(float* HWY_RESTRICT scores) const {
+    const Floats floats;
+    const auto cap = hn::Set(floats, job_.soft_cap * kLog2E);
+    for (std::size_t slot = 0; slot < kPageTokens; slot += kLanes) {
+      const auto bent = hn::Tanh(floats, hn::Load(floats, scores + slot));
+      hn::Store(hn::Mul(cap, bent), floats, scores + slot);
+    }
+  }
+
+  const Attention& job_;
+  const AttentionTile& tile_;
+  std::uint32_t begin_;
+  std::uint32_t n_;
+  std::size_t stride_;  // of rows, in floats
+  Seen seen_[kMostRows];
+  HWY_ALIGN float queries_[kMostRowFloats];  // (n, whole_head), times the factor of scores
+  HWY_ALIGN float weights_[kMostRows * kPageTokens];
+  HWY_ALIGN float wide_[kPageTokens * kMaxHeadDim];  // a page's keys, then its values
+};
+
+/// Calls body(rows, first) for all rows of a tile, some at a time.
+template <class Body>
+HWY_INLINE void for_all_rows(const Attention& job, const AttentionTile& tile, const Body& body) {
+  const std::uint32_t n_rows = (tile.token_end - tile.token_begin) * (job.n_heads / job.n_kv_heads);
+  const auto most = static_cast<std::uint32_t>(
+      std::min<std::size_t>(kMostRows, kMostRowFloats / whole_head(job.head_dim)));
+  for (std::uint32_t begin = 0; begin < n_rows; begin += most) {
+    Rows rows(job, tile, begin, std::min(most, n_rows - begin));
+    body(rows, begin);
+  }
+}
+
+void attend_tile(const Attention& job, const AttentionTile& tile) {
+  const RunRange runs = runs_of(job, tile);
+  for_all_rows(job, tile, [&](Rows& rows, std::uint32_t) HWY_ATTR {
+    HWY_ALIGN float total[kMostRowFloats + kMostRows * kRowTail];
+    rows.attend({runs.begin, runs.begin + 1}, total);
+    for (std::uint32_t run = runs.begin + 1; run < runs.end; ++run) {
+      HWY_ALIGN float left[kMostRowFloats + kMostRows * kRowTail];
+      rows.attend({run, run + 1}, left);
+      rows.join(left, total);
+    }
+    rows.write(total);
+  });
+}
+
+void attend_tile_runs(const Attention& job, const AttentionTile& tile, RunRange runs, float* left) {
+  const std::size_t n_floats = run_floats(job, tile);
+  for_all_rows(job, tile, [&](Rows& rows, std::uint32_t first) HWY_ATTR {
+    float* to = left + first * row_floats(job.head_dim);
+    for (std::uint32_t run = runs.begin; run < runs.end; ++run, to += n_floats)
+      rows.attend({run, run + 1}, to);
+  });
+}
+
+void join_tile_runs(const Attention& job, const AttentionTile& tile, const float* left) {
+  const std::size_t n_floats = run_floats(job, tile);
+  const RunRange runs = runs_of(job, tile);
+  for_all_rows(job, tile, [&](Rows& rows, std::uint32_t first) HWY_ATTR {
+    const float* from = left + first * row_floats(job.head_dim);
+    HWY_ALIGN float total[kMostRowFloats + kMostRows * kRowTail];
+    std::copy_n(from, rows.size() * row_floats(job.head_dim), total);
+    for (std::uint32_t run = runs.begin + 1; run < runs.end; ++run)
+      rows.join(from += n_floats, total);
+    rows.write(total);
+  });
 }
 
 }  // namespace kinglet::inference::cpu::HWY_NAMESPACE
@@ -397,13 +575,37 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace kinglet::inference::cpu {
 
-HWY_EXPORT(attend_tokens);
+HWY_EXPORT(attend_tile);
+HWY_EXPORT(attend_tile_runs);
+HWY_EXPORT(join_tile_runs);
 
-void attend(const Attention& job,
-            std::uint32_t kv_head,
-            std::uint32_t token_begin,
-            std::uint32_t token_end) {
-  HWY_DYNAMIC_DISPATCH(attend_tokens)(job, kv_head, token_begin, token_end);
+std::uint32_t attention_tile_tokens(std::uint32_t n_heads, std::uint32_t n_kv_heads) {
+  return std::max(1U, kMostRows / (n_heads / n_kv_heads));
+}
+
+RunRange runs_of(const Attention& job, const AttentionTile& tile) {
+  const std::uint32_t first_end = job.position + tile.token_begin + 1;
+  const std::uint32_t window = job.sliding_window;
+  const std::uint32_t begin = window != 0 && first_end > window ? first_end - window : 0;
+  const std::uint32_t end = job.position + tile.token_end;
+  return {begin / kRunTokens, (end + kRunTokens - 1) / kRunTokens};
+}
+
+std::size_t run_floats(const Attention& job, const AttentionTile& tile) {
+  const std::uint32_t n_tokens = tile.token_end - tile.token_begin;
+  return n_tokens * (job.n_heads / job.n_kv_heads) * row_floats(job.head_dim);
+}
+
+void attend(const Attention& job, const AttentionTile& tile) {
+  HWY_DYNAMIC_DISPATCH(attend_tile)(job, tile);
+}
+
+void attend_runs(const Attention& job, const AttentionTile& tile, RunRange runs, float* left) {
+  HWY_DYNAMIC_DISPATCH(attend_tile_runs)(job, tile, runs, left);
+}
+
+void join_runs(const Attention& job, const AttentionTile& tile, const float* left) {
+  HWY_DYNAMIC_DISPATCH(join_tile_runs)(job, tile, left);
 }
 
 }  // namespace kinglet::inference::cpu

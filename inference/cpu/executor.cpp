@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "inference/cpu/attention.h"
 #include "inference/cpu/elementwise.h"
 
 namespace kinglet::inference::cpu {
@@ -119,14 +120,15 @@ Result<void> CpuExecutor::run(const Batch& batch) {
 }
 
 void CpuExecutor::lay_out(const Batch& batch) {
-  constexpr std::uint32_t kTokens = 8;
+  const HyperParameters& h = model().hyper_parameters();
+  const std::uint32_t most = attention_tile_tokens(h.n_heads, h.n_kv_heads);
   tiles_.clear();
   positions_.clear();
   std::uint32_t first = 0;
   for (const Segment& segment : batch.segments) {
     const std::uint32_t end = first + segment.n_tokens;
-    for (std::uint32_t token = first; token < end; token += kTokens) {
-      tiles_.push_back({&segment, first, token, std::min(token + kTokens, end)});
+    for (std::uint32_t token = first; token < end; token += most) {
+      tiles_.push_back({&segment, first, token, std::min(token + most, end)});
     }
     for (std::uint32_t i = 0; i < segment.n_tokens; ++i)
       positions_.push_back(segment.position + i);

@@ -91,10 +91,11 @@ class CpuExecutor final : public Executor {
   void adapt(const Op& op, const Batch& batch, std::uint32_t layer, Range range);
 
   // executor_heads.cpp
-  /// A token's part of the operations between queries and keys and the cache.
+  // Parts of what happens between queries and keys and the cache: of a token ...
   void norm_heads(const Op& op, std::uint32_t layer, std::uint32_t token) const;
   void turn_heads(const Op& op, RopeFactorSet factors, std::uint32_t token) const;
-  void store_kv(const Tile& tile, std::uint32_t layer, std::uint32_t token) const;
+  // ... and of a tile's tokens in one page.
+  void store_kv(const Tile& tile, std::uint32_t layer, Range tokens) const;
   void rope_store(const Group& group, const Batch& batch, std::uint32_t layer, Range range);
   void attention(const Op& op, std::uint32_t layer, Range range);
 

@@ -1,5 +1,6 @@
 // What happens to queries, keys and values between their projection and the sum of what was
 // attended to.
+#include <algorithm>
 #include <cassert>
 
 #include "inference/cpu/attention.h"
@@ -13,11 +14,16 @@ void CpuExecutor::rope_store(const Group& group,
                              std::uint32_t layer,
                              Range range) {
   for_each_tile(range, 1, [&](const Tile& tile, std::uint32_t) {
-    for (std::uint32_t token = tile.begin; token < tile.end; ++token) {
+    // As many tokens together as a page holds: what is turned is stored while it is at hand.
+    std::uint32_t n_tokens = 0;
+    for (std::uint32_t begin = tile.begin; begin < tile.end; begin += n_tokens) {
+      n_tokens = std::min(tile.end - begin, kPageTokens - positions_[begin] % kPageTokens);
       for (const Op& op : group.ops) {
-        if (op.kind == OpKind::kHeadRmsNorm) norm_heads(op, layer, token);
-        if (op.kind == OpKind::kRope) turn_heads(op, batch.rope, token);
-        if (op.kind == OpKind::kStoreKv) store_kv(tile, layer, token);
+        for (std::uint32_t token = begin; token < begin + n_tokens; ++token) {
+          if (op.kind == OpKind::kHeadRmsNorm) norm_heads(op, layer, token);
+          if (op.kind == OpKind::kRope) turn_heads(op, batch.rope, token);
+        }
+        if (op.kind == OpKind::kStoreKv) store_kv(tile, layer, {begin, begin + n_tokens});
       }
     }
   });
@@ -45,13 +51,21 @@ void CpuExecutor::turn_heads(const Op& op, RopeFactorSet factors, std::uint32_t 
   turn(slots_.at(op.in, token), n_heads, h.head_dim, n_pairs, table + position * n_pairs * 2);
 }
 
-void CpuExecutor::store_kv(const Tile& tile, std::uint32_t layer, std::uint32_t token) const {
-  const std::uint32_t position = positions_[token];
-  store_.write(tile.segment->pages[position / kPageTokens],
-               position % kPageTokens,
-               layer,
-               slots_.at(Slot::kKeys, token),
-               slots_.at(Slot::kValues, token));
+void CpuExecutor::store_kv(const Tile& tile, std::uint32_t layer, Range tokens) const {
+  const HyperParameters& h = model().hyper_parameters();
+  const std::uint32_t position = positions_[tokens.begin];
+  for (std::uint32_t head = 0; head < h.n_kv_heads; ++head) {
+    const std::size_t offset = std::size_t{head} * h.head_dim;
+    store_.write(tile.segment->pages[position / kPageTokens],
+                 layer,
+                 head,
+                 {.slot = position % kPageTokens,
+                  .n_tokens = tokens.size(),
+                  .head_dim = h.head_dim,
+                  .keys = slots_.at(Slot::kKeys, tokens.begin) + offset,
+                  .values = slots_.at(Slot::kValues, tokens.begin) + offset,
+                  .stride = slots_.stride(Slot::kKeys)});
+  }
 }
 
 void CpuExecutor::attention(const Op& op, std::uint32_t layer, Range range) {
@@ -73,7 +87,7 @@ void CpuExecutor::attention(const Op& op, std::uint32_t layer, Range range) {
         .out = slots_.at(op.out, tile.segment_begin),
         .out_stride = slots_.stride(op.out),
     };
-    attend(job, kv_head, tile.begin - tile.segment_begin, tile.end - tile.segment_begin);
+    attend(job, {kv_head, tile.begin - tile.segment_begin, tile.end - tile.segment_begin});
   });
 }
 

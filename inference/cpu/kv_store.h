@@ -4,12 +4,19 @@
 //   keys    (head_dim, kPageTokens)          a dimension's values side by side: scores of a page's
 //                                            positions are vectors, no horizontal sums
 //   values  (kPageTokens, padded(head_dim))  a position's value side by side
-// and of quantized formats, whose blocks belong to one position:
-//   keys, values  (kPageTokens, kv_row_bytes)
+// and of quantized formats, for each block of kKvBlock dimensions in turn (the last one padded with
+// zeros):
+//   scales  f16 (kPageTokens)                a block's of each position
+//   quants  q8: int8, of keys (kKvBlock, kPageTokens), of values (kPageTokens, kKvBlock)
+//           q4: two in a byte, in two's complement, of keys (kKvBlock / 2, kPageTokens): the low
+//           half of row i is dimension 2i, the high one 2i + 1; of values (kPageTokens,
+//           kKvBlock / 2): the low half of byte i is dimension i, the high one i + kKvBlock / 2
+// The numbers, and the bytes of them all, are those of the format's blocks in model files.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <memory>
 
 #include "daemon/base/result.h"
@@ -20,6 +27,20 @@ namespace kinglet::inference::cpu {
 
 /// The head sizes we take: bounds the memory of rows on the stack.
 inline constexpr std::uint32_t kMaxHeadDim = 512;
+/// Dimensions that share a scale, in quantized formats.
+inline constexpr std::uint32_t kKvBlock = 32;
+/// Bytes of the scales before a block's quants.
+inline constexpr std::size_t kKvScaleBytes = kPageTokens * 2;
+
+/// Keys and values of neighbouring positions of one page, of one KV head.
+struct KvHeads {
+  std::uint32_t slot;  ///< of the first one in its page
+  std::uint32_t n_tokens;
+  std::uint32_t head_dim;
+  const float* keys;    ///< (n_tokens, head_dim), tokens `stride` apart
+  const float* values;  ///< likewise
+  std::size_t stride;
+};
 
 class KvStore {
  public:
@@ -40,29 +61,24 @@ class KvStore {
     return keys(page, layer, kv_head) + key_bytes_;
   }
 
-  /// Writes one position: keys and values (n_kv_heads, head_dim), rounded to the format. Of numbers
-  /// that are not finite NaN is kept.
-  void write(PageId page,
-             std::uint32_t slot,
-             std::uint32_t layer,
-             const float* keys,
-             const float* values) const;
+  /// Rounds them to the format. Of numbers that are not finite NaN is kept.
+  void write(PageId page, std::uint32_t layer, std::uint32_t kv_head, const KvHeads& heads) const;
 
   void copy_page(PageId from, PageId to) const;
 
  private:
-  /// Of a quantized format.
-  void write_row(const float* numbers, std::byte* out) const;
+  struct Free {
+    void operator()(std::byte* bytes) const { std::free(bytes); }
+  };
 
   KvFormat format_ = KvFormat::kF32;
   std::uint32_t n_pages_ = 0;
-  std::uint32_t n_kv_heads_ = 0;
   std::uint32_t head_dim_ = 0;
   std::size_t key_bytes_ = 0;   // of one head's keys in one layer of one page
   std::size_t head_bytes_ = 0;  // and its values
   std::size_t layer_bytes_ = 0;
   std::uint64_t page_bytes_ = 0;
-  std::unique_ptr<std::byte[]> bytes_;
+  std::unique_ptr<std::byte[], Free> bytes_;
 };
 
 }  // namespace kinglet::inference::cpu

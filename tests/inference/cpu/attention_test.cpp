@@ -73,11 +73,7 @@ struct Case {
     for (std::uint32_t position = 0; position < n_positions; ++position) {
       keys.push_back(random.take(n_kv, 2.0F));
       values.push_back(random.take(n_kv));
-      store->write(pages[position / inference::kPageTokens],
-                   position % inference::kPageTokens,
-                   1,
-                   keys.back().data(),
-                   values.back().data());
+      write(position, keys.back().data(), values.back().data());
       round_heads(keys.back(), shape.head_dim, format);
       round_heads(values.back(), shape.head_dim, format);
     }
@@ -113,6 +109,21 @@ struct Case {
           expected.push_back(sum);
         }
       }
+    }
+  }
+
+  void write(std::uint32_t position, const float* keys, const float* values) const {
+    for (std::uint32_t head = 0; head < shape.n_kv_heads; ++head) {
+      const std::size_t offset = std::size_t{head} * shape.head_dim;
+      store->write(pages[position / inference::kPageTokens],
+                   1,
+                   head,
+                   {.slot = position % inference::kPageTokens,
+                    .n_tokens = 1,
+                    .head_dim = shape.head_dim,
+                    .keys = keys + offset,
+                    .values = values + offset,
+                    .stride = 0});
     }
   }
 
@@ -177,7 +188,7 @@ TEST_SUITE("inference/cpu/attention") {
           std::vector<float> out;
           const Attention job = input.job(out);
           for (std::uint32_t head = 0; head < shape.n_kv_heads; ++head) {
-            attend(job, head, 0, shape.n_tokens);
+            attend(job, {head, 0, shape.n_tokens});
           }
           CHECK(largest_error(out, input.expected) < 3e-6);
         });
@@ -195,9 +206,9 @@ TEST_SUITE("inference/cpu/attention") {
         std::vector<float> parts;
         const Attention same = input.job(parts);
         for (std::uint32_t head = 0; head < 2; ++head) {
-          attend(job, head, 0, 21);
+          attend(job, {head, 0, 21});
           for (std::uint32_t token = 0; token < 21; ++token)
-            attend(same, head, token, token + 1);
+            attend(same, {head, token, token + 1});
         }
         CHECK(whole == parts);
       });
@@ -211,9 +222,9 @@ TEST_SUITE("inference/cpu/attention") {
            {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
         std::vector<float> row(40, 1.0F);
         row[33] = bad;
-        input.store->write(input.pages[0], 0, 1, row.data(), row.data());
+        input.write(0, row.data(), row.data());
         std::vector<float> out;
-        attend(input.job(out), 0, 0, 1);
+        attend(input.job(out), {0, 0, 1});
         CHECK(std::isnan(out[0]));
       }
     }
