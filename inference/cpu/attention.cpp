@@ -102,7 +102,22 @@ struct Seen {
   }
 };
 
-/// scores (n, kPageTokens) = q k^T for n rows of queries, q_stride floats apart.
+/// sums (n, n_vectors) += factors (n) * vectors (n_vectors).
+template <std::uint32_t n, std::size_t n_vectors>
+HWY_INLINE void add_products(const float* HWY_RESTRICT factors,
+                             const Vector* HWY_RESTRICT vectors,
+                             Vector* HWY_RESTRICT sums) {
+#pragma GCC unroll 12
+  for (std::uint32_t i = 0; i < n; ++i) {
+    const Vector factor = hn::Set(Floats(), factors[i]);
+#pragma GCC unroll 8
+    for (std::size_t v = 0; v < n_vectors; ++v)
+      sums[i * n_vectors + v] = hn::MulAdd(factor, vectors[v], sums[i * n_vectors + v]);
+  }
+}
+
+/// scores (n, kPageTokens) = q k^T for n rows of queries; q (head_dim, q_stride), rows side by
+/// side.
 template <std::uint32_t n, class Keys>
 HWY_INLINE void score_page(const float* HWY_RESTRICT q,
                            std::size_t q_stride,
@@ -122,31 +137,22 @@ HWY_INLINE void score_page(const float* HWY_RESTRICT q,
       if constexpr (Keys::kInBlocks) {
         for (std::uint32_t d = begin; d < end; d += 2) {
           if (slot == 0) keys.prefetch(d);
+          Vector even[kVectors];
+          Vector odd[kVectors];
 #pragma GCC unroll 4
-          for (std::size_t v = 0; v < kVectors; ++v) {
-            Vector even;
-            Vector odd;
-            keys.load_pair(d, slot + v * kLanes, even, odd);
-#pragma GCC unroll 12
-            for (std::uint32_t i = 0; i < n; ++i) {
-              Vector& sum = sums[i * kVectors + v];
-              sum = hn::MulAdd(hn::Set(floats, q[i * q_stride + d]), even, sum);
-              sum = hn::MulAdd(hn::Set(floats, q[i * q_stride + d + 1]), odd, sum);
-            }
-          }
+          for (std::size_t v = 0; v < kVectors; ++v)
+            keys.load_pair(d, slot + v * kLanes, even[v], odd[v]);
+          add_products<n, kVectors>(q + d * q_stride, even, sums);
+          add_products<n, kVectors>(q + (d + 1) * q_stride, odd, sums);
         }
       } else {
         for (std::uint32_t d = begin; d < end; ++d) {
           if (slot == 0) keys.prefetch(d);
+          Vector key[kVectors];
 #pragma GCC unroll 4
-          for (std::size_t v = 0; v < kVectors; ++v) {
-            const Vector key = keys.load(d, slot + v * kLanes);
-#pragma GCC unroll 12
-            for (std::uint32_t i = 0; i < n; ++i) {
-              Vector& sum = sums[i * kVectors + v];
-              sum = hn::MulAdd(hn::Set(floats, q[i * q_stride + d]), key, sum);
-            }
-          }
+          for (std::size_t v = 0; v < kVectors; ++v)
+            key[v] = keys.load(d, slot + v * kLanes);
+          add_products<n, kVectors>(q + d * q_stride, key, sums);
         }
       }
 #pragma GCC unroll 4
@@ -248,11 +254,13 @@ class Rows {
     for (std::uint32_t i = 0; i < n; ++i) {
       const Place place = place_of(i);
       const float* from = job.queries + place.token * job.query_stride + place.offset;
-      float* q = queries_ + i * whole_head(job.head_dim);
+      HWY_ALIGN float q[kMaxHeadDim];
       for (std::uint32_t d = 0; d < job.head_dim; ++d)
         q[d] = from[d] * factor;
       std::fill(q + job.head_dim, q + whole_head(job.head_dim), 0.0F);
       if (is_turned) rotate({q, job.head_dim});
+      for (std::size_t d = 0; d < whole_head(job.head_dim); ++d)
+        queries_[d * n + i] = q[d];
       const std::uint32_t end = job.position + place.token + 1;
       const std::uint32_t window = job.sliding_window;
       seen_[i] = {window != 0 && end > window ? end - window : 0, end};
@@ -376,7 +384,7 @@ class Rows {
       score_few(page, PlainKeys<hwy::float16_t>{halves, page.ahead});
     } else {
       widen(halves, std::size_t{job_.head_dim} * kPageTokens, page.ahead, wide_);
-      score_many(page, PlainKeys<float>{wide_, 0});
+      score_many(page, WidePlainKeys{wide_});
     }
     const Slots slots = weigh(page, left);
     halves = reinterpret_cast<const hwy::float16_t*>(page.values);
@@ -386,7 +394,7 @@ class Rows {
     } else {
       const std::size_t skipped = slots.begin * row;
       widen(halves + skipped, slots.end * row - skipped, page.ahead, wide_ + skipped);
-      add_many(page, PlainValues<float>{wide_, row, 0}, slots, left);
+      add_many(page, WidePlainValues{wide_, row}, slots, left);
     }
   }
 
@@ -424,9 +432,7 @@ class Rows {
   }
   template <std::uint32_t n, class Keys>
   void score(std::uint32_t row, const Keys& keys) {
-    const std::size_t q_stride = stride_ - kRowTail;
-    score_page<n>(
-        queries_ + row * q_stride, q_stride, keys, job_.head_dim, weights_ + row * kPageTokens);
+    score_page<n>(queries_ + row, n_, keys, job_.head_dim, weights_ + row * kPageTokens);
   }
 
   template <std::size_t n_vectors, class Values>
@@ -516,7 +522,7 @@ class Rows {
   std::uint32_t n_;
   std::size_t stride_;  // of rows, in floats
   Seen seen_[kMostRows];
-  HWY_ALIGN float queries_[kMostRowFloats];  // (n, whole_head), times the factor of scores
+  HWY_ALIGN float queries_[kMostRowFloats];  // (whole_head, n), times the factor of scores
   HWY_ALIGN float weights_[kMostRows * kPageTokens];
   HWY_ALIGN float wide_[kPageTokens * kMaxHeadDim];  // a page's keys, then its values
 };
