@@ -235,12 +235,12 @@ HWY_INLINE void widen(const hwy::float16_t* HWY_RESTRICT from,
   }
 }
 
-/// All quants of a page's keys, as WideKeys reads them.
+/// The quants of a page's keys in so many dimensions, whole blocks, as WideKeys reads them.
 template <KvFormat format>
 HWY_INLINE void widen_keys(const BlockKeys<format>& keys,
-                           std::size_t head_dim,
+                           std::size_t n_dims,
                            float* HWY_RESTRICT out) {
-  for (std::size_t d = 0; d < head_dim; d += 2) {
+  for (std::size_t d = 0; d < n_dims; d += 2) {
     keys.prefetch(d);
     for (std::size_t slot = 0; slot < kPageTokens; slot += kLanes) {
       Vector even;
