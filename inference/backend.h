@@ -67,8 +67,6 @@ enum class TuningUse : std::uint8_t {
   kNever,
   kAlways,  // on software drivers, too; at each start, if there is no cache_folder
 };
-/// As people write it: "default" (kWhereKept), "off".
-std::optional<TuningUse> find_tuning_use(std::string_view name);
 
 /// What a backend makes of an architecture's operations.
 enum class Lowering : std::uint8_t {
@@ -105,7 +103,8 @@ struct ExecutorInfo {
   Activations activations = Activations::kF32;
   std::uint32_t chunk_tokens = 0;
   std::uint32_t n_threads = 0;     ///< 0 where threads play no part
-  std::uint64_t weight_bytes = 0;  ///< on the device; for the CPU, mapped from the file
+  std::uint64_t weight_bytes = 0;  ///< on the device; on the CPU of the matrices it multiplies,
+                                   ///< packed or mapped from the file
   std::uint64_t kv_bytes = 0;      ///< of all pages
   std::uint64_t activation_bytes = 0;
   /// What is otherwise than one would expect of such a device, and why: a sentence each.

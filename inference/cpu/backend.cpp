@@ -4,12 +4,11 @@
 #include <fstream>
 #include <string>
 
-#include <unistd.h>
-
 #include "inference/cpu/attention.h"
 #include "inference/cpu/executor.h"
 #include "inference/cpu/formats.h"
 #include "inference/cpu/limits.h"
+#include "inference/cpu/memory.h"
 #include "inference/cpu/processors.h"
 #include "inference/cpu/simd_target.h"
 #include "inference/gguf.h"
@@ -31,24 +30,24 @@ std::string processor_name() {
 }
 
 DeviceInfo device() {
-  const long n_pages = ::sysconf(_SC_PHYS_PAGES);
-  const long page_size = ::sysconf(_SC_PAGE_SIZE);
+  const std::uint64_t n_bytes = machine_memory();
   return DeviceInfo{
       .name = processor_name(),
       .driver = simd_target(),
       .kind = DeviceKind::kCpu,
-      .memory_bytes = n_pages > 0 && page_size > 0 ? static_cast<std::uint64_t>(n_pages) *
-                                                         static_cast<std::uint64_t>(page_size)
-                                                   : 0,
+      .memory_bytes = n_bytes != UINT64_MAX ? n_bytes : 0,
   };
 }
 
-/// Tokens that keep the threads busy for some tens of milliseconds.
-std::uint32_t default_chunk(const Model& model, std::uint32_t n_threads) {
-  constexpr std::uint64_t kWorkPerThread = 300'000'000;  // multiplications
+/// Tokens that keep the threads busy for some tens of milliseconds; more where that makes the most
+/// of each weight that is read, for a pass is given up between two layers, too.
+std::uint32_t default_chunk(const Model& model, Activations activations, std::uint32_t n_threads) {
+  const bool in_bytes = activations == Activations::kInt8;
+  const std::uint64_t work_per_thread = in_bytes ? 4'000'000'000 : 300'000'000;  // multiplications
   const std::uint64_t n =
-      n_threads * kWorkPerThread / std::max<std::uint64_t>(model.n_parameters(), 1);
-  return static_cast<std::uint32_t>(std::clamp<std::uint64_t>(n / 8 * 8, 16, 128));
+      n_threads * work_per_thread / std::max<std::uint64_t>(model.n_parameters(), 1);
+  return static_cast<std::uint32_t>(
+      std::clamp<std::uint64_t>(n / 8 * 8, in_bytes ? 64 : 16, in_bytes ? 256 : 128));
 }
 
 Result<void> check_model(const Model& model) {
@@ -102,12 +101,13 @@ Result<std::unique_ptr<Executor>> create_executor(std::shared_ptr<const Model> m
   TRY(check_options(options));
   const HyperParameters& h = model->hyper_parameters();
   const std::uint32_t n_threads = threads_of(options);
-  const std::uint32_t chunk_tokens =
-      options.chunk_tokens != 0 ? options.chunk_tokens : default_chunk(*model, n_threads);
+  const std::uint32_t chunk_tokens = options.chunk_tokens != 0
+                                         ? options.chunk_tokens
+                                         : default_chunk(*model, options.activations, n_threads);
   KvStore store = TRY(KvStore::create(h, options.kv_format, pages_for(options.n_kv_tokens)));
   auto threads =
       std::make_unique<ThreadPool>(n_threads, place_threads(find_processors(), n_threads));
-  Weights weights = TRY(Weights::place(*model, *threads));
+  Weights weights = TRY(Weights::place(*model, options.activations, *threads, options.progress));
   const ExecutorInfo info{
       .backend = "cpu",
       .device = device(),
@@ -115,7 +115,7 @@ Result<std::unique_ptr<Executor>> create_executor(std::shared_ptr<const Model> m
       .activations = options.activations,
       .chunk_tokens = chunk_tokens,
       .n_threads = n_threads,
-      .weight_bytes = model->weight_bytes(),
+      .weight_bytes = weights.n_bytes(),
       .kv_bytes = store.n_bytes(),
   };
   auto executor = std::make_unique<CpuExecutor>(

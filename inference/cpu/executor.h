@@ -12,7 +12,6 @@
 #include <hwy/aligned_allocator.h>
 
 #include "inference/backend.h"
-#include "inference/cpu/attention_split.h"
 #include "inference/cpu/kv_store.h"
 #include "inference/cpu/products.h"
 #include "inference/cpu/slots.h"
@@ -131,7 +130,6 @@ class CpuExecutor final : public Executor {
 
   std::unique_ptr<ThreadPool> threads_;
   KvStore store_;
-  AttentionSplit attention_;
   Weights weights_;
   Slots slots_;
   Multiplier multiplier_;

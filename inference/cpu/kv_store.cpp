@@ -9,9 +9,9 @@
 #include <string>
 
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include "inference/cpu/formats.h"
+#include "inference/cpu/memory.h"
 #include "inference/quant/half.h"
 #include "inference/rotation.h"
 
@@ -215,14 +215,6 @@ namespace {
 
 constexpr std::size_t kLine = 64;
 constexpr std::size_t kHugePage = std::size_t{2} << 20;
-
-std::uint64_t machine_memory() {
-  const long n_pages = ::sysconf(_SC_PHYS_PAGES);
-  const long page_size = ::sysconf(_SC_PAGE_SIZE);
-  return n_pages > 0 && page_size > 0
-             ? static_cast<std::uint64_t>(n_pages) * static_cast<std::uint64_t>(page_size)
-             : UINT64_MAX;
-}
 
 /// The system hands it out when it is first written. Null when it cannot be had.
 std::byte* reserve(std::uint64_t n_bytes) {

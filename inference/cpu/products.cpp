@@ -5,6 +5,7 @@
 
 #include "inference/cpu/elementwise.h"
 #include "inference/cpu/mat_mul.h"
+#include "inference/cpu/packed.h"
 #include "inference/cpu/tile_store.h"
 
 namespace kinglet::inference::cpu {
@@ -16,6 +17,8 @@ constexpr std::uint64_t kSmallWork = 1U << 17;
 // Multiplications in one item of a job: long enough to hide the cost of taking it, short enough
 // that threads end together.
 constexpr std::uint64_t kItemWork = 1U << 16;
+
+static_assert(kTileRows == kPackedRows);
 
 constexpr std::uint32_t kPrepareTokens = 4;  // in one item
 
@@ -34,7 +37,8 @@ std::size_t n_scratch(std::uint32_t n_threads, std::uint32_t most_tokens) {
 
 /// Whether the matrix is multiplied with bytes in this job.
 bool takes_bytes(const ProductJob& job, const Matrix& matrix) {
-  return job.activations == Activations::kInt8 && matrix.format->unpack != nullptr;
+  return job.activations == Activations::kInt8 &&
+         (matrix.packed != nullptr || matrix.format->unpack != nullptr);
 }
 
 }  // namespace
@@ -121,7 +125,7 @@ void Multiplier::compute(const ProductJob& job,
   const std::uint32_t row = tile * kTileRows;
   const auto sums_of = [&](std::size_t index, float* sums) {
     const Product& one = job.products[index];
-    multiply_tile(job, *one.matrix, tile, sums);
+    sum_tile(job, *one.matrix, tile, sums);
     return TileSums{sums, one.bias == nullptr ? nullptr : one.bias + row, one.scale};
   };
   const Product& to = job.products[product];
@@ -145,10 +149,13 @@ void Multiplier::compute(const ProductJob& job,
   assert(false);
 }
 
-void Multiplier::multiply_tile(const ProductJob& job,
-                               const Matrix& matrix,
-                               std::uint32_t tile,
-                               float* sums) const {
+void Multiplier::sum_tile(const ProductJob& job,
+                          const Matrix& matrix,
+                          std::uint32_t tile,
+                          float* sums) const {
+  if (job.activations == Activations::kInt8 && matrix.packed != nullptr) {
+    return multiply_tile(*matrix.packed, tile, bytes_, 0, job.n_tokens, sums);
+  }
   const MatMul rows = {
       .format = matrix.format,
       .weights = matrix.rows + std::size_t{tile} * kTileRows * matrix.row_bytes,

@@ -79,10 +79,7 @@ class Multiplier {
  private:
   void prepare(const ProductJob& job);
   /// Sums of a tile of 16 rows, (n_tokens, 16).
-  void multiply_tile(const ProductJob& job,
-                     const Matrix& matrix,
-                     std::uint32_t tile,
-                     float* sums) const;
+  void sum_tile(const ProductJob& job, const Matrix& matrix, std::uint32_t tile, float* sums) const;
   /// All that there is to do about a tile of one product, or of the two of a unit.
   void compute(const ProductJob& job, std::size_t product, std::uint32_t tile, float* scratch);
 

@@ -57,15 +57,11 @@ vulkan::Tuning tuning_of(const vulkan::Device& device,
                          const ExecutorOptions& options) {
   if (!tunes(device.info(), options)) return {};
   const auto file = device_file(options.cache_folder, "tuning", device.info());
-  const std::uint64_t candidates = vulkan::candidates_hash(device.info());
-  vulkan::Tuning known =
-      vulkan::read_tuning(device.info(), candidates, file).value_or(vulkan::Tuning());
+  vulkan::Tuning known = vulkan::read_tuning(device.info(), file).value_or(vulkan::Tuning());
   Result<vulkan::Tuning> found = vulkan::tune(device, formats, kTuningBudget, known);
   if (!found) return known;
   // What could not be written is searched for again next time, and that is all.
-  if (!file.empty() && *found != known) {
-    (void)vulkan::write_tuning(device.info(), candidates, file, *found);
-  }
+  if (!file.empty() && *found != known) (void)vulkan::write_tuning(device.info(), file, *found);
   return *std::move(found);
 }
 

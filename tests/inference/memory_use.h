@@ -28,6 +28,20 @@ struct MemoryUse {
     if (n_found != 2) throw std::runtime_error("/proc/self/smaps_rollup cannot be read");
     return use;
   }
+
+  /// The most that was resident since forget_peak().
+  static std::uint64_t peak() {
+    std::ifstream file("/proc/self/status");
+    for (std::string line; std::getline(file, line);) {
+      std::istringstream words(line);
+      std::string name;
+      std::uint64_t kibibytes = 0;
+      words >> name >> kibibytes;
+      if (name == "VmHWM:") return kibibytes << 10;
+    }
+    throw std::runtime_error("/proc/self/status cannot be read");
+  }
+  static void forget_peak() { std::ofstream("/proc/self/clear_refs") << "5\n"; }
 };
 
 }  // namespace kinglet::test
