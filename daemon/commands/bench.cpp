@@ -37,6 +37,7 @@ void print_device(const inference::ExecutorInfo& info, const inference::DeviceLi
               limits.read_bytes_per_s * 1e-9,
               limits.copy_bytes_per_s * 1e-9,
               limits.float_flops * 1e-9);
+  if (limits.half_flops > 0) std::printf(", %.0f of f16", limits.half_flops * 1e-9);
   if (limits.matrix_flops > 0)
     std::printf(", %.0f of its matrix units", limits.matrix_flops * 1e-9);
   if (limits.dispatch_seconds > 0)

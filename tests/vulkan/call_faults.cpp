@@ -11,7 +11,8 @@ struct State {
   int left = 0;  // until the failing call; 0 and below: none to come
   VkResult result = VK_SUCCESS;
   int n_calls = 0;
-  std::string failing;  // the function whose next call fails, if not the n-th of any
+  std::string failing;      // the function whose calls count, if not those of any
+  int left_of_failing = 0;  // as left
   std::string failed;
   std::map<std::string, int> n_calls_by_function;
 };
@@ -34,8 +35,7 @@ struct Wrapper<member, VkResult(VKAPI_PTR*)(Arguments...)> {
     State& now = state();
     ++now.n_calls;
     ++now.n_calls_by_function[name];
-    if (--now.left == 0 || now.failing == name) {
-      now.failing.clear();
+    if (--now.left == 0 || (now.failing == name && --now.left_of_failing == 0)) {
       now.failed = name;
       return now.result;
     }
@@ -63,9 +63,10 @@ void CallFaults::arm(int nth, VkResult result) {
   state().result = result;
 }
 
-void CallFaults::arm_function(const std::string& function, VkResult result) {
+void CallFaults::arm_function(const std::string& function, VkResult result, int nth) {
   arm(0, result);
   state().failing = function;
+  state().left_of_failing = nth;
 }
 
 int CallFaults::n_calls() {

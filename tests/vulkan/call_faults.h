@@ -12,8 +12,8 @@ class CallFaults {
  public:
   /// Resets the count: the n-th call from now (1 is the next) returns `result`; 0: none fails.
   static void arm(int nth, VkResult result);
-  /// The same of the next call of one function.
-  static void arm_function(const std::string& function, VkResult result);
+  /// The same of the n-th call of one function.
+  static void arm_function(const std::string& function, VkResult result, int nth = 1);
   /// Calls counted since arm().
   static int n_calls();
   /// The same of one function, "vkAllocateMemory".

@@ -95,6 +95,7 @@
   X(mul_mat_vec_q6_k)       \
   X(mul_mat_vec_q8_0)       \
   X(probe_multiply)         \
+  X(probe_multiply_half)    \
   X(probe_read)             \
   X(rms_norm)               \
   X(rope_interleaved)       \
@@ -122,7 +123,8 @@
   X(mul_mat_matrix_q5_1)          \
   X(mul_mat_matrix_q5_k)          \
   X(mul_mat_matrix_q6_k)          \
-  X(mul_mat_matrix_q8_0)
+  X(mul_mat_matrix_q8_0)          \
+  X(probe_matrix)
 
 namespace kinglet::vulkan {
 
