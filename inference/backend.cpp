@@ -258,6 +258,12 @@ std::optional<ProductPath> find_product_path(std::string_view name) {
   return std::nullopt;
 }
 
+std::optional<TuningUse> find_tuning_use(std::string_view name) {
+  if (name == "default") return TuningUse::kWhereKept;
+  if (name == "off") return TuningUse::kNever;
+  return std::nullopt;
+}
+
 const Backend* find_backend(std::string_view name) {
   for (const Backend& backend : all_backends()) {
     if (backend.name == name) return &backend;

@@ -67,6 +67,8 @@ enum class TuningUse : std::uint8_t {
   kNever,
   kAlways,  // on software drivers, too; at each start, if there is no cache_folder
 };
+/// As people write it: "default" (kWhereKept), "off".
+std::optional<TuningUse> find_tuning_use(std::string_view name);
 
 /// What a backend makes of an architecture's operations.
 enum class Lowering : std::uint8_t {

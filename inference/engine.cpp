@@ -166,6 +166,7 @@ Result<std::unique_ptr<Engine>> Engine::load(const EngineOptions& options) {
                 .chunk_tokens = options.chunk_tokens,
                 .n_threads = options.n_threads,
                 .product_path = options.product_path,
+                .tuning = options.tuning,
                 .cache_folder = options.cache_folder,
                 .progress = [&](float fraction) { report(LoadStage::kPlacingWeights, fraction); },
             }));

@@ -40,6 +40,7 @@ struct EngineOptions {
   KvFormat kv_format = KvFormat::kF16;
   Activations activations = Activations::kF32;
   ProductPath product_path = ProductPath::kAuto;  ///< GPU
+  TuningUse tuning = TuningUse::kWhereKept;       ///< GPU
   /// The longest prompt and output together. 0: the model's context length, at most 16384.
   std::uint32_t n_context = 0;
   /// How many computed sequences are remembered; common prefixes are stored once, the least

@@ -12,7 +12,8 @@
 //   40      8      hash of all kernels (xxh3-64)
 //   48      8      payload bytes
 //   56      8      hash of the bytes before this field and of the payload (xxh3-64)
-//   64      …      payload: what vkGetPipelineCacheData gave; Tuning::text()
+//   64      …      payload: what vkGetPipelineCacheData gave; "candidates HASH\n" and
+//   Tuning::text()
 //
 // A published version's layout does not change.
 #pragma once

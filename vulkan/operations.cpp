@@ -1,18 +1,35 @@
 #include "vulkan/operations.h"
 
 #include <cassert>
+#include <utility>
 
 #include "vulkan/operations/support.h"
 
 namespace kinglet::vulkan {
 
 Result<Operations> Operations::create(Pipelines& pipelines, const Formats& formats) {
+  Tiling tiling =
+      formats.tiling ? *formats.tiling : tuned_tiling(pipelines.device().info(), formats.tuning);
+  Result<Operations> operations = compile(pipelines, formats, tiling);
+  if (operations || formats.product_path != ProductPath::kAuto || tiling.matrices.empty() ||
+      operations.error().code == ErrorCode::kDeviceLost) {
+    return operations;
+  }
+  const std::string why = std::move(operations.error().message);
+  tiling.matrices.clear();
+  operations = compile(pipelines, formats, tiling);
+  if (operations) operations->without_matrices_ = why;
+  return operations;
+}
+
+Result<Operations> Operations::compile(Pipelines& pipelines,
+                                       const Formats& formats,
+                                       const Tiling& tiling) {
   std::vector<KernelUse> uses;
   add_argmax_kernels(uses);
   add_attention_kernels(pipelines.device().info(), formats, uses);
   add_elementwise_kernels(formats, uses);
   const DeviceInfo& info = pipelines.device().info();
-  const Tiling tiling = formats.tiling ? *formats.tiling : tuned_tiling(info, formats.tuning);
   add_product_kernels(info, formats, uses);
   add_tiled_kernels(info, formats, tiling, uses);
   Operations operations(pipelines.device(), formats, tiling);

@@ -7,6 +7,7 @@
 
 #include <map>
 #include <set>
+#include <string>
 #include <string_view>
 
 #include "vulkan/operations/argmax.h"
@@ -20,8 +21,12 @@ namespace kinglet::vulkan {
 
 class Operations {
  public:
-  /// Compiles the kernels that these formats need; `pipelines` outlives the operations.
+  /// Compiles the kernels that these formats need; `pipelines` outlives the operations. Where the
+  /// path is kAuto and a driver fails to compile for the cooperative matrices that it offers,
+  /// halves are multiplied without them: without_matrices() says so.
   static Result<Operations> create(Pipelines& pipelines, const Formats& formats = {});
+  /// The driver's error; empty if there was none.
+  const std::string& without_matrices() const { return without_matrices_; }
 
   void get_rows(Stream& stream, const GetRows& op) const;
   void rms_norm(Stream& stream, const RmsNorm& op) const;
@@ -63,6 +68,9 @@ class Operations {
   }
 
  private:
+  static Result<Operations> compile(Pipelines& pipelines,
+                                    const Formats& formats,
+                                    const Tiling& tiling);
   Operations(const Device& device, const Formats& formats, Tiling tiling)
       : device_(&device),
         product_path_(formats.product_path),
@@ -83,6 +91,7 @@ class Operations {
   Tuning tuning_;
   Tiling tiling_;
   std::uint32_t attention_rows_ = 0;
+  std::string without_matrices_;
   std::map<std::pair<std::string_view, Specialization>, const Pipeline*> pipelines_;
 };
 

@@ -15,6 +15,10 @@ constexpr double kClearlyFaster = 0.97;
 // So that a file without numbers is told from no file.
 constexpr std::string_view kFirstLine = "tuning 1\n";
 
+std::string candidates_line(std::uint64_t candidates) {
+  return "candidates " + std::to_string(candidates) + '\n';
+}
+
 using Clock = std::chrono::steady_clock;
 
 /// Sets the knobs of one trial.
@@ -92,15 +96,22 @@ Result<Tuning> search(std::span<const Trial> trials,
   return known;
 }
 
-std::optional<Tuning> read_tuning(const DeviceInfo& device, const std::filesystem::path& file) {
+std::optional<Tuning> read_tuning(const DeviceInfo& device,
+                                  std::uint64_t candidates,
+                                  const std::filesystem::path& file) {
   const auto payload = read_device_file(DeviceFile::kTuning, device, file);
-  return Tuning::parse({reinterpret_cast<const char*>(payload.data()), payload.size()});
+  const std::string first_line = candidates_line(candidates);
+  std::string_view text(reinterpret_cast<const char*>(payload.data()), payload.size());
+  if (!text.starts_with(first_line)) return std::nullopt;
+  text.remove_prefix(first_line.size());
+  return Tuning::parse(text);
 }
 
 Result<void> write_tuning(const DeviceInfo& device,
+                          std::uint64_t candidates,
                           const std::filesystem::path& file,
                           const Tuning& tuning) {
-  const std::string text = tuning.text();
+  const std::string text = candidates_line(candidates) + tuning.text();
   return write_device_file(DeviceFile::kTuning, device, file, std::as_bytes(std::span(text)));
 }
 

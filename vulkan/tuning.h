@@ -66,10 +66,13 @@ Result<Tuning> search(std::span<const Trial> trials,
                       Tuning known = {});
 
 /// Of the file; nothing when it is not there, damaged, another device's, driver's or set of
-/// kernels' (device_file.h).
-std::optional<Tuning> read_tuning(const DeviceInfo& device, const std::filesystem::path& file);
+/// kernels' (device_file.h), or was chosen among other candidates: `candidates` is their hash.
+std::optional<Tuning> read_tuning(const DeviceInfo& device,
+                                  std::uint64_t candidates,
+                                  const std::filesystem::path& file);
 /// kIo.
 Result<void> write_tuning(const DeviceInfo& device,
+                          std::uint64_t candidates,
                           const std::filesystem::path& file,
                           const Tuning& tuning);
 

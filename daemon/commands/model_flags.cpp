@@ -40,6 +40,12 @@ void ModelFlags::add_to(CLI::App& app, std::string backend, std::string kv_forma
   app.add_option(
          "--path", path_, "How a GPU multiplies weights: auto, float, half, integer-dot or matrix")
       ->capture_default_str();
+  app.add_option(
+         "--tuning",
+         tuning_,
+         "What a GPU's kernels look like: default, as was tried to be fastest; off, as they "
+         "are without trying")
+      ->capture_default_str();
   app.add_option("--lora", loras_, "An adapter, FILE or FILE=SCALE; may be given several times");
 }
 
@@ -53,6 +59,12 @@ Result<inference::ProductPath> ModelFlags::product_path() const {
   if (const auto path = inference::find_product_path(path_)) return *path;
   return fail(ErrorCode::kInvalidArgument,
               "--path \"" + path_ + "\" is none of auto, float, half, integer-dot, matrix");
+}
+
+Result<inference::TuningUse> ModelFlags::tuning() const {
+  if (const auto tuning = inference::find_tuning_use(tuning_)) return *tuning;
+  return fail(ErrorCode::kInvalidArgument,
+              "--tuning \"" + tuning_ + "\" is neither default nor off");
 }
 
 Result<const inference::Backend*> ModelFlags::backend() const {
@@ -86,6 +98,7 @@ Result<inference::ExecutorOptions> ModelFlags::executor_options() const {
                                     .activations = activations(),
                                     .n_threads = n_threads_,
                                     .product_path = TRY(product_path()),
+                                    .tuning = TRY(tuning()),
                                     .cache_folder = cache_folder()};
 }
 
@@ -96,6 +109,7 @@ Result<inference::EngineOptions> ModelFlags::engine_options() const {
   options.kv_format = TRY(kv_format());
   options.activations = activations();
   options.product_path = TRY(product_path());
+  options.tuning = TRY(tuning());
   options.n_threads = n_threads_;
   options.cache_folder = cache_folder();
   if (backend_ == "auto") return options;

@@ -16,8 +16,8 @@ namespace kinglet::daemon {
 
 class ModelFlags {
  public:
-  /// Adds MODEL, --backend, --device, --kv, --threads, --fast, --path and --lora to a
-  /// verb, with these defaults.
+  /// Adds MODEL, --backend, --device, --kv, --threads, --fast, --path, --tuning and --lora
+  /// to a verb, with these defaults.
   void add_to(CLI::App& app, std::string backend, std::string kv_format);
 
   const std::string& model() const { return model_; }
@@ -36,6 +36,7 @@ class ModelFlags {
  private:
   Result<inference::KvFormat> kv_format() const;
   Result<inference::ProductPath> product_path() const;
+  Result<inference::TuningUse> tuning() const;
   inference::Activations activations() const {
     return fast_ ? inference::Activations::kInt8 : inference::Activations::kF32;
   }
@@ -47,6 +48,7 @@ class ModelFlags {
   std::uint32_t n_threads_ = 0;
   bool fast_ = false;
   std::string path_ = "auto";
+  std::string tuning_ = "default";
   std::vector<std::string> loras_;
 };
 

@@ -3,7 +3,7 @@
 // Gimelshein 2018; Dao et al. 2022).
 //
 // Queries (heads of the group, neighbouring tokens) go through a page in rows of a matrix product:
-// kRows of them times two vectors of positions, then of dimensions, live in registers. For more
+// 6 or 12 of them times two vectors of positions, then of dimensions, live in registers. For more
 // than two rows a page is widened to floats first, in the first-level cache; fewer read it as it
 // lies. Which way a row goes, and with which others, changes no bit of it: each sum is one
 // register's, of the same numbers in the same order.
@@ -26,7 +26,7 @@
 // After highway.h, which they need.
 #include <hwy/contrib/math/math-inl.h>
 
-#include "inference/cpu/attention_page-inl.h"
+#include "inference/cpu/attention_products-inl.h"
 
 // For all targets alike.
 #ifndef KINGLET_ATTENTION_ROWS
@@ -60,9 +60,6 @@ namespace hn = hwy::HWY_NAMESPACE;
 constexpr float kHidden = -std::numeric_limits<float>::infinity();  // a score whose weight is 0
 constexpr float kLog2E = 1.44269504088896341F;
 
-// What fits the registers, with two vectors each: 16 on x86 before AVX-512, 32 elsewhere.
-constexpr std::uint32_t kRows = HWY_TARGET <= HWY_AVX3 || !HWY_ARCH_X86 ? 12 : 6;
-
 /// 2^x for x <= 0; below 2^-126 it is 0. The polynomial is the one of its degree whose greatest
 /// relative error on [-1/2, 1/2], 1.9e-9, is least.
 HWY_INLINE Vector exp2_of_negative(Vector x) {
@@ -83,13 +80,6 @@ HWY_INLINE Vector exp2_of_negative(Vector x) {
   return hn::IfThenZeroElse(hn::Lt(x, hn::Set(floats, -126.0F)), scaled);
 }
 
-/// Slots [begin, end) of a page; none where begin >= end.
-struct Slots {
-  std::uint32_t begin;
-  std::uint32_t end;
-  bool empty() const { return begin >= end; }
-};
-
 /// Positions [begin, end) that a query sees.
 struct Seen {
   std::uint32_t begin;
@@ -101,140 +91,6 @@ struct Seen {
             end > page_begin ? std::min(end - page_begin, kPageTokens) : 0};
   }
 };
-
-/// scores (n, kPageTokens) = q k^T for n rows of queries, q_stride floats apart.
-template <std::uint32_t n, class Keys>
-HWY_INLINE void score_page(const float* HWY_RESTRICT q,
-                           std::size_t q_stride,
-                           const Keys& keys,
-                           std::uint32_t head_dim,
-                           float* HWY_RESTRICT scores) {
-  const Floats floats;
-  constexpr std::size_t kVectors = std::min<std::size_t>(kPageTokens / kLanes, n <= 2 ? 4 : 2);
-  const std::uint32_t block = Keys::kInBlocks ? kKvBlock : head_dim;
-  for (std::size_t slot = 0; slot < kPageTokens; slot += kVectors * kLanes) {
-    for (std::uint32_t begin = 0; begin < head_dim; begin += block) {
-      const std::uint32_t end = std::min(begin + block, head_dim);
-      Vector sums[n * kVectors];
-#pragma GCC unroll 32
-      for (auto& sum : sums)
-        sum = hn::Zero(floats);
-      if constexpr (Keys::kInBlocks) {
-        for (std::uint32_t d = begin; d < end; d += 2) {
-          if (slot == 0) keys.prefetch(d);
-#pragma GCC unroll 4
-          for (std::size_t v = 0; v < kVectors; ++v) {
-            Vector even;
-            Vector odd;
-            keys.load_pair(d, slot + v * kLanes, even, odd);
-#pragma GCC unroll 12
-            for (std::uint32_t i = 0; i < n; ++i) {
-              Vector& sum = sums[i * kVectors + v];
-              sum = hn::MulAdd(hn::Set(floats, q[i * q_stride + d]), even, sum);
-              sum = hn::MulAdd(hn::Set(floats, q[i * q_stride + d + 1]), odd, sum);
-            }
-          }
-        }
-      } else {
-        for (std::uint32_t d = begin; d < end; ++d) {
-          if (slot == 0) keys.prefetch(d);
-#pragma GCC unroll 4
-          for (std::size_t v = 0; v < kVectors; ++v) {
-            const Vector key = keys.load(d, slot + v * kLanes);
-#pragma GCC unroll 12
-            for (std::uint32_t i = 0; i < n; ++i) {
-              Vector& sum = sums[i * kVectors + v];
-              sum = hn::MulAdd(hn::Set(floats, q[i * q_stride + d]), key, sum);
-            }
-          }
-        }
-      }
-#pragma GCC unroll 4
-      for (std::size_t v = 0; v < kVectors; ++v) {
-        float* out = scores + slot + v * kLanes;
-        if constexpr (Keys::kInBlocks) {
-          const Vector scales = keys.scales(begin, slot + v * kLanes);
-#pragma GCC unroll 12
-          for (std::uint32_t i = 0; i < n; ++i, out += kPageTokens) {
-            const Vector before = begin == 0 ? hn::Zero(floats) : hn::Load(floats, out);
-            hn::Store(hn::MulAdd(sums[i * kVectors + v], scales, before), floats, out);
-          }
-        } else {
-#pragma GCC unroll 12
-          for (std::uint32_t i = 0; i < n; ++i, out += kPageTokens)
-            hn::Store(sums[i * kVectors + v], floats, out);
-        }
-      }
-    }
-  }
-}
-
-/// rows (n, row_stride) += weights * values, n_vectors vectors of dimensions from d on, of the
-/// page's slots.
-template <std::uint32_t n, std::size_t n_vectors, class Values>
-HWY_INLINE void add_values(const float* HWY_RESTRICT weights,
-                           const Values& values,
-                           Slots slots,
-                           std::size_t d,
-                           float* HWY_RESTRICT rows,
-                           std::size_t row_stride) {
-  const Floats floats;
-  Vector sums[n * n_vectors];
-#pragma GCC unroll 32
-  for (std::size_t j = 0; j < n * n_vectors; ++j)
-    sums[j] = hn::Load(floats, rows + j / n_vectors * row_stride + d + j % n_vectors * kLanes);
-  for (std::size_t slot = slots.begin; slot < slots.end; ++slot) {
-    values.template prefetch<n_vectors>(slot, d);
-    Vector value[n_vectors];
-    values.template load<n_vectors>(slot, d, value);
-#pragma GCC unroll 12
-    for (std::uint32_t i = 0; i < n; ++i) {
-      const Vector weight = hn::Set(floats, weights[i * kPageTokens + slot]);
-#pragma GCC unroll 8
-      for (std::size_t v = 0; v < n_vectors; ++v)
-        sums[i * n_vectors + v] = hn::MulAdd(weight, value[v], sums[i * n_vectors + v]);
-    }
-  }
-#pragma GCC unroll 32
-  for (std::size_t j = 0; j < n * n_vectors; ++j)
-    hn::Store(sums[j], floats, rows + j / n_vectors * row_stride + d + j % n_vectors * kLanes);
-}
-
-/// The same for all dimensions of plain numbers from d on: as many vectors together as there are
-/// left, at most n_vectors.
-template <std::uint32_t n, std::size_t n_vectors, class Values>
-HWY_INLINE void add_plain(const float* HWY_RESTRICT weights,
-                          const Values& values,
-                          Slots slots,
-                          std::size_t d,
-                          float* HWY_RESTRICT rows,
-                          std::size_t row_stride) {
-  constexpr std::size_t kStep = n_vectors * kLanes;
-  for (; d + kStep <= values.stride; d += kStep)
-    add_values<n, n_vectors>(weights, values, slots, d, rows, row_stride);
-  if constexpr (n_vectors > 1)
-    add_plain<n, n_vectors / 2>(weights, values, slots, d, rows, row_stride);
-}
-
-/// And of blocks: the weights are multiplied by a block's scales first.
-template <std::uint32_t n, std::size_t n_vectors, class Values>
-HWY_INLINE void add_blocks(const float* HWY_RESTRICT weights,
-                           const Values& values,
-                           Slots slots,
-                           std::uint32_t head_dim,
-                           float* HWY_RESTRICT rows,
-                           std::size_t row_stride) {
-  HWY_ALIGN float scaled[n * kPageTokens];
-  for (std::size_t block = 0; block < head_dim; block += kKvBlock) {
-    for (std::size_t slot = 0; slot < kPageTokens; slot += kLanes) {
-      const Vector scales = values.scales(block, slot);
-      for (std::size_t at = slot; at < n * kPageTokens; at += kPageTokens)
-        hn::Store(hn::Mul(hn::Load(Floats(), weights + at), scales), Floats(), scaled + at);
-    }
-    for (std::size_t d = block; d < block + kKvBlock; d += n_vectors * kLanes)
-      add_values<n, n_vectors>(scaled, values, slots, d, rows, row_stride);
-  }
-}
 
 /// Queries on their way through the pages: a range of a tile's rows, token by token and head by
 /// head.
@@ -248,11 +104,13 @@ class Rows {
     for (std::uint32_t i = 0; i < n; ++i) {
       const Place place = place_of(i);
       const float* from = job.queries + place.token * job.query_stride + place.offset;
-      float* q = queries_ + i * whole_head(job.head_dim);
+      HWY_ALIGN float q[kMaxHeadDim];
       for (std::uint32_t d = 0; d < job.head_dim; ++d)
         q[d] = from[d] * factor;
       std::fill(q + job.head_dim, q + whole_head(job.head_dim), 0.0F);
       if (is_turned) rotate({q, job.head_dim});
+      for (std::size_t d = 0; d < whole_head(job.head_dim); ++d)
+        queries_[d * n + i] = q[d];
       const std::uint32_t end = job.position + place.token + 1;
       const std::uint32_t window = job.sliding_window;
       seen_[i] = {window != 0 && end > window ? end - window : 0, end};
@@ -366,7 +224,7 @@ class Rows {
     const Slots slots = weigh(page, left);
     const PlainValues<float> values = {
         reinterpret_cast<const float*>(page.values), padded(job_.head_dim), page.ahead};
-    add_few<8>(page, values, slots, left);
+    add_few(page, values, slots, left);
     add_many(page, values, slots, left);
   }
 
@@ -376,17 +234,17 @@ class Rows {
       score_few(page, PlainKeys<hwy::float16_t>{halves, page.ahead});
     } else {
       widen(halves, std::size_t{job_.head_dim} * kPageTokens, page.ahead, wide_);
-      score_many(page, PlainKeys<float>{wide_, 0});
+      score_many(page, WidePlainKeys{wide_});
     }
     const Slots slots = weigh(page, left);
     halves = reinterpret_cast<const hwy::float16_t*>(page.values);
     const std::size_t row = padded(job_.head_dim);
     if (page.has_few_rows()) {
-      add_few<8>(page, PlainValues<hwy::float16_t>{halves, row, page.ahead}, slots, left);
+      add_few(page, PlainValues<hwy::float16_t>{halves, row, page.ahead}, slots, left);
     } else {
       const std::size_t skipped = slots.begin * row;
       widen(halves + skipped, slots.end * row - skipped, page.ahead, wide_ + skipped);
-      add_many(page, PlainValues<float>{wide_, row, 0}, slots, left);
+      add_many(page, WidePlainValues{wide_, row}, slots, left);
     }
   }
 
@@ -396,13 +254,13 @@ class Rows {
     if (page.has_few_rows()) {
       score_few(page, keys);
     } else {
-      widen_keys(keys, job_.head_dim, wide_);
+      widen_keys(keys, whole_head(job_.head_dim), wide_);
       score_many(page, WideKeys<format>{page.keys, wide_});
     }
     const Slots slots = weigh(page, left);
     const BlockValues<format> values = {page.values, page.ahead};
     if (page.has_few_rows()) {
-      add_few<kKvBlock / kLanes>(page, values, slots, left);
+      add_few(page, values, slots, left);
     } else {
       widen_values(values, job_.head_dim, slots.begin, slots.end, wide_);
       add_many(page, WideValues<format>{page.values, wide_}, slots, left);
@@ -419,48 +277,66 @@ class Rows {
   template <class Keys>
   HWY_INLINE void score_many(const Page& page, const Keys& keys) {
     if (page.has_few_rows()) return;
-    for_rows<kRows>(
+    for_rows(
         page.first, page.last, [&](auto n, std::uint32_t row) HWY_ATTR { score<n>(row, keys); });
   }
   template <std::uint32_t n, class Keys>
   void score(std::uint32_t row, const Keys& keys) {
-    const std::size_t q_stride = stride_ - kRowTail;
-    score_page<n>(
-        queries_ + row * q_stride, q_stride, keys, job_.head_dim, weights_ + row * kPageTokens);
+    float* scores = weights_ + row * kPageTokens;
+    if constexpr (Keys::kInBlocks) {
+      score_blocks<n>(queries_ + row, n_, keys, job_.head_dim, scores);
+    } else {
+      score_plain<n>(queries_ + row, n_, keys, job_.head_dim, scores);
+    }
   }
 
-  template <std::size_t n_vectors, class Values>
+  template <class Values>
   HWY_INLINE void add_few(const Page& page, const Values& values, Slots slots, float* left) {
-    if (page.last - page.first == 1) add<1, n_vectors>(page.first, values, slots, left);
-    if (page.last - page.first == 2)
-      add<2, Values::kInBlocks ? n_vectors : n_vectors / 2>(page.first, values, slots, left);
+    if (page.last - page.first == 1) add<1>(page.first, values, slots, left);
+    if (page.last - page.first == 2) add<2>(page.first, values, slots, left);
   }
   template <class Values>
   HWY_INLINE void add_many(const Page& page, const Values& values, Slots slots, float* left) {
     if (page.has_few_rows()) return;
-    for_rows<kRows>(page.first, page.last, [&](auto n, std::uint32_t row) HWY_ATTR {
-      add<n, 2>(row, values, slots, left);
+    for_rows(page.first, page.last, [&](auto n, std::uint32_t row) HWY_ATTR {
+      add<n>(row, values, slots, left);
     });
   }
-  template <std::uint32_t n, std::size_t n_vectors, class Values>
+  template <std::uint32_t n, class Values>
   void add(std::uint32_t row, const Values& values, Slots slots, float* left) {
     const float* weights = weights_ + row * kPageTokens;
     float* rows = left + row * stride_;
     if constexpr (Values::kInBlocks) {
-      add_blocks<n, n_vectors>(weights, values, slots, job_.head_dim, rows, stride_);
+      add_blocks<n>(weights, values, slots, job_.head_dim, rows, stride_);
     } else {
-      add_plain<n, n_vectors>(weights, values, slots, 0, rows, stride_);
+      add_plain<n>(weights, values, slots, padded(job_.head_dim), rows, stride_);
     }
   }
 
-  /// Calls body(n, row) for all rows, n at a time, first as many as possible.
-  template <std::uint32_t n, class Body>
+  /// Calls body(n, row) for all rows, n at a time: so that no few are left, which would wait for
+  /// their own sums.
+  template <class Body>
   static HWY_INLINE void for_rows(std::uint32_t row, std::uint32_t end, const Body& body) {
-    for (; row + n <= end; row += n)
+    const auto call = [&]<std::uint32_t n>() HWY_ATTR {
       body(std::integral_constant<std::uint32_t, n>(), row);
-    if constexpr (n == 12) for_rows<6>(row, end, body);
-    if constexpr (n == 6) for_rows<4>(row, end, body);
-    if constexpr (n == 4 || n == 2) for_rows<n / 2>(row, end, body);
+      row += n;
+    };
+    while (row < end) {
+      const std::uint32_t n = end - row;
+      if (kMostRowsTogether == 12 && n >= 12 && n != 13) {
+        call.template operator()<kMostRowsTogether>();
+      } else if (n == 6 || n >= 9) {
+        call.template operator()<6>();
+      } else if (n == 4 || n >= 7) {
+        call.template operator()<4>();
+      } else if (n == 3 || n == 5) {
+        call.template operator()<3>();
+      } else if (n == 2) {
+        call.template operator()<2>();
+      } else {
+        call.template operator()<1>();
+      }
+    }
   }
 
   /// Turns the scores of the rows that see a page into weights, relative to each row's new maximum,
@@ -516,7 +392,7 @@ class Rows {
   std::uint32_t n_;
   std::size_t stride_;  // of rows, in floats
   Seen seen_[kMostRows];
-  HWY_ALIGN float queries_[kMostRowFloats];  // (n, whole_head), times the factor of scores
+  HWY_ALIGN float queries_[kMostRowFloats];  // (whole_head, n), times the factor of scores
   HWY_ALIGN float weights_[kMostRows * kPageTokens];
   HWY_ALIGN float wide_[kPageTokens * kMaxHeadDim];  // a page's keys, then its values
 };

@@ -46,7 +46,7 @@ HWY_INLINE void load_nibbles(const std::byte* from, Vector& low, Vector& high) {
   high = hn::ConvertTo(Floats(), hn::ShiftRight<4>(both));
 }
 
-/// Numbers of f32 and f16, and what is widened: (head_dim, kPageTokens).
+/// Numbers of f32 and f16: (head_dim, kPageTokens).
 template <class Element>
 struct PlainKeys {
   static constexpr bool kInBlocks = false;
@@ -75,6 +75,31 @@ struct PlainValues {
     for (std::size_t at = 0; at < n * kLanes * sizeof(Element); at += kLineBytes)
       hwy::Prefetch(row + next_page + at);
   }
+  template <std::size_t n>
+  HWY_INLINE void load(std::size_t slot, std::size_t d, Vector* HWY_RESTRICT out) const {
+#pragma GCC unroll 8
+    for (std::size_t i = 0; i < n; ++i)
+      out[i] = HWY_NAMESPACE::load(from + slot * stride + d + i * kLanes);
+  }
+};
+
+/// The same of what is widened already.
+struct WidePlainKeys {
+  static constexpr bool kInBlocks = false;
+  const float* from;
+
+  HWY_INLINE void prefetch(std::size_t /*d*/) const {}
+  HWY_INLINE Vector load(std::size_t d, std::size_t slot) const {
+    return HWY_NAMESPACE::load(from + d * kPageTokens + slot);
+  }
+};
+struct WidePlainValues {
+  static constexpr bool kInBlocks = false;
+  const float* from;
+  std::size_t stride;
+
+  template <std::size_t n>
+  HWY_INLINE void prefetch(std::size_t /*slot*/, std::size_t /*d*/) const {}
   template <std::size_t n>
   HWY_INLINE void load(std::size_t slot, std::size_t d, Vector* HWY_RESTRICT out) const {
 #pragma GCC unroll 8
@@ -210,12 +235,12 @@ HWY_INLINE void widen(const hwy::float16_t* HWY_RESTRICT from,
   }
 }
 
-/// All quants of a page's keys, as WideKeys reads them.
+/// The quants of a page's keys in so many dimensions, whole blocks, as WideKeys reads them.
 template <KvFormat format>
 HWY_INLINE void widen_keys(const BlockKeys<format>& keys,
-                           std::size_t head_dim,
+                           std::size_t n_dims,
                            float* HWY_RESTRICT out) {
-  for (std::size_t d = 0; d < head_dim; d += 2) {
+  for (std::size_t d = 0; d < n_dims; d += 2) {
     keys.prefetch(d);
     for (std::size_t slot = 0; slot < kPageTokens; slot += kLanes) {
       Vector even;

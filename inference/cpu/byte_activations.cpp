@@ -1,6 +1,7 @@
 #include "inference/cpu/byte_activations.h"
 
 #include <algorithm>
+#include <cassert>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "inference/cpu/byte_activations.cpp"
@@ -11,43 +12,63 @@ HWY_BEFORE_NAMESPACE();
 namespace kinglet::inference::cpu::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-void quantize_row(const float* x, std::size_t n, ByteColumns* columns) {
-  const hn::CappedTag<float, kByteBlock> floats;
-  const hn::Rebind<std::int32_t, decltype(floats)> ints;
-  const hn::Rebind<std::int8_t, decltype(floats)> bytes;
-  const std::size_t n_padded =
-      (n + ByteColumns::kColumns - 1) / ByteColumns::kColumns * ByteColumns::kColumns;
-  for (std::size_t block = 0; block < n_padded; block += kByteBlock) {
-    ByteColumns& out = columns[block / ByteColumns::kColumns];
-    const std::size_t half = block / kByteBlock % 2;
-    HWY_ALIGN float numbers[kByteBlock] = {};
-    std::copy_n(x + block, block < n ? std::min(kByteBlock, n - block) : 0, numbers);
-    auto most = hn::Zero(floats);
-    for (std::size_t i = 0; i < kByteBlock; i += hn::Lanes(floats))
-      most = hn::Max(most, hn::Abs(hn::Load(floats, numbers + i)));
-    const float greatest = hn::GetLane(hn::MaxOfLanes(floats, most));
-    // A maximum may pass over a NaN; a sum does not.
-    auto total = hn::Zero(floats);
-    for (std::size_t i = 0; i < kByteBlock; i += hn::Lanes(floats))
-      total = hn::Add(total, hn::Load(floats, numbers + i));
-    const float poison = hn::GetLane(hn::SumOfLanes(floats, total)) * 0.0F;
-    // Below this the reciprocal would be no number; nothing is lost of what a sum could show.
-    const bool is_zero = greatest < 1e-35F;
-    const float scale = (is_zero ? 0.0F : greatest / 127) + poison;
-    const auto inverse = hn::Set(floats, is_zero ? 0.0F : 127 / greatest);
-    auto sum = hn::Zero(ints);
-    for (std::size_t i = 0; i < kByteBlock; i += hn::Lanes(floats)) {
-      const auto quant = hn::NearestInt(hn::Mul(hn::Load(floats, numbers + i), inverse));
-      const auto bounded = hn::Min(hn::Max(quant, hn::Set(ints, -127)), hn::Set(ints, 127));
-      hn::StoreU(hn::DemoteTo(bytes, bounded), bytes, out.quants + half * kByteBlock + i);
-      sum = hn::Add(sum, bounded);
-    }
-    out.scales[half] = scale;
-    const std::int32_t quant_sum = hn::GetLane(hn::SumOfLanes(ints, sum));
-    out.zeros[half] = -128 * quant_sum;
-    out.sums[half] = scale * static_cast<float>(quant_sum);
-    if (half == 1) out.sum = out.sums[0] + out.sums[1];
+using Floats = hn::CappedTag<float, kByteBlock>;
+using Ints = hn::Rebind<std::int32_t, Floats>;
+constexpr std::size_t kFloats = HWY_TARGET == HWY_SCALAR ? 1 : HWY_MAX_BYTES / sizeof(float);
+constexpr std::size_t kVectors = kFloats > kByteBlock ? 1 : kByteBlock / kFloats;
+
+/// A block, which is a half of `out`.
+HWY_INLINE void quantize_block(const hn::Vec<Floats> (&x)[kVectors],
+                               std::size_t half,
+                               ByteColumns& out) {
+  const Floats floats;
+  const Ints ints;
+  const hn::Rebind<std::int8_t, Ints> bytes;
+  // As integers, magnitudes keep their order, and what is no number is above them all.
+  auto most = hn::Zero(ints);
+#pragma GCC unroll 16
+  for (const auto& numbers : x)
+    most = hn::Max(most, hn::BitCast(ints, hn::Abs(numbers)));
+  const auto all_most = hn::MaxOfLanes(ints, most);
+  const float greatest = hn::GetLane(hn::BitCast(floats, all_most));
+  // Below this the reciprocal would be no number; nothing is lost of what a sum could show.
+  const bool is_zero = greatest < 1e-35F;
+  // An infinity times 0, like a NaN, leaves no number.
+  out.scales[half] = is_zero ? 0.0F : greatest / 127 + greatest * 0.0F;
+  const auto inverse = hn::Set(floats, is_zero ? 0.0F : 127 / greatest);
+  std::int8_t* quants = out.quants + half * kByteBlock;
+#pragma GCC unroll 16
+  for (std::size_t i = 0; i < kVectors; ++i) {
+    const auto quant = hn::NearestInt(hn::Mul(x[i], inverse));
+    const auto bounded = hn::Min(hn::Max(quant, hn::Set(ints, -127)), hn::Set(ints, 127));
+    hn::StoreU(hn::DemoteTo(bytes, bounded), bytes, quants + i * kFloats);
   }
+  std::int32_t sum = 0;
+  for (std::size_t i = 0; i < kByteBlock; ++i)
+    sum += quants[i];
+  out.zeros[half] = -128 * sum;
+  out.sums[half] = out.scales[half] * static_cast<float>(sum);
+}
+
+HWY_INLINE void quantize_columns(const float* x, ByteColumns& out) {
+  for (std::size_t half = 0; half < 2; ++half, x += kByteBlock) {
+    hn::Vec<Floats> numbers[kVectors];
+#pragma GCC unroll 16
+    for (std::size_t i = 0; i < kVectors; ++i)
+      numbers[i] = hn::LoadU(Floats(), x + i * kFloats);
+    quantize_block(numbers, half, out);
+  }
+  out.sum = out.sums[0] + out.sums[1];
+}
+
+void quantize_row(const float* x, std::size_t n, ByteColumns* columns) {
+  std::size_t at = 0;
+  for (; at + ByteColumns::kColumns <= n; at += ByteColumns::kColumns)
+    quantize_columns(x + at, *columns++);
+  if (at == n) return;
+  HWY_ALIGN float rest[ByteColumns::kColumns] = {};
+  std::copy(x + at, x + n, rest);
+  quantize_columns(rest, *columns);
 }
 
 }  // namespace kinglet::inference::cpu::HWY_NAMESPACE
@@ -71,22 +92,28 @@ ByteActivations::ByteActivations(std::uint32_t n_rows, std::uint32_t most_column
           hwy::AllocateAligned<float>(n_rows * stride_ * ByteColumns::kColumns / kOffsetElements)) {
 }
 
-void ByteActivations::quantize(std::uint32_t row, std::span<const float> x) {
-  ByteColumns* columns = columns_.get() + row * stride_;
+void ByteActivations::quantize(std::uint32_t row, std::span<const float> x, std::size_t column) {
+  assert(column % ByteColumns::kColumns == 0);
+  ByteColumns* columns = columns_.get() + row * stride_ + column / ByteColumns::kColumns;
   HWY_DYNAMIC_DISPATCH(quantize_row)(x.data(), x.size(), columns);
-  const std::size_t n = (x.size() + ByteColumns::kColumns - 1) / ByteColumns::kColumns;
-  std::int8_t* quants = quants_.get() + row * stride_ * ByteColumns::kColumns;
-  float* scales = scales_.get() + row * stride_ * ByteColumns::kColumns / kScaleElements;
-  float* sums = sums_.get() + row * stride_ * ByteColumns::kColumns / kOffsetElements;
+  copy(row, x.size(), column);
+}
+
+void ByteActivations::copy(std::uint32_t row, std::size_t n_columns, std::size_t column) {
+  const ByteColumns* columns = this->columns(row) + column / ByteColumns::kColumns;
+  const std::size_t n = (n_columns + ByteColumns::kColumns - 1) / ByteColumns::kColumns;
+  const std::size_t first = row * stride_ * ByteColumns::kColumns + column;
   for (std::size_t i = 0; i < (n + 1) / 2 * 2; ++i) {
     const ByteColumns none{};
     const ByteColumns& from = i < n ? columns[i] : none;
-    std::copy_n(from.quants, ByteColumns::kColumns, quants + i * ByteColumns::kColumns);
+    const std::size_t at = first + i * ByteColumns::kColumns;
+    std::copy_n(from.quants, ByteColumns::kColumns, &quants_[at]);
     for (std::size_t half = 0; half < 2; ++half) {
-      std::fill_n(scales + (2 * i + half) * kByteBlock / kScaleElements,
+      const std::size_t block = at / kByteBlock + half;
+      std::fill_n(&scales_[block * kByteBlock / kScaleElements],
                   kByteBlock / kScaleElements,
                   from.scales[half]);
-      sums[2 * i + half] = from.sums[half];
+      sums_[block] = from.sums[half];
     }
   }
 }

@@ -38,9 +38,10 @@ class ByteActivations {
   ByteActivations() = default;
   ByteActivations(std::uint32_t n_rows, std::uint32_t most_columns);
 
-  /// Different rows may be written by different threads. A row with a number that is none gives
-  /// products that are none.
-  void quantize(std::uint32_t row, std::span<const float> x);
+  /// Of a row, the columns from `column` on, a multiple of ByteColumns::kColumns. Zeros follow to
+  /// the end of the last ByteColumns. Different ones may be written by different threads. A number
+  /// that is none gives products that are none.
+  void quantize(std::uint32_t row, std::span<const float> x, std::size_t column = 0);
 
   /// Of a row; zeros beyond its columns, to the end of the last ByteColumns.
   const ByteColumns* columns(std::uint32_t row) const { return columns_.get() + row * stride_; }
@@ -62,6 +63,8 @@ class ByteActivations {
   }
 
  private:
+  void copy(std::uint32_t row, std::size_t n_columns, std::size_t column);
+
   std::uint32_t n_rows_ = 0;
   std::size_t stride_ = 0;
   hwy::AlignedFreeUniquePtr<ByteColumns[]> columns_;

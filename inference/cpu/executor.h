@@ -12,6 +12,7 @@
 #include <hwy/aligned_allocator.h>
 
 #include "inference/backend.h"
+#include "inference/cpu/attention_split.h"
 #include "inference/cpu/kv_store.h"
 #include "inference/cpu/products.h"
 #include "inference/cpu/slots.h"
@@ -130,6 +131,7 @@ class CpuExecutor final : public Executor {
 
   std::unique_ptr<ThreadPool> threads_;
   KvStore store_;
+  AttentionSplit attention_;
   Weights weights_;
   Slots slots_;
   Multiplier multiplier_;

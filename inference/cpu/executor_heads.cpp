@@ -70,7 +70,11 @@ void CpuExecutor::store_kv(const Tile& tile, std::uint32_t layer, Range tokens) 
 
 void CpuExecutor::attention(const Op& op, std::uint32_t layer, Range range) {
   const HyperParameters& h = model().hyper_parameters();
-  for_each_tile(range, h.n_kv_heads, [&](const Tile& tile, std::uint32_t kv_head) {
+  attention_.clear();
+  for (const Tile& tile : tiles_) {
+    const std::uint32_t begin = std::max(tile.begin, range.begin);
+    const std::uint32_t end = std::min(tile.end, range.end);
+    if (begin >= end) continue;
     const Attention job{
         .store = &store_,
         .pages = tile.segment->pages,
@@ -87,8 +91,10 @@ void CpuExecutor::attention(const Op& op, std::uint32_t layer, Range range) {
         .out = slots_.at(op.out, tile.segment_begin),
         .out_stride = slots_.stride(op.out),
     };
-    attend(job, {kv_head, tile.begin - tile.segment_begin, tile.end - tile.segment_begin});
-  });
+    attention_.add(job, begin - tile.segment_begin, end - tile.segment_begin);
+  }
+  threads_->for_each(attention_.cut(threads_->n_threads()),
+                     [&](std::uint32_t item, std::uint32_t) { attention_.attend(item); });
 }
 
 }  // namespace kinglet::inference::cpu

@@ -82,6 +82,9 @@ Result<std::unique_ptr<GpuExecutor>> GpuExecutor::create(
   complete.weight_bytes = placed.weights.n_bytes();
   complete.kv_bytes = placed.kv_bytes;
   complete.activation_bytes = placed.activation_bytes;
+  if (const std::string& why = placed.operations->without_matrices(); !why.empty()) {
+    complete.remarks.push_back("prompts are computed without its cooperative matrices: " + why);
+  }
   std::unique_ptr<GpuExecutor> executor(new GpuExecutor(
       std::move(model), std::move(complete), options.n_kv_tokens, std::move(placed)));
   TRY(executor->reserve_logits(1));

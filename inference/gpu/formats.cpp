@@ -57,11 +57,15 @@ vulkan::Tuning tuning_of(const vulkan::Device& device,
                          const ExecutorOptions& options) {
   if (!tunes(device.info(), options)) return {};
   const auto file = device_file(options.cache_folder, "tuning", device.info());
-  vulkan::Tuning known = vulkan::read_tuning(device.info(), file).value_or(vulkan::Tuning());
+  const std::uint64_t candidates = vulkan::candidates_hash(device.info());
+  vulkan::Tuning known =
+      vulkan::read_tuning(device.info(), candidates, file).value_or(vulkan::Tuning());
   Result<vulkan::Tuning> found = vulkan::tune(device, formats, kTuningBudget, known);
   if (!found) return known;
   // What could not be written is searched for again next time, and that is all.
-  if (!file.empty() && *found != known) (void)vulkan::write_tuning(device.info(), file, *found);
+  if (!file.empty() && *found != known) {
+    (void)vulkan::write_tuning(device.info(), candidates, file, *found);
+  }
   return *std::move(found);
 }
 

@@ -1,7 +1,8 @@
-// usage: attention_bench [THREADS] [ISA]
+// usage: attention_bench [THREADS [ISA [SHAPE]]]
 // How fast the CPU's attention is, beside what the processor allows: in decode bytes of the cache a
 // second beside its read bandwidth, in prefill multiplications and additions beside its peak. ISA
-// ("AVX2", "SSE4", ...) keeps to one instruction set of those this machine has.
+// ("AVX2", "SSE4", ..., "best") keeps to one instruction set of those this machine has, SHAPE
+// ("96") to shapes whose name has these letters.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -13,7 +14,7 @@
 
 #include <hwy/targets.h>
 
-#include "inference/cpu/attention.h"
+#include "inference/cpu/attention_split.h"
 #include "inference/cpu/kv_store.h"
 #include "inference/cpu/limits.h"
 #include "inference/cpu/simd_target.h"
@@ -130,11 +131,11 @@ class Bench {
         .out_stride = row_,
     };
     const std::uint32_t n_tokens = attention_tile_tokens(shape_.n_heads, shape_.n_kv_heads);
-    const std::uint32_t n_tiles = (n_tokens_ + n_tokens - 1) / n_tokens;
-    pool.for_each(n_tiles * shape_.n_kv_heads, [&](std::uint32_t item, std::uint32_t) {
-      const std::uint32_t begin = item / shape_.n_kv_heads * n_tokens;
-      attend(job, {item % shape_.n_kv_heads, begin, std::min(begin + n_tokens, n_tokens_)});
-    });
+    split_.clear();
+    for (std::uint32_t begin = 0; begin < n_tokens_; begin += n_tokens)
+      split_.add(job, begin, std::min(begin + n_tokens, n_tokens_));
+    pool.for_each(split_.cut(pool.n_threads()),
+                  [&](std::uint32_t item, std::uint32_t) { split_.attend(item); });
   }
 
   Shape shape_;
@@ -144,13 +145,14 @@ class Bench {
   std::uint32_t n_tokens_;
   std::uint32_t position_;
   KvStore store_;
+  AttentionSplit split_;
   std::vector<PageId> pages_;
   std::vector<float> queries_;
   std::vector<float> out_;
 };
 
 /// The tables for so many threads, in Markdown.
-void measure(std::uint32_t n_threads) {
+void measure(std::uint32_t n_threads, const std::string& wanted) {
   ThreadPool pool(n_threads);
   const DeviceLimits limits = measure_limits(n_threads);
   std::printf("%s, %u threads: reads %.1f GB/s, multiplies and adds %.0f GFLOP/s\n\n",
@@ -163,6 +165,7 @@ void measure(std::uint32_t n_threads) {
       "GFLOP/s | of peak | of 2048 | of peak |\n"
       "|---|---|---|---|---|---|---|---|---|---|\n");
   for (const Shape& shape : kShapes) {
+    if (std::string(shape.name).find(wanted) == std::string::npos) continue;
     for (const KvFormat format : all_kv_formats()) {
       std::printf("| %s | %s ", shape.name, std::string(name_of(format)).c_str());
       for (const std::uint32_t depth : {4096U, 32768U}) {
@@ -189,10 +192,10 @@ int main(int argc, char** argv) {
   using namespace kinglet::inference::cpu;
   const long n_threads = argc > 1 ? std::strtol(argv[1], nullptr, 10) : 1;
   if (n_threads < 1) {
-    std::fprintf(stderr, "usage: attention_bench [THREADS] [ISA]\n");
+    std::fprintf(stderr, "usage: attention_bench [THREADS [ISA [SHAPE]]]\n");
     return 2;
   }
-  if (argc > 2) {
+  if (argc > 2 && std::strcmp(argv[2], "best") != 0) {
     std::int64_t wanted = 0;
     for (std::int64_t left = hwy::SupportedTargets(); left != 0; left &= left - 1) {
       if (std::strcmp(hwy::TargetName(left & -left), argv[2]) == 0) wanted = left & -left;
@@ -204,6 +207,6 @@ int main(int argc, char** argv) {
     hwy::SetSupportedTargetsForTest(wanted);
     hwy::GetChosenTarget().Update(hwy::SupportedTargets());
   }
-  measure(static_cast<std::uint32_t>(n_threads));
+  measure(static_cast<std::uint32_t>(n_threads), argc > 3 ? argv[3] : "");
   return 0;
 }

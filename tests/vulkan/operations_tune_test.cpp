@@ -90,4 +90,19 @@ TEST_SUITE("vulkan/operations/tune") {
     REQUIRE(tuning.has_value());
     CHECK(tuning->size() == 0);
   }
+
+  TEST_CASE("what there is to choose from has a hash, of this device's shapes, too") {
+    LAB();
+    DeviceInfo device = lab.device().info();
+    device.type = DeviceType::kDiscrete;
+    device.max_shared_bytes = 65'536;
+    const std::uint64_t hash = candidates_hash(device);
+    CHECK(candidates_hash(device) == hash);
+    DeviceInfo smaller = device;
+    smaller.max_shared_bytes = 16'384;
+    CHECK(candidates_hash(smaller) != hash);
+    DeviceInfo narrower = device;
+    narrower.max_workgroup_invocations = 128;
+    CHECK(candidates_hash(narrower) != hash);
+  }
 }

@@ -25,6 +25,8 @@ Trial trial(std::vector<Knob> knobs, int& n_measured, Function seconds) {
           }};
 }
 
+constexpr std::uint64_t kCandidates = 0x1234'5678'9abc'def0;  // some hash
+
 const std::vector<Knob> kTwoKnobs = {{"k.rows", {2, 1, 4, 8}}, {"k.width", {64, 128, 256}}};
 
 }  // namespace
@@ -142,17 +144,19 @@ TEST_SUITE("vulkan/tuning") {
     const auto file = folder / "tuning";
     DeviceInfo device;
     device.vendor_id = 7;
-    CHECK(!read_tuning(device, file));
-    REQUIRE(write_tuning(device, file, {}).has_value());
-    CHECK(read_tuning(device, file) == Tuning());
+    CHECK(!read_tuning(device, kCandidates, file));
+    REQUIRE(write_tuning(device, kCandidates, file, {}).has_value());
+    CHECK(read_tuning(device, kCandidates, file) == Tuning());
     Tuning tuning;
     tuning.set("k.rows", 4);
-    REQUIRE(write_tuning(device, file, tuning).has_value());
-    CHECK(read_tuning(device, file) == tuning);
+    REQUIRE(write_tuning(device, kCandidates, file, tuning).has_value());
+    CHECK(read_tuning(device, kCandidates, file) == tuning);
+    // Numbers of a list that has changed mean something else.
+    CHECK(!read_tuning(device, kCandidates + 1, file));
     DeviceInfo other = device;
     other.driver_number = 1;
-    CHECK(!read_tuning(other, file));
+    CHECK(!read_tuning(other, kCandidates, file));
     std::ofstream(file, std::ios::binary | std::ios::app) << 'x';
-    CHECK(!read_tuning(device, file));
+    CHECK(!read_tuning(device, kCandidates, file));
   }
 }

@@ -18,8 +18,7 @@ struct Kind {
   /// Shared memory of a line of a tile, or of a token; null for matrices_fit().
   std::uint32_t (*line_bytes)(const TileShape& shape);
   std::vector<TileShape> defaults;
-  /// What may stand in for the largest of the defaults; numbered from 1. Their order may not
-  /// change: files of tunings know the numbers, and hold until a kernel changes.
+  /// What may stand in for the largest of the defaults; numbered from 1.
   std::vector<TileShape> large;
 };
 

@@ -2,7 +2,11 @@
 
 #include <algorithm>
 #include <limits>
+#include <span>
 #include <string>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
 
 #include "vulkan/operations.h"
 #include "vulkan/operations/support.h"
@@ -68,8 +72,11 @@ class Bench {
   }
 
   /// Of a prompt's: a product of many rows, and one of few.
-  Result<std::optional<double>> many_tokens(WeightType type, const Tuning& tuning) {
-    return seconds(products_of(type, tuning), [&](const Operations& operations, Stream& stream) {
+  Result<std::optional<double>> many_tokens(WeightType type, TileKind kind, const Tuning& tuning) {
+    Formats formats = products_of(type, tuning);
+    // By name, so that shapes which the driver cannot compile are told from those that it can.
+    if (kind == TileKind::kMatrices) formats.product_path = ProductPath::kMatrix;
+    return seconds(formats, [&](const Operations& operations, Stream& stream) {
       for (const std::uint32_t n_rows : {amounts_.n_rows, amounts_.n_rows / 8}) {
         multiply(
             operations, stream, {type, weights_.address(), n_rows, kColumns}, amounts_.n_tokens);
@@ -181,10 +188,16 @@ class Bench {
   /// The shortest of some runs; what the numbers are does not matter to the time.
   template <class Record>
   Result<std::optional<double>> seconds(const Formats& formats, const Record& record) {
-    const auto operations = TRY(Operations::create(*pipelines_, formats));
+    const auto operations = Operations::create(*pipelines_, formats);
+    if (!operations) {
+      // A driver may not get along with a kernel of just these numbers.
+      if (operations.error().code == ErrorCode::kDeviceLost)
+        return tl::unexpected(operations.error());
+      return std::nullopt;
+    }
     Stream stream = TRY(Stream::create(pipelines_->device()));
     TRY(stream.begin());
-    record(operations, stream);
+    record(*operations, stream);
     TRY(stream.end());
     double best = std::numeric_limits<double>::infinity();
     for (int i = 0; i < amounts_.n_runs; ++i)
@@ -216,6 +229,46 @@ std::vector<Knob> one_token_knobs(const DeviceInfo& device, ProductPath path, We
 
 }  // namespace
 
+std::uint64_t candidates_hash(const DeviceInfo& device) {
+  std::string all;
+  const auto add_number = [&](std::uint32_t number) { all += std::to_string(number) + ' '; };
+  const auto add = [&](std::span<const Knob> knobs) {
+    for (const Knob& knob : knobs) {
+      all += knob.name + ' ';
+      for (const std::uint32_t value : knob.values)
+        add_number(value);
+    }
+  };
+  for (const WeightType type : all_weight_types()) {
+    add(vec_knobs(device, type, false));
+    if (const std::optional<Knob> choice = dot_knob(device, type)) {
+      add(vec_knobs(device, type, true));
+      add({&*choice, 1});
+    }
+  }
+  for (const TileKind kind :
+       {TileKind::kFloats, TileKind::kHalves, TileKind::kDots, TileKind::kMatrices}) {
+    const std::vector<Knob> knobs = tiling_knobs(device, kind);
+    add(knobs);
+    // The first is a number in a list of shapes.
+    for (const std::uint32_t value : knobs.front().values) {
+      Tuning tuning;
+      tuning.set(knobs.front().name, value);
+      const Tiling tiling = tuned_tiling(device, tuning);
+      for (const auto* shapes : {&tiling.floats, &tiling.halves, &tiling.dots, &tiling.matrices}) {
+        for (const TileShape& shape : *shapes) {
+          for (const std::uint32_t number :
+               {shape.lines, shape.tokens, shape.line_sums, shape.token_sums, shape.depth})
+            add_number(number);
+        }
+      }
+    }
+  }
+  for (const CacheType type : Formats().caches)
+    add(attention_knobs(type));
+  return XXH3_64bits(all.data(), all.size());
+}
+
 Result<Tuning> tune(const Device& device,
                     const Formats& formats,
                     std::chrono::duration<double> budget,
@@ -231,9 +284,10 @@ Result<Tuning> tune(const Device& device,
   if (!formats.weights.empty()) {
     const WeightType type = formats.weights.front();
     const TileKind kind = tile_kind(device.info(), formats.product_path, type);
-    trials.push_back({tiling_knobs(device.info(), kind), [&bench, type](const Tuning& tuning) {
-                        return bench->many_tokens(type, tuning);
-                      }});
+    trials.push_back(
+        {tiling_knobs(device.info(), kind), [&bench, type, kind](const Tuning& tuning) {
+           return bench->many_tokens(type, kind, tuning);
+         }});
   }
   for (const CacheType type : formats.caches) {
     for (const HeadShape& heads : formats.heads) {

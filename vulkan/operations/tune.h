@@ -12,10 +12,15 @@ namespace kinglet::vulkan {
 /// tries some of each, for about as long as `budget`, and adds the fastest. Products of one token
 /// come first, in the order of the weights' types, then those of many, then attention.
 ///
-/// Takes some 130 MiB of the device's memory meanwhile. Errors: kOutOfMemory and the device's own.
+/// What a search cut short leaves untried, and formats that no model before had, are tried another
+/// time. Takes some 130 MiB of the device's memory meanwhile. Errors: kOutOfMemory and the device's
+/// own.
 Result<Tuning> tune(const Device& device,
                     const Formats& formats,
                     std::chrono::duration<double> budget,
                     Tuning known = {});
+
+/// Of all that tune() may choose between on this device: for read_tuning().
+std::uint64_t candidates_hash(const DeviceInfo& device);
 
 }  // namespace kinglet::vulkan

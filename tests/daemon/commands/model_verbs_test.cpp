@@ -225,6 +225,15 @@ TEST_SUITE("daemon/commands/model_verbs") {
           "kinglet: --path \"scenic\" is none of auto, float, half, integer-dot, matrix\n");
   }
 
+  TEST_CASE("--tuning is on or off") {
+    const ModelHome home{SyntheticModel{}};
+    const auto wrong = home.run({"generate", home.model, "-p", "x", "--tuning", "a piano"});
+    CHECK(wrong.exit_code == 1);
+    CHECK(wrong.output == "kinglet: --tuning \"a piano\" is neither default nor off\n");
+    CHECK(home.run({"generate", home.model, "-p", "x", "-n", "1", "--tuning", "off"}).exit_code ==
+          0);
+  }
+
   TEST_CASE("--fast multiplies with activations of 8 bits") {
     SyntheticModel shape;
     shape.type = inference::TensorType::kQ4_0;

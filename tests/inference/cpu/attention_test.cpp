@@ -1,4 +1,4 @@
-#include "inference/cpu/attention.h"
+#include "inference/cpu/attention_split.h"
 
 #include <algorithm>
 #include <cmath>
@@ -8,6 +8,7 @@
 
 #include <doctest/doctest.h>
 
+#include "inference/cpu/thread_pool.h"
 #include "inference/rotation.h"
 #include "tests/inference/cpu/kernel_test.h"
 
@@ -199,19 +200,60 @@ TEST_SUITE("inference/cpu/attention") {
   TEST_CASE("a token's attention has the same bits whatever tokens come with it") {
     for (const KvFormat format : inference::all_kv_formats()) {
       CAPTURE(inference::name_of(format));
-      const Case input({6, 2, 24, 40, 21, 50}, format);
-      for_each_simd_target([&] {
-        std::vector<float> whole;
-        const Attention job = input.job(whole);
-        std::vector<float> parts;
-        const Attention same = input.job(parts);
-        for (std::uint32_t head = 0; head < 2; ++head) {
-          attend(job, {head, 0, 21});
-          for (std::uint32_t token = 0; token < 21; ++token)
-            attend(same, {head, token, token + 1});
-        }
-        CHECK(whole == parts);
-      });
+      for (const std::uint32_t position : {40U, 1010U}) {  // within a run, and across its end
+        CAPTURE(position);
+        const Case input({6, 2, 24, position, 21, 50}, format);
+        for_each_simd_target([&] {
+          std::vector<float> whole;
+          const Attention job = input.job(whole);
+          std::vector<float> parts;
+          const Attention same = input.job(parts);
+          for (std::uint32_t head = 0; head < 2; ++head) {
+            attend(job, {head, 0, 21});
+            for (std::uint32_t token = 0; token < 21; ++token)
+              attend(same, {head, token, token + 1});
+          }
+          CHECK(whole == parts);
+        });
+      }
+    }
+  }
+
+  TEST_CASE("attention has the same bits however many threads share it") {
+    const Shape shapes[] = {
+        {4, 1, 32, 4100, 1},        // decode: one KV head, five runs of the context
+        {6, 2, 80, 2040, 11},       // across a run's end
+        {2, 2, 16, 3000, 2, 1500},  // a window that begins within a run
+        {3, 1, 24, 1000, 60, 20},   // whose first tokens see a run that the last ones do not
+    };
+    for (const KvFormat format : inference::all_kv_formats()) {
+      CAPTURE(inference::name_of(format));
+      for (const Shape& shape : shapes) {
+        CAPTURE(shape.position);
+        const Case input(shape, format);
+        for_each_simd_target([&] {
+          std::vector<float> alone;
+          const Attention job = input.job(alone);
+          for (std::uint32_t head = 0; head < shape.n_kv_heads; ++head)
+            attend(job, {head, 0, shape.n_tokens});
+          CHECK(largest_error(alone, input.expected) < 3e-6);
+          for (std::uint32_t n_threads = 1; n_threads <= 4; ++n_threads) {
+            CAPTURE(n_threads);
+            inference::cpu::ThreadPool pool(n_threads);
+            inference::cpu::AttentionSplit split;
+            for (int round = 0; round < 2; ++round) {
+              std::vector<float> shared;
+              split.clear();
+              split.add(input.job(shared), 0, shape.n_tokens);
+              const std::uint32_t n_items = split.cut(n_threads);
+              if (n_threads > 1) CHECK(n_items > shape.n_kv_heads);
+              pool.for_each(n_items,
+                            [&](std::uint32_t item, std::uint32_t) { split.attend(item); });
+              CHECK(alone == shared);
+            }
+          }
+        });
+      }
     }
   }
 
