@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cmath>
 #include <ctime>
+#include <limits>
 #include <utility>
 
 #include "inference/pass_cost.h"
@@ -64,11 +65,21 @@ class Bench {
   }
 
  private:
+  std::uint64_t context() const {
+    return options_.beyond_context ? std::numeric_limits<std::uint64_t>::max()
+                                   : executor_.model().hyper_parameters().context_length;
+  }
+  bool is_beyond_context(std::uint64_t n_tokens) const {
+    return n_tokens > executor_.model().hyper_parameters().context_length;
+  }
+  Result<Sequence> new_sequence(std::uint32_t max_tokens) {
+    return executor_.new_sequence(
+        {.max_tokens = max_tokens, .beyond_context = options_.beyond_context});
+  }
+
   /// Why there is no room for so many tokens; empty: there is.
   std::string too_long(std::uint64_t n_tokens) const {
-    if (n_tokens > executor_.model().hyper_parameters().context_length) {
-      return "more than the context holds";
-    }
+    if (n_tokens > context()) return "more than the context holds";
     const std::uint64_t n_cached = std::uint64_t{executor_.n_pages()} * inference::kPageTokens;
     return n_tokens > n_cached ? "more than the cache holds" : "";
   }
@@ -141,7 +152,7 @@ class Bench {
   }
 
   Result<void> prefill(std::uint32_t n) {
-    BenchRow row = {.test = BenchTest::kPrefill, .n = n};
+    BenchRow row = {.test = BenchTest::kPrefill, .n = n, .beyond_context = is_beyond_context(n)};
     const PassCost cost = this->cost(n, 0);
     row.bytes = cost.bytes();
     row.least_seconds = limits_.least_seconds(cost, limits_.best_flops());
@@ -152,7 +163,7 @@ class Bench {
       row.skipped = "would take " + about(expected);
     } else {
       const auto round = [&]() -> Result<double> {
-        Sequence sequence = TRY(executor_.new_sequence({.max_tokens = n}));
+        Sequence sequence = TRY(new_sequence(n));
         return timed(sequence, n);
       };
       TRY(measure(row, round));
@@ -161,9 +172,16 @@ class Bench {
     return add(std::move(row));
   }
 
-  Result<void> decode(std::uint32_t depth) {
+  Result<void> decode(std::uint32_t wished_depth) {
     const std::uint32_t n = options_.n_decoded;
-    BenchRow row = {.test = BenchTest::kDecode, .n = n, .depth = depth};
+    const std::uint32_t depth =
+        wished_depth <= context() && n <= context()
+            ? static_cast<std::uint32_t>(std::min<std::uint64_t>(wished_depth, context() - n))
+            : wished_depth;
+    BenchRow row = {.test = BenchTest::kDecode,
+                    .n = n,
+                    .depth = depth,
+                    .beyond_context = is_beyond_context(std::uint64_t{depth} + n)};
     // In the middle of the tokens: each sees one more.
     const PassCost cost = this->cost(1, depth + n / 2);
     row.bytes = cost.bytes();
@@ -174,7 +192,7 @@ class Bench {
     } else if (expected > kPatience * options_.seconds_per_row) {
       row.skipped = "filling the cache would take " + about(expected);
     } else {
-      Sequence origin = TRY(executor_.new_sequence({.max_tokens = depth + n}));
+      Sequence origin = TRY(new_sequence(depth + n));
       if (depth > 0) TRY(timed(origin, depth));
       const auto round = [&]() -> Result<double> {
         executor_.truncate(origin, depth);
@@ -229,7 +247,7 @@ std::uint32_t bench_tokens(const inference::Model& model, const BenchOptions& op
     most = std::max(most, n);
   for (const std::uint32_t depth : options.depths)
     most = std::max(most, depth + options.n_decoded);
-  return std::min(most, model.hyper_parameters().context_length);
+  return options.beyond_context ? most : std::min(most, model.hyper_parameters().context_length);
 }
 
 Result<std::vector<BenchRow>> bench_model(inference::Executor& executor,

@@ -44,7 +44,7 @@ bool Executor::can_continue(const Sequence& sequence) const {
 
 Result<Sequence> Executor::new_sequence(const SequenceOptions& options) {
   const std::uint32_t context = model().hyper_parameters().context_length;
-  if (options.max_tokens == 0 || options.max_tokens > context) {
+  if (options.max_tokens == 0 || (options.max_tokens > context && !options.beyond_context)) {
     return fail(ErrorCode::kInvalidArgument,
                 "a sequence of " + std::to_string(options.max_tokens) +
                     " tokens: " + model().name() + " takes 1 to " + std::to_string(context));

@@ -119,6 +119,9 @@ struct SequenceOptions {
   /// Takes these rope factors instead, whatever the length: to compare with programs that choose
   /// otherwise. Without a meaning for models that have one factor set.
   std::optional<RopeFactorSet> rope_factor_set = std::nullopt;
+  /// Whether it may grow beyond the context that the model was trained for: to time passes, their
+  /// text is of no use.
+  bool beyond_context = false;
 };
 
 /// The positions computed so far, as pages of one executor's cache, and with which adapters.

@@ -10,12 +10,6 @@ namespace kinglet::daemon {
 
 namespace {
 
-/// Where compiled kernels are kept; nowhere for somebody without a home.
-std::filesystem::path cache_folder() {
-  const auto paths = find_paths();
-  return paths && make_folders(*paths) ? paths->cache : std::filesystem::path();
-}
-
 std::string kv_format_names() {
   std::string names;
   for (const inference::KvFormat format : inference::all_kv_formats()) {
@@ -25,6 +19,11 @@ std::string kv_format_names() {
 }
 
 }  // namespace
+
+std::filesystem::path cache_folder() {
+  const auto paths = find_paths();
+  return paths && make_folders(*paths) ? paths->cache : std::filesystem::path();
+}
 
 void ModelFlags::add_to(CLI::App& app, std::string backend, std::string kv_format) {
   backend_ = std::move(backend);

@@ -14,6 +14,9 @@
 
 namespace kinglet::daemon {
 
+/// Where compiled kernels and their tuning are kept; empty, nowhere, for somebody without a home.
+std::filesystem::path cache_folder();
+
 class ModelFlags {
  public:
   /// Adds MODEL, --backend, --device, --kv, --threads, --fast, --path, --tuning and --lora

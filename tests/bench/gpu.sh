@@ -14,7 +14,7 @@ shapes=${SHAPES:-phi-3.5-mini qwen2.5-coder-7b}
 formats=${FORMATS:-Q4_K_M Q8_0}
 decode=${DECODE:-64}
 prefill=${PREFILL:-512,4096,32000}
-depth=${DEPTH:-0,4096,32000,65000}
+depth=${DEPTH:-0,1024,4096,32000,65000}
 seconds=${SECONDS_PER_ROW:-3}
 build=build/dev
 bin=$build/bin
@@ -51,7 +51,7 @@ for shape in $shapes; do
     [ -f "$model" ] || "$bin/make_gguf" --preset "$shape" --format "$format" --out "$model" >&2
     say "$shape, $format"
     "$bin/kinglet" bench "$model" --backend vulkan --device "$device" --prefill "$prefill" \
-      --depth "$depth" --decode "$decode" --seconds "$seconds" --kernels --json >"$out/$shape-$format.json" ||
+      --depth "$depth" --beyond-context --decode "$decode" --seconds "$seconds" --kernels --json >"$out/$shape-$format.json" ||
       echo "bench failed" >>"$out/report.md"
     tests/bench/table.py "$out/$shape-$format.json" >>"$out/report.md"
     if [ -n "$peer" ]; then

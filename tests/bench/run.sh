@@ -27,7 +27,11 @@ case $name in
       -I. -I"$peer/llama.cpp/include" -I"$peer/llama.cpp/ggml/include" \
       "$libraries"/libllama.*so "$libraries"/libggml.*so "$libraries/libggml-base.so" \
       -Wl,-rpath,"$libraries"
-    exec "$build/bin/peer_speed_bench" "$(realpath "$build/peer_speed.so")" "$libraries" "$@"
+    # Kernels as people run them: those that `kinglet bench` tuned, or tuned now.
+    cache=${XDG_CACHE_HOME:-$HOME/.cache}/kinglet
+    mkdir -p -m 700 "$cache"
+    exec "$build/bin/peer_speed_bench" "$(realpath "$build/peer_speed.so")" "$libraries" "$@" \
+      --cache "$cache"
     ;;
   tokenizer)
     # ARGS: [--peer FOLDER] MODEL.gguf FILE...; FOLDER as tests/bench/peer/get_peer.sh makes it.

@@ -77,6 +77,45 @@ TEST_SUITE("daemon/model_bench") {
     options.depths = {1'000'000};
     CHECK(bench_tokens(executor->model(), options) ==
           executor->model().hyper_parameters().context_length);
+    options.beyond_context = true;
+    CHECK(bench_tokens(executor->model(), options) == 1'000'004);
+  }
+
+  TEST_CASE("the deepest test of a context leaves room for the tokens it decodes") {
+    const auto executor = starter(1 << 20);
+    const std::uint32_t context = executor->model().hyper_parameters().context_length;
+    BenchOptions options;
+    options.prefills = {};
+    options.depths = {context, context + 1};
+    options.n_decoded = 4;
+    options.seconds_per_row = 0.05;
+    const auto rows = bench_model(*executor, kLimits, options);
+    REQUIRE(rows.has_value());
+    REQUIRE(rows->size() == 2);
+    CHECK((*rows)[0].skipped.empty());
+    CHECK((*rows)[0].depth == context - 4);
+    CHECK(!(*rows)[0].beyond_context);
+    CHECK((*rows)[1].skipped == "more than the context holds");
+  }
+
+  TEST_CASE("beyond the trained context passes are timed where that was asked for") {
+    const auto executor = starter(16'384);
+    const std::uint32_t context = executor->model().hyper_parameters().context_length;
+    REQUIRE(context <= 8'192);
+    BenchOptions options;
+    options.prefills = {context + 1};
+    options.depths = {context};
+    options.n_decoded = 4;
+    options.seconds_per_row = 1;
+    options.beyond_context = true;
+    const auto rows = bench_model(*executor, kLimits, options);
+    REQUIRE(rows.has_value());
+    REQUIRE(rows->size() == 2);
+    for (const BenchRow& row : *rows) {
+      CHECK(row.beyond_context);
+      CHECK(row.tokens_per_s() > 0);
+    }
+    CHECK((*rows)[1].depth == context);
   }
 }
 

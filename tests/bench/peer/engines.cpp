@@ -36,7 +36,8 @@ class OurEngine final : public Kinglet {
          .kv_format = *kv_format,
          .activations = options.fast ? inference::Activations::kInt8 : inference::Activations::kF32,
          .n_kv_tokens = options.n_positions,
-         .n_threads = options.n_threads}));
+         .n_threads = options.n_threads,
+         .cache_folder = options.cache}));
     sequence_.emplace(value_of(executor_->new_sequence({.max_tokens = options.n_positions})));
     logits_.resize(executor_->model().hyper_parameters().n_vocabulary);
     std::fprintf(stderr,

@@ -19,6 +19,7 @@ struct EngineOptions {
   std::string model;     // a GGUF file
   std::string backend = "cpu";
   std::string device;             // ours; empty: the first one
+  std::string cache;              // ours: where compiled kernels and their tuning are kept
   std::string peer_cpu_library;   // of those in `backends`; empty: llama.cpp's choice
   std::string kv = "f16";         // f16, q8 or q4
   bool fast = false;              // ours with 8-bit activations

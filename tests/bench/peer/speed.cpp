@@ -214,6 +214,7 @@ int main(int argc, char** argv) {
   app.add_option("model", options.engine.model, "A GGUF file")->required();
   app.add_option("--backend", options.engine.backend, "cpu or vulkan, for both");
   app.add_option("--device", options.engine.device, "Ours; the peer's by GGML_VK_VISIBLE_DEVICES");
+  app.add_option("--cache", options.engine.cache, "Where our compiled kernels are kept, and tuned");
   app.add_option("--kv", options.kvs, "f16, q8, q4: both caches")->delimiter(',');
   app.add_option("--prefill", options.prefills, "0: none")->delimiter(',');
   app.add_option("--depth", options.depths)->delimiter(',');
