@@ -30,18 +30,33 @@ HWY_INLINE void for_vectors(std::size_t n, const Step& step) {
     step(OneFloat(), i);
 }
 
-void rms_norm_all(const float* in, const float* weight, std::size_t n, float epsilon, float* out) {
+/// term(tag, i) of all n elements, summed: four vectors at a time, so that no sum waits for itself.
+template <class Term>
+HWY_INLINE float sum_of(std::size_t n, const Term& term) {
   const Floats floats;
   const std::size_t lanes = hn::Lanes(floats);
-  auto squares = hn::Zero(floats);
+  hn::Vec<Floats> sums[4] = {
+      hn::Zero(floats), hn::Zero(floats), hn::Zero(floats), hn::Zero(floats)};
   std::size_t i = 0;
-  for (; i + lanes <= n; i += lanes) {
-    const auto x = hn::LoadU(floats, in + i);
-    squares = hn::MulAdd(x, x, squares);
+  for (; i + 4 * lanes <= n; i += 4 * lanes) {
+#pragma GCC unroll 4
+    for (std::size_t j = 0; j < 4; ++j)
+      sums[j] = hn::Add(sums[j], term(floats, i + j * lanes));
   }
-  float sum = hn::GetLane(hn::SumOfLanes(floats, squares));
+  for (; i + lanes <= n; i += lanes)
+    sums[0] = hn::Add(sums[0], term(floats, i));
+  const auto all = hn::Add(hn::Add(sums[0], sums[1]), hn::Add(sums[2], sums[3]));
+  float sum = hn::GetLane(hn::SumOfLanes(floats, all));
   for (; i < n; ++i)
-    sum += in[i] * in[i];
+    sum += hn::GetLane(term(OneFloat(), i));
+  return sum;
+}
+
+void rms_norm_all(const float* in, const float* weight, std::size_t n, float epsilon, float* out) {
+  const float sum = sum_of(n, [=](auto tag, std::size_t at) {
+    const auto x = hn::LoadU(tag, in + at);
+    return hn::Mul(x, x);
+  });
   const float scale = 1.0F / std::sqrt(sum / static_cast<float>(n) + epsilon);
   for_vectors(n, [=](auto tag, std::size_t at) {
     const auto scaled = hn::Mul(hn::LoadU(tag, in + at), hn::Set(tag, scale));
@@ -56,25 +71,15 @@ void layer_norm_all(const float* in,
                     std::size_t n,
                     float epsilon,
                     float* out) {
-  const Floats floats;
-  const std::size_t n_whole = n / hn::Lanes(floats) * hn::Lanes(floats);
-  const auto sum_of = [&](const auto& term) {
-    auto sums = hn::Zero(floats);
-    for (std::size_t i = 0; i < n_whole; i += hn::Lanes(floats)) {
-      sums = hn::Add(sums, term(floats, i));
-    }
-    float sum = hn::GetLane(hn::SumOfLanes(floats, sums));
-    for (std::size_t i = n_whole; i < n; ++i)
-      sum += hn::GetLane(term(OneFloat(), i));
-    return sum;
-  };
   const auto count = static_cast<float>(n);
   const float mean =
-      sum_of([=](auto tag, std::size_t at) { return hn::LoadU(tag, in + at); }) / count;
-  const float variance = sum_of([=](auto tag, std::size_t at) {
-                           const auto x = hn::Sub(hn::LoadU(tag, in + at), hn::Set(tag, mean));
-                           return hn::Mul(x, x);
-                         }) /
+      sum_of(n, [=](auto tag, std::size_t at) { return hn::LoadU(tag, in + at); }) / count;
+  const float variance = sum_of(n,
+                                [=](auto tag, std::size_t at) {
+                                  const auto x =
+                                      hn::Sub(hn::LoadU(tag, in + at), hn::Set(tag, mean));
+                                  return hn::Mul(x, x);
+                                }) /
                          count;
   const float scale = 1.0F / std::sqrt(variance + epsilon);
   for_vectors(n, [=](auto tag, std::size_t at) {
@@ -83,6 +88,56 @@ void layer_norm_all(const float* in,
         hn::Mul(hn::Mul(centered, hn::Set(tag, scale)), hn::LoadU(tag, weight + at));
     const auto moved = bias == nullptr ? scaled : hn::Add(scaled, hn::LoadU(tag, bias + at));
     hn::StoreU(moved, tag, out + at);
+  });
+}
+
+/// a and b turned by an angle.
+template <class V>
+HWY_INLINE void turn(V cosine, V sine, V& a, V& b) {
+  const V turned = hn::MulSub(a, cosine, hn::Mul(b, sine));
+  b = hn::MulAdd(a, sine, hn::Mul(b, cosine));
+  a = turned;
+}
+
+void rope_neox_all(float* heads,
+                   std::uint32_t n_heads,
+                   std::uint32_t head_dim,
+                   std::uint32_t n_pairs,
+                   const float* cos_sin) {
+  for_vectors(n_pairs, [=](auto tag, std::size_t at) {
+    using V = hn::Vec<decltype(tag)>;
+    V cosine;
+    V sine;
+    hn::LoadInterleaved2(tag, cos_sin + 2 * at, cosine, sine);
+    for (std::uint32_t head = 0; head < n_heads; ++head) {
+      float* const x = heads + std::size_t{head} * head_dim + at;
+      V a = hn::LoadU(tag, x);
+      V b = hn::LoadU(tag, x + n_pairs);
+      turn(cosine, sine, a, b);
+      hn::StoreU(a, tag, x);
+      hn::StoreU(b, tag, x + n_pairs);
+    }
+  });
+}
+
+void rope_interleaved_all(float* heads,
+                          std::uint32_t n_heads,
+                          std::uint32_t head_dim,
+                          std::uint32_t n_pairs,
+                          const float* cos_sin) {
+  for_vectors(n_pairs, [=](auto tag, std::size_t at) {
+    using V = hn::Vec<decltype(tag)>;
+    V cosine;
+    V sine;
+    hn::LoadInterleaved2(tag, cos_sin + 2 * at, cosine, sine);
+    for (std::uint32_t head = 0; head < n_heads; ++head) {
+      float* const x = heads + std::size_t{head} * head_dim + 2 * at;
+      V a;
+      V b;
+      hn::LoadInterleaved2(tag, x, a, b);
+      turn(cosine, sine, a, b);
+      hn::StoreInterleaved2(a, b, tag, x);
+    }
   });
 }
 
@@ -134,6 +189,8 @@ namespace kinglet::inference::cpu {
 
 HWY_EXPORT(rms_norm_all);
 HWY_EXPORT(layer_norm_all);
+HWY_EXPORT(rope_neox_all);
+HWY_EXPORT(rope_interleaved_all);
 HWY_EXPORT(swi_glu_all);
 HWY_EXPORT(ge_glu_all);
 HWY_EXPORT(gelu_all);
@@ -159,16 +216,7 @@ void rope_neox(float* heads,
                std::uint32_t head_dim,
                std::uint32_t n_pairs,
                const float* cos_sin) {
-  for (std::uint32_t head = 0; head < n_heads; ++head, heads += head_dim) {
-    for (std::size_t i = 0; i < n_pairs; ++i) {
-      const float cosine = cos_sin[2 * i];
-      const float sine = cos_sin[2 * i + 1];
-      const float a = heads[i];
-      const float b = heads[i + n_pairs];
-      heads[i] = a * cosine - b * sine;
-      heads[i + n_pairs] = a * sine + b * cosine;
-    }
-  }
+  HWY_DYNAMIC_DISPATCH(rope_neox_all)(heads, n_heads, head_dim, n_pairs, cos_sin);
 }
 
 void rope_interleaved(float* heads,
@@ -176,16 +224,7 @@ void rope_interleaved(float* heads,
                       std::uint32_t head_dim,
                       std::uint32_t n_pairs,
                       const float* cos_sin) {
-  for (std::uint32_t head = 0; head < n_heads; ++head, heads += head_dim) {
-    for (std::size_t i = 0; i < n_pairs; ++i) {
-      const float cosine = cos_sin[2 * i];
-      const float sine = cos_sin[2 * i + 1];
-      const float a = heads[2 * i];
-      const float b = heads[2 * i + 1];
-      heads[2 * i] = a * cosine - b * sine;
-      heads[2 * i + 1] = a * sine + b * cosine;
-    }
-  }
+  HWY_DYNAMIC_DISPATCH(rope_interleaved_all)(heads, n_heads, head_dim, n_pairs, cos_sin);
 }
 
 void swi_glu(const float* gate, const float* up, std::size_t n, float* out) {

@@ -174,32 +174,43 @@ TEST_SUITE("inference/cpu/elementwise") {
     CHECK(out == std::vector<float>{-2, 1, -3, -4, 5, -7, 6, -8, -9, 10});
   }
 
-  TEST_CASE("rope_neox turns pairs half the turned dimensions apart and leaves the rest") {
-    constexpr std::size_t kHeads = 3;
-    constexpr std::size_t kHeadDim = 10;
-    constexpr std::size_t kPairs = 3;
-    RandomFloats random(5);
-    const std::vector<float> before = random.take(kHeads * kHeadDim);
-    std::vector<float> cos_sin;
-    for (const double angle : {0.3, 1.7, -2.2}) {
-      cos_sin.push_back(static_cast<float>(std::cos(angle)));
-      cos_sin.push_back(static_cast<float>(std::sin(angle)));
-    }
-    std::vector<double> expected(before.begin(), before.end());
-    for (std::size_t head = 0; head < kHeads; ++head) {
-      for (std::size_t i = 0; i < kPairs; ++i) {
-        const std::size_t a = head * kHeadDim + i;
-        const std::size_t b = a + kPairs;
-        expected[a] = double{before[a]} * cos_sin[2 * i] - double{before[b]} * cos_sin[2 * i + 1];
-        expected[b] = double{before[a]} * cos_sin[2 * i + 1] + double{before[b]} * cos_sin[2 * i];
-      }
-    }
-    std::vector<float> out = before;
-    inference::cpu::rope_neox(out.data(), kHeads, kHeadDim, kPairs, cos_sin.data());
-    CHECK(largest_error(out, expected) < 1e-6);
-    for (std::size_t head = 0; head < kHeads; ++head) {
-      for (std::size_t i = head * kHeadDim + 2 * kPairs; i < (head + 1) * kHeadDim; ++i) {
-        CHECK(out[i] == before[i]);
+  TEST_CASE("ropes turn pairs by their angles and leave the rest") {
+    constexpr std::uint32_t kHeads = 3;
+    // Pairs: no whole vector, one and some more, many; dimensions that stay behind them.
+    for (const std::uint32_t n_pairs : {3U, 21U, 48U}) {
+      for (const std::uint32_t n_left : {0U, 4U}) {
+        CAPTURE(n_pairs);
+        CAPTURE(n_left);
+        const std::uint32_t head_dim = 2 * n_pairs + n_left;
+        RandomFloats random(n_pairs);
+        const std::vector<float> before = random.take(std::size_t{kHeads} * head_dim);
+        const std::vector<float> cos_sin = random.take(2 * n_pairs);
+        const auto expect = [&](auto first_of, auto second_of) {
+          std::vector<double> expected(before.begin(), before.end());
+          for (std::uint32_t head = 0; head < kHeads; ++head) {
+            for (std::uint32_t i = 0; i < n_pairs; ++i) {
+              const std::size_t a = head * head_dim + first_of(i);
+              const std::size_t b = head * head_dim + second_of(i);
+              const double cosine = cos_sin[2 * i];
+              const double sine = cos_sin[2 * i + 1];
+              expected[a] = before[a] * cosine - before[b] * sine;
+              expected[b] = before[a] * sine + before[b] * cosine;
+            }
+          }
+          return expected;
+        };
+        const auto neox =
+            expect([](std::uint32_t i) { return i; }, [&](std::uint32_t i) { return i + n_pairs; });
+        const auto interleaved = expect([](std::uint32_t i) { return 2 * i; },
+                                        [](std::uint32_t i) { return 2 * i + 1; });
+        for_each_simd_target([&] {
+          std::vector<float> out = before;
+          inference::cpu::rope_neox(out.data(), kHeads, head_dim, n_pairs, cos_sin.data());
+          CHECK(largest_error(out, neox) < 1e-6);
+          out = before;
+          inference::cpu::rope_interleaved(out.data(), kHeads, head_dim, n_pairs, cos_sin.data());
+          CHECK(largest_error(out, interleaved) < 1e-6);
+        });
       }
     }
   }
