@@ -37,33 +37,9 @@ Result<Stream> Stream::create(const Device& device, Timing timing) {
   const DeviceTable& table = device.table();
   Stream stream(device, timing);
 
-  VkCommandPoolCreateInfo pool_info = {};
-  pool_info.sType = VK_STRUCTURE_TYPE_COMMAND_POOL_CREATE_INFO;
-  pool_info.queueFamilyIndex = device.info().queue_family;
-  VkCommandPool pool = VK_NULL_HANDLE;
-  TRY_VK(table.vkCreateCommandPool(device.handle(), &pool_info, nullptr, &pool),
-         "creating a command pool");
-  stream.pool_ = Unique<VkCommandPool>(table, device.handle(), pool);
-
-  VkCommandBufferAllocateInfo allocate = {};
-  allocate.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_ALLOCATE_INFO;
-  allocate.commandPool = pool;
-  allocate.level = VK_COMMAND_BUFFER_LEVEL_PRIMARY;
-  allocate.commandBufferCount = 1;
-  TRY_VK(table.vkAllocateCommandBuffers(device.handle(), &allocate, &stream.commands_),
-         "creating a command buffer");
-
-  VkSemaphoreTypeCreateInfo timeline = {};
-  timeline.sType = VK_STRUCTURE_TYPE_SEMAPHORE_TYPE_CREATE_INFO;
-  timeline.semaphoreType = VK_SEMAPHORE_TYPE_TIMELINE;
-  VkSemaphoreCreateInfo semaphore_info = {};
-  semaphore_info.sType = VK_STRUCTURE_TYPE_SEMAPHORE_CREATE_INFO;
-  semaphore_info.pNext = &timeline;
-  VkSemaphore semaphore = VK_NULL_HANDLE;
-  TRY_VK(table.vkCreateSemaphore(device.handle(), &semaphore_info, nullptr, &semaphore),
-         "creating a timeline semaphore");
-  stream.semaphore_ = Unique<VkSemaphore>(table, device.handle(), semaphore);
-
+  stream.pool_ = TRY(make_command_pool(device, device.info().queue_family));
+  TRY(allocate_commands(device, stream.pool_.get(), {&stream.commands_, 1}));
+  stream.timeline_.emplace(TRY(Timeline::create(device)));
   if (device.info().timestamp_period_ns > 0) {
     VkQueryPoolCreateInfo query_info = {};
     query_info.sType = VK_STRUCTURE_TYPE_QUERY_POOL_CREATE_INFO;
@@ -79,11 +55,11 @@ Result<Stream> Stream::create(const Device& device, Timing timing) {
 
 Stream::~Stream() {
   // A run that never ends (device lost, hang) must not keep the process: it is about to give up.
-  if (semaphore_ && submitted_ > completed_) (void)wait(std::chrono::seconds(5));
+  if (timeline_ && !timeline_->is_idle()) (void)wait(std::chrono::seconds(5));
 }
 
 Result<void> Stream::begin(Runs runs) {
-  if (submitted_ != completed_) return still_running();
+  if (!timeline_->is_idle()) return still_running();
   const DeviceTable& table = device_->table();
   TRY_VK(table.vkResetCommandPool(device_->handle(), pool_.get(), 0), "resetting a command pool");
   VkCommandBufferBeginInfo info = {};
@@ -178,27 +154,12 @@ Result<void> Stream::end() {
 
 Result<void> Stream::submit_chain(std::uint32_t n_runs, const Stream* before) {
   assert(n_runs == 1 || (n_runs > 1 && runs_ == Runs::kChained));
-  if (submitted_ != completed_) return still_running();
-  const std::uint64_t signal = submitted_ + 1;
-  VkTimelineSemaphoreSubmitInfo timeline = {};
-  timeline.sType = VK_STRUCTURE_TYPE_TIMELINE_SEMAPHORE_SUBMIT_INFO;
-  timeline.signalSemaphoreValueCount = 1;
-  timeline.pSignalSemaphoreValues = &signal;
-  const VkSemaphore semaphore = semaphore_.get();
+  if (!timeline_->is_idle()) return still_running();
   command_buffers_.clear();
   if (before != nullptr) command_buffers_.push_back(before->commands_);
   command_buffers_.insert(command_buffers_.end(), n_runs, commands_);
-  VkSubmitInfo info = {};
-  info.sType = VK_STRUCTURE_TYPE_SUBMIT_INFO;
-  info.pNext = &timeline;
-  info.commandBufferCount = static_cast<std::uint32_t>(command_buffers_.size());
-  info.pCommandBuffers = command_buffers_.data();
-  info.signalSemaphoreCount = 1;
-  info.pSignalSemaphores = &semaphore;
   submit_time_ = std::chrono::steady_clock::now();
-  TRY_VK(device_->table().vkQueueSubmit(device_->queue(), 1, &info, VK_NULL_HANDLE),
-         "submitting work to " + device_->info().name);
-  submitted_ = signal;
+  TRY(timeline_->submit(device_->queue(), command_buffers_, "submitting work"));
   n_runs_ = n_runs;
   return {};
 }
@@ -211,21 +172,8 @@ tl::unexpected<Error> Stream::still_running() const {
 }
 
 Result<double> Stream::wait(std::chrono::nanoseconds timeout) {
-  assert(submitted_ > completed_);
-  const DeviceTable& table = device_->table();
-  const VkSemaphore semaphore = semaphore_.get();
-  VkSemaphoreWaitInfo info = {};
-  info.sType = VK_STRUCTURE_TYPE_SEMAPHORE_WAIT_INFO;
-  info.semaphoreCount = 1;
-  info.pSemaphores = &semaphore;
-  info.pValues = &submitted_;
-  const std::string doing = "waiting for " + device_->info().name;
-  const VkResult waited = table.vkWaitSemaphores(
-      device_->handle(),
-      &info,
-      static_cast<std::uint64_t>(std::max<std::int64_t>(timeout.count(), 0)));
-  TRY_VK(waited, doing);
-  completed_ = submitted_;
+  assert(!timeline_->is_idle());
+  TRY(timeline_->wait_for(timeline_->n_submitted(), timeout, "waiting for"));
   const std::chrono::duration<double> host = std::chrono::steady_clock::now() - submit_time_;
   if (!timestamps_) return host.count() / n_runs_;
   return read_timestamps();

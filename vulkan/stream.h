@@ -4,12 +4,14 @@
 
 #include <chrono>
 #include <cstddef>
+#include <optional>
 #include <span>
 #include <type_traits>
 #include <vector>
 
 #include "vulkan/buffer.h"
 #include "vulkan/pipeline.h"
+#include "vulkan/timeline.h"
 #include "vulkan/traffic.h"
 
 namespace kinglet::vulkan {
@@ -114,11 +116,9 @@ class Stream {
   const Device* device_;
   Timing timing_;
   Unique<VkCommandPool> pool_;
-  Unique<VkSemaphore> semaphore_;
+  std::optional<Timeline> timeline_;
   Unique<VkQueryPool> timestamps_;
   VkCommandBuffer commands_ = VK_NULL_HANDLE;  // the pool's
-  std::uint64_t submitted_ = 0;                // semaphore value of the last submit
-  std::uint64_t completed_ = 0;
   std::chrono::steady_clock::time_point submit_time_;
   std::vector<VkCommandBuffer> command_buffers_;  // of the last submit; kept for its memory
   std::uint32_t n_runs_ = 0;                      // of the last submit

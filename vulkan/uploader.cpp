@@ -23,35 +23,15 @@ constexpr std::chrono::nanoseconds kLastPatience = std::chrono::seconds(5);
 
 Result<Uploader> Uploader::create(const Device& device, const UploaderOptions& options) {
   assert(options.n_slots > 0 && options.slot_bytes > 0 && options.slot_bytes % kAlignment == 0);
-  const DeviceTable& table = device.table();
   Uploader uploader(device, options);
-
-  VkCommandPoolCreateInfo pool_info = {};
-  pool_info.sType = VK_STRUCTURE_TYPE_COMMAND_POOL_CREATE_INFO;
-  pool_info.flags = VK_COMMAND_POOL_CREATE_RESET_COMMAND_BUFFER_BIT;
-  pool_info.queueFamilyIndex = device.info().transfer_family;
-  VkCommandPool pool = VK_NULL_HANDLE;
-  TRY_VK(table.vkCreateCommandPool(device.handle(), &pool_info, nullptr, &pool),
-         "creating a command pool");
-  uploader.pool_ = Unique<VkCommandPool>(table, device.handle(), pool);
-
-  VkSemaphoreTypeCreateInfo timeline = {};
-  timeline.sType = VK_STRUCTURE_TYPE_SEMAPHORE_TYPE_CREATE_INFO;
-  timeline.semaphoreType = VK_SEMAPHORE_TYPE_TIMELINE;
-  VkSemaphoreCreateInfo semaphore_info = {};
-  semaphore_info.sType = VK_STRUCTURE_TYPE_SEMAPHORE_CREATE_INFO;
-  semaphore_info.pNext = &timeline;
-  VkSemaphore semaphore = VK_NULL_HANDLE;
-  TRY_VK(table.vkCreateSemaphore(device.handle(), &semaphore_info, nullptr, &semaphore),
-         "creating a timeline semaphore");
-  uploader.semaphore_ = Unique<VkSemaphore>(table, device.handle(), semaphore);
+  uploader.pool_ = TRY(make_command_pool(
+      device, device.info().transfer_family, VK_COMMAND_POOL_CREATE_RESET_COMMAND_BUFFER_BIT));
+  uploader.timeline_.emplace(TRY(Timeline::create(device)));
   return uploader;
 }
 
 Uploader::~Uploader() {
-  if (semaphore_ && submitted_ > completed_) {
-    (void)wait_for(submitted_, static_cast<std::uint64_t>(kLastPatience.count()));
-  }
+  if (timeline_ && !timeline_->is_idle()) (void)wait_for(timeline_->n_submitted(), kLastPatience);
 }
 
 Result<std::span<std::byte>> Uploader::room(const Buffer& to,
@@ -89,43 +69,18 @@ Result<void> Uploader::add(const Buffer& to,
 
 Result<void> Uploader::finish() {
   if (is_open_) TRY(submit_slot());
-  if (submitted_ == completed_) return {};
-  // An empty submit to the queue that computes: whatever follows there waits for the copies, and
-  // their bytes are visible to it.
-  const VkSemaphore semaphore = semaphore_.get();
-  const std::uint64_t signal = submitted_ + 1;
-  VkTimelineSemaphoreSubmitInfo timeline = {};
-  timeline.sType = VK_STRUCTURE_TYPE_TIMELINE_SEMAPHORE_SUBMIT_INFO;
-  timeline.waitSemaphoreValueCount = 1;
-  timeline.pWaitSemaphoreValues = &submitted_;
-  timeline.signalSemaphoreValueCount = 1;
-  timeline.pSignalSemaphoreValues = &signal;
-  const VkPipelineStageFlags stages = VK_PIPELINE_STAGE_ALL_COMMANDS_BIT;
-  VkSubmitInfo info = {};
-  info.sType = VK_STRUCTURE_TYPE_SUBMIT_INFO;
-  info.pNext = &timeline;
-  info.waitSemaphoreCount = 1;
-  info.pWaitSemaphores = &semaphore;
-  info.pWaitDstStageMask = &stages;
-  info.signalSemaphoreCount = 1;
-  info.pSignalSemaphores = &semaphore;
-  TRY_VK(device_->table().vkQueueSubmit(device_->queue(), 1, &info, VK_NULL_HANDLE),
-         "submitting work to " + device_->info().name);
-  submitted_ = signal;
-  return wait_for(submitted_, static_cast<std::uint64_t>(kPatience.count()));
+  if (timeline_->is_idle()) return {};
+  // Nothing, on the queue that computes: whatever follows there waits for the copies, and their
+  // bytes are visible to it.
+  TRY(timeline_->submit(device_->queue(), {}, "submitting work", Timeline::After::kLast));
+  return wait_for(timeline_->n_submitted(), kPatience);
 }
 
 Result<void> Uploader::make_ring() {
   Buffer ring = TRY(Buffer::create(
       *device_, options_.n_slots * options_.slot_bytes, MemoryUse::kUpload, "staging"));
   std::vector<VkCommandBuffer> commands(options_.n_slots);
-  VkCommandBufferAllocateInfo allocate = {};
-  allocate.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_ALLOCATE_INFO;
-  allocate.commandPool = pool_.get();
-  allocate.level = VK_COMMAND_BUFFER_LEVEL_PRIMARY;
-  allocate.commandBufferCount = options_.n_slots;
-  TRY_VK(device_->table().vkAllocateCommandBuffers(device_->handle(), &allocate, commands.data()),
-         "creating command buffers");
+  TRY(allocate_commands(*device_, pool_.get(), commands));
   for (const VkCommandBuffer buffer : commands)
     slots_.push_back({buffer, 0});
   ring_ = std::move(ring);
@@ -134,7 +89,7 @@ Result<void> Uploader::make_ring() {
 
 Result<void> Uploader::open_slot() {
   Slot& slot = slots_[slot_];
-  TRY(wait_for(slot.in_use_until, static_cast<std::uint64_t>(kPatience.count())));
+  TRY(wait_for(slot.in_use_until, kPatience));
   VkCommandBufferBeginInfo info = {};
   info.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO;
   info.flags = VK_COMMAND_BUFFER_USAGE_ONE_TIME_SUBMIT_BIT;
@@ -148,39 +103,14 @@ Result<void> Uploader::submit_slot() {
   Slot& slot = slots_[slot_];
   is_open_ = false;
   TRY_VK(device_->table().vkEndCommandBuffer(slot.commands), "recording a copy");
-  const VkSemaphore semaphore = semaphore_.get();
-  const std::uint64_t signal = submitted_ + 1;
-  VkTimelineSemaphoreSubmitInfo timeline = {};
-  timeline.sType = VK_STRUCTURE_TYPE_TIMELINE_SEMAPHORE_SUBMIT_INFO;
-  timeline.signalSemaphoreValueCount = 1;
-  timeline.pSignalSemaphoreValues = &signal;
-  VkSubmitInfo info = {};
-  info.sType = VK_STRUCTURE_TYPE_SUBMIT_INFO;
-  info.pNext = &timeline;
-  info.commandBufferCount = 1;
-  info.pCommandBuffers = &slot.commands;
-  info.signalSemaphoreCount = 1;
-  info.pSignalSemaphores = &semaphore;
-  TRY_VK(device_->table().vkQueueSubmit(device_->transfer_queue(), 1, &info, VK_NULL_HANDLE),
-         "submitting copies to " + device_->info().name);
-  submitted_ = signal;
-  slot.in_use_until = signal;
+  TRY(timeline_->submit(device_->transfer_queue(), {&slot.commands, 1}, "submitting copies"));
+  slot.in_use_until = timeline_->n_submitted();
   slot_ = (slot_ + 1) % options_.n_slots;
   return {};
 }
 
-Result<void> Uploader::wait_for(std::uint64_t value, std::uint64_t timeout_ns) {
-  if (value <= completed_) return {};
-  const VkSemaphore semaphore = semaphore_.get();
-  VkSemaphoreWaitInfo info = {};
-  info.sType = VK_STRUCTURE_TYPE_SEMAPHORE_WAIT_INFO;
-  info.semaphoreCount = 1;
-  info.pSemaphores = &semaphore;
-  info.pValues = &value;
-  TRY_VK(device_->table().vkWaitSemaphores(device_->handle(), &info, timeout_ns),
-         "waiting for copies to " + device_->info().name);
-  completed_ = value;
-  return {};
+Result<void> Uploader::wait_for(std::uint64_t n_submits, std::chrono::nanoseconds timeout) {
+  return timeline_->wait_for(n_submits, timeout, "waiting for copies to");
 }
 
 }  // namespace kinglet::vulkan

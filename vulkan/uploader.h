@@ -6,12 +6,14 @@
 // the ring is never made.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <span>
 #include <vector>
 
 #include "vulkan/buffer.h"
+#include "vulkan/timeline.h"
 
 namespace kinglet::vulkan {
 
@@ -41,7 +43,7 @@ class Uploader {
  private:
   struct Slot {
     VkCommandBuffer commands = VK_NULL_HANDLE;  // the pool's
-    std::uint64_t in_use_until = 0;             // semaphore value
+    std::uint64_t in_use_until = 0;             // so many submits are done
   };
 
   Uploader(const Device& device, const UploaderOptions& options)
@@ -49,19 +51,17 @@ class Uploader {
   Result<void> make_ring();
   Result<void> open_slot();
   Result<void> submit_slot();
-  Result<void> wait_for(std::uint64_t value, std::uint64_t timeout_ns);
+  Result<void> wait_for(std::uint64_t n_submits, std::chrono::nanoseconds timeout);
 
   const Device* device_;
   UploaderOptions options_;
   std::optional<Buffer> ring_;
   Unique<VkCommandPool> pool_;
-  Unique<VkSemaphore> semaphore_;  // timeline
+  std::optional<Timeline> timeline_;
   std::vector<Slot> slots_;
-  std::uint32_t slot_ = 0;       // the one being filled, if is_open_
-  bool is_open_ = false;         // its commands are being recorded
-  std::uint64_t n_filled_ = 0;   // its bytes that are spoken for
-  std::uint64_t submitted_ = 0;  // semaphore value that the last submit will signal
-  std::uint64_t completed_ = 0;
+  std::uint32_t slot_ = 0;      // the one being filled, if is_open_
+  bool is_open_ = false;        // its commands are being recorded
+  std::uint64_t n_filled_ = 0;  // its bytes that are spoken for
 };
 
 }  // namespace kinglet::vulkan
