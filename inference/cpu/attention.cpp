@@ -4,7 +4,7 @@
 //
 // Queries (heads of the group, neighbouring tokens) go through a page in rows of a matrix product:
 // 6 or 12 of them times two vectors of positions, then of dimensions, live in registers. For more
-// than two rows a page is widened to floats first, in the first-level cache; fewer read it as it
+// than a few rows a page is widened to floats first, in the first-level cache; few read it as it
 // lies. Which way a row goes, and with which others, changes no bit of it: each sum is one
 // register's, of the same numbers in the same order.
 #include "inference/cpu/attention.h"
@@ -214,7 +214,7 @@ class Rows {
     const std::byte* keys;
     const std::byte* values;
     std::ptrdiff_t ahead;  // bytes to the next page
-    bool has_few_rows() const { return last - first <= 2; }
+    bool has_few_rows() const { return last - first <= kFewRows; }
   };
 
   void fold_floats(const Page& page, float* left) {
@@ -267,12 +267,11 @@ class Rows {
     }
   }
 
-  // Scores of the rows that see a page, and what they add, for one or two rows and for more.
+  // Scores of the rows that see a page, and what they add, for a few rows and for more.
 
   template <class Keys>
   HWY_INLINE void score_few(const Page& page, const Keys& keys) {
-    if (page.last - page.first == 1) score<1>(page.first, keys);
-    if (page.last - page.first == 2) score<2>(page.first, keys);
+    for_few<kFewRows>(page, [&](auto n) HWY_ATTR { score<n>(page.first, keys); });
   }
   template <class Keys>
   HWY_INLINE void score_many(const Page& page, const Keys& keys) {
@@ -292,8 +291,7 @@ class Rows {
 
   template <class Values>
   HWY_INLINE void add_few(const Page& page, const Values& values, Slots slots, float* left) {
-    if (page.last - page.first == 1) add<1>(page.first, values, slots, left);
-    if (page.last - page.first == 2) add<2>(page.first, values, slots, left);
+    for_few<kFewRows>(page, [&](auto n) HWY_ATTR { add<n>(page.first, values, slots, left); });
   }
   template <class Values>
   HWY_INLINE void add_many(const Page& page, const Values& values, Slots slots, float* left) {
@@ -313,6 +311,12 @@ class Rows {
     }
   }
 
+  /// Calls body(n) if the page is seen by n <= most rows.
+  template <std::uint32_t most, class Body>
+  static HWY_INLINE void for_few(const Page& page, const Body& body) {
+    if (page.last - page.first == most) return body(std::integral_constant<std::uint32_t, most>());
+    if constexpr (most > 1) for_few<most - 1>(page, body);
+  }
   /// Calls body(n, row) for all rows, n at a time: so that no few are left, which would wait for
   /// their own sums.
   template <class Body>

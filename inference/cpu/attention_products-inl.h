@@ -20,6 +20,9 @@ namespace hn = hwy::HWY_NAMESPACE;
 // What fits the registers, with two vectors each: 16 on x86 before AVX-512, 32 elsewhere.
 constexpr std::uint32_t kMostRowsTogether = HWY_TARGET <= HWY_AVX3 || !HWY_ARCH_X86 ? 12 : 6;
 
+// So few that a whole block's dimensions of all of them fit there, too.
+constexpr std::uint32_t kFewRows = kLanes == 16 ? 4 : kLanes == 8 ? 3 : 1;
+
 /// Slots [begin, end) of a page; none where begin >= end.
 struct Slots {
   std::uint32_t begin;
@@ -166,8 +169,14 @@ HWY_INLINE void add_vectors(const float* HWY_RESTRICT weights,
     hn::Store(sums[j], Floats(), rows + j / n_vectors * row_stride + d + j % n_vectors * kLanes);
 }
 
+/// Vectors of dimensions at a time, of plain numbers.
+template <std::uint32_t n>
+constexpr std::size_t kPlainVectors = n <= 2                   ? 8 / n
+                                      : n <= 4 && kLanes == 16 ? 4
+                                                               : 2;
+
 /// Dimensions [d, end) of plain numbers: as many vectors together as there are left.
-template <std::uint32_t n, std::size_t n_vectors = n <= 2 ? 8 / n : 2, class Values>
+template <std::uint32_t n, std::size_t n_vectors = kPlainVectors<n>, class Values>
 HWY_INLINE void add_plain(const float* HWY_RESTRICT weights,
                           const Values& values,
                           Slots slots,
@@ -251,7 +260,7 @@ HWY_INLINE void add_blocks(const float* HWY_RESTRICT weights,
   }
   for (; d < head_dim; d += kKvBlock) {
     scale_weights<n>(weights, values, d, scaled);
-    if constexpr (n <= 2) {
+    if constexpr (n <= kFewRows) {
       add_some_blocks<n, 1>(scaled, values, slots, d, rows, row_stride);
     } else {
       for (std::size_t at = d; at < d + kKvBlock; at += 2 * kLanes)

@@ -37,6 +37,7 @@ struct Shape {
 };
 constexpr Shape kShapes[] = {
     {"12 heads of 64", 12, 12, 64},
+    {"12 heads of 64, 4 of keys", 12, 4, 64},
     {"32 heads of 96", 32, 32, 96},
     {"14 heads of 64, 2 of keys", 14, 2, 64},
     {"24 heads of 128, 8 of keys", 24, 8, 128},
