@@ -2,7 +2,7 @@
 // decoding (one token, and more bytes than caches hold) beside the bandwidth of plain reading, and
 // the operations per second of prefill.
 //
-// usage: packed_bench [--threads N] [--isa avx2|sse4] [--tokens N] [FORMAT...]
+// usage: packed_bench [--threads N] [--isa avx2|sse4] [--pairs] [--tokens N] [FORMAT...]
 //
 // Times are those of the threads' own clocks: on a machine with other work they say what a thread
 // gets done while it runs.
@@ -20,6 +20,7 @@
 #include <hwy/targets.h>
 
 #include "inference/cpu/packed.h"
+#include "inference/cpu/packed/instructions.h"
 #include "inference/cpu/simd_target.h"
 #include "inference/quant/block_format.h"
 
@@ -159,6 +160,8 @@ int run(int argc, char** argv) {
       options.n_threads = static_cast<std::uint32_t>(std::atoi(argv[++i]));
     } else if (argument == "--tokens" && i + 1 < argc) {
       options.n_tokens = static_cast<std::uint32_t>(std::atoi(argv[++i]));
+    } else if (argument == "--pairs") {
+      limit_byte_products(ByteProducts::kPairs);
     } else if (argument == "--isa" && i + 1 < argc) {
       const std::string_view isa = argv[++i];
       hwy::SetSupportedTargetsForTest(isa == "sse4" ? HWY_SSE4 : HWY_AVX2);

@@ -61,6 +61,9 @@ HWY_INLINE Bytes bit_or(Bytes a, Bytes b) {
   return make<Bytes>(
       [&](std::size_t i) { return static_cast<std::uint8_t>(a.lanes[i] | b.lanes[i]); });
 }
+HWY_INLINE Bytes flip_upper_bits(Bytes v) {
+  return make<Bytes>([&](std::size_t i) { return static_cast<std::uint8_t>(v.lanes[i] ^ 0x80); });
+}
 HWY_INLINE Bytes look_up(const std::int8_t* levels, Bytes v) {
   return make<Bytes>([&](std::size_t i) { return static_cast<std::uint8_t>(levels[v.lanes[i]]); });
 }
@@ -86,19 +89,6 @@ HWY_INLINE Floats load_signed(const std::int8_t* from) {
 HWY_INLINE void store(Floats v, float* to) {
   for (std::size_t i = 0; i < kRowLanes; ++i)
     to[i] = v.lanes[i];
-}
-
-template <Codes kCodes>
-HWY_INLINE Ints dots(const Bytes (&w)[4], const ByteColumns& x, std::size_t half) {
-  return make<Ints>([&](std::size_t lane) {
-    int sum = 0;
-    for (std::size_t i = 0; i < 16; ++i) {
-      const std::uint8_t code = w[i / 4].lanes[4 * lane + i % 4];
-      const int weight = kCodes == Codes::kSigned ? static_cast<std::int8_t>(code) : code;
-      sum += weight * x.quants[kByteBlock * half + i];
-    }
-    return sum;
-  });
 }
 
 #else
@@ -140,6 +130,10 @@ HWY_INLINE Bytes shift_and(Bytes v, std::uint8_t mask) {
 }
 HWY_INLINE Bytes bit_or(Bytes a, Bytes b) {
   return hn::Or(a, b);
+}
+/// Bytes plus 128.
+HWY_INLINE Bytes flip_upper_bits(Bytes v) {
+  return hn::Xor(v, hn::Set(ByteTag(), 0x80));
 }
 /// levels[v], each v below 16.
 HWY_INLINE Bytes look_up(const std::int8_t* levels, Bytes v) {
@@ -201,72 +195,6 @@ HWY_INLINE __m128i signed_pair_products(__m128i w, __m128i x) {
   return _mm_maddubs_epi16(_mm_abs_epi8(w), _mm_sign_epi8(x, w));
 }
 #endif
-
-// The instructions want one side without sign: the weights' sign goes to the activations, or, with
-// VNNI, 128 is added to the weights and what that is too much is in the sum from the start.
-
-/// Products of a half of a block, added up. x is never -128.
-template <Codes kCodes>
-HWY_INLINE Ints dots(const Bytes (&w)[4], const ByteColumns& x, std::size_t half) {
-#if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_SSE4
-  using Shorts = hn::Vec<hn::Repartition<std::int16_t, ByteTag>>;
-  const hn::Repartition<std::int16_t, ByteTag> shorts;
-  const auto pairs = [&](std::size_t line) {
-    const auto activations = four(x, half, line).raw;
-    if constexpr (kCodes == Codes::kSigned) {
-      return Shorts{signed_pair_products(w[line].raw, activations)};
-    } else {
-      return Shorts{pair_products(w[line].raw, activations)};
-    }
-  };
-  // Pairs of lanes, added.
-  const auto widen = [&](Shorts v) {
-    const auto ones = hn::Set(shorts, 1);
-#if HWY_TARGET == HWY_AVX3
-    return Ints{_mm512_madd_epi16(v.raw, ones.raw)};
-#elif HWY_TARGET == HWY_AVX2
-    return Ints{_mm256_madd_epi16(v.raw, ones.raw)};
-#else
-    return Ints{_mm_madd_epi16(v.raw, ones.raw)};
-#endif
-  };
-  // Sums of pairs have 16 bits: room for 4 lines of 31 * 127 * 2, 2 of 63 * 127 * 2, one of
-  // 128 * 127 * 2.
-  if constexpr (kCodes == Codes::kNibbles || kCodes == Codes::kFiveBits) {
-    return widen(hn::Add(hn::Add(pairs(0), pairs(1)), hn::Add(pairs(2), pairs(3))));
-  } else if constexpr (kCodes == Codes::kSixBits) {
-    return hn::Add(widen(hn::Add(pairs(0), pairs(1))), widen(hn::Add(pairs(2), pairs(3))));
-  } else {
-    return hn::Add(hn::Add(widen(pairs(0)), widen(pairs(1))),
-                   hn::Add(widen(pairs(2)), widen(pairs(3))));
-  }
-#elif HWY_TARGET == HWY_NEON
-  int32x4_t sum = vdupq_n_s32(0);
-  for (std::size_t line = 0; line < 4; ++line) {
-    const int8x16_t codes = vreinterpretq_s8_u8(w[line].raw);
-    const int8x16_t activations = four(x, half, line).raw;
-#ifdef __ARM_FEATURE_DOTPROD
-    sum = vdotq_s32(sum, codes, activations);
-#else
-    const int16x8_t low = vmull_s8(vget_low_s8(codes), vget_low_s8(activations));
-    const int16x8_t high = vmull_s8(vget_high_s8(codes), vget_high_s8(activations));
-    sum = vpadalq_s16(sum, vpaddq_s16(low, high));
-#endif
-  }
-  return Ints(sum);
-#else
-  std::int32_t sums[kRowLanes] = {};
-  for (std::size_t line = 0; line < 4; ++line) {
-    std::uint8_t codes[4 * kRowLanes];
-    hn::StoreU(w[line], ByteTag(), codes);
-    for (std::size_t i = 0; i < 4 * kRowLanes; ++i) {
-      const int weight = kCodes == Codes::kSigned ? static_cast<std::int8_t>(codes[i]) : codes[i];
-      sums[i / 4] += weight * x.quants[kByteBlock * half + 4 * line + i % 4];
-    }
-  }
-  return hn::LoadU(IntTag(), sums);
-#endif
-}
 
 #endif
 

@@ -5,6 +5,7 @@
 
 #include <doctest/doctest.h>
 
+#include "inference/cpu/packed/instructions.h"
 #include "inference/gguf.h"
 #include "tests/inference/cpu/kernel_test.h"
 
@@ -15,6 +16,7 @@ namespace {
 using inference::BlockFormat;
 using inference::cpu::ByteActivations;
 using inference::cpu::ByteColumns;
+using inference::cpu::ByteProducts;
 using inference::cpu::kByteBlock;
 using inference::cpu::kPackedRows;
 using inference::cpu::PackedMatrix;
@@ -48,6 +50,16 @@ std::vector<std::byte> random_blocks(const BlockFormat& format,
   return blocks;
 }
 
+/// As for_each_simd_target(), with every kind of byte products.
+template <class Body>
+void for_each_kernel(const Body& body) {
+  for (const ByteProducts most : {ByteProducts::kPairs, ByteProducts::kVnni}) {
+    CAPTURE(most);
+    inference::cpu::limit_byte_products(most);
+    for_each_simd_target(body);
+  }
+}
+
 struct Shape {
   std::uint32_t n_rows;
   std::uint32_t n_columns;
@@ -77,7 +89,7 @@ TEST_SUITE("inference/cpu/packed") {
         PackedMatrix matrix(format->type, shape.n_rows, shape.n_columns);
         for (std::uint32_t tile = 0; tile < matrix.n_tiles(); ++tile)
           matrix.pack_tile(tile, &blocks[tile * kPackedRows * row_bytes], row_bytes);
-        for_each_simd_target([&] {
+        for_each_kernel([&] {
           ByteActivations activations(shape.n_tokens, shape.n_columns);
           for (std::uint32_t t = 0; t < shape.n_tokens; ++t)
             activations.quantize(t, std::span(x).subspan(t * shape.n_columns, shape.n_columns));

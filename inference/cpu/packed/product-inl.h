@@ -1,0 +1,214 @@
+// The product of a packed tile with one kind of instructions (instructions.h). Included by
+// kernel-inl.h once for each, with
+//   KINGLET_PACKED_PRODUCTS   the namespace
+//   KINGLET_PACKED_VNNI       whether its instructions are there
+namespace kinglet::inference::cpu::HWY_NAMESPACE::KINGLET_PACKED_PRODUCTS {
+
+// The x86 instructions want one side without sign. Pairs give the weights' signs to the
+// activations. VNNI has room for more: weights are raised, to bytes of which 128 stands for 0, and
+// what that is too much is in the sums from the start.
+template <class F>
+constexpr bool kRaises = KINGLET_PACKED_VNNI && (F::kCodes == Codes::kSigned || F::kZero != 0);
+
+/// How many bits up.
+template <class F>
+constexpr int kUp = kRaises<F>&& F::kZero != 0
+                        ? std::countr_zero(128U / (F::kZero == 0 ? 1 : F::kZero))
+                        : 0;
+
+template <class F>
+HWY_INLINE Floats lowered(Floats scale) {
+  return kUp<F> == 0 ? scale : mul(scale, splat(1.0F / (1 << kUp<F>)));
+}
+
+template <class F>
+HWY_INLINE void load_weights(const std::byte* lines, std::size_t half, std::size_t part, Bytes* w) {
+  load_codes<F::kBits, kUp<F>>(lines, half, part, w);
+#pragma GCC unroll 4
+  for (std::size_t i = 0; i < 4; ++i) {
+    w[i] = F::weights(w[i]);
+    if constexpr (kRaises<F> && F::kZero == 0) w[i] = flip_upper_bits(w[i]);
+  }
+}
+
+/// Products of a half of a block, added up. x is never -128.
+template <class F>
+HWY_INLINE Ints dots(const Bytes (&w)[4], const ByteColumns& x, std::size_t half) {
+#if HWY_TARGET == HWY_SCALAR
+  return make<Ints>([&](std::size_t lane) {
+    int sum = 0;
+    for (std::size_t i = 0; i < 16; ++i) {
+      const std::uint8_t code = w[i / 4].lanes[4 * lane + i % 4];
+      const int weight = F::kCodes == Codes::kSigned ? static_cast<std::int8_t>(code) : code;
+      sum += weight * x.quants[kByteBlock * half + i];
+    }
+    return sum;
+  });
+#elif KINGLET_PACKED_VNNI
+  Ints sum = hn::Set(IntTag(), kRaises<F> ? x.zeros[half] : 0);
+#pragma GCC unroll 4
+  for (std::size_t line = 0; line < 4; ++line) {
+#if HWY_TARGET == HWY_AVX3
+    sum = Ints{_mm512_dpbusd_epi32(sum.raw, w[line].raw, four(x, half, line).raw)};
+#else
+    sum = Ints{_mm256_dpbusd_avx_epi32(sum.raw, w[line].raw, four(x, half, line).raw)};
+#endif
+  }
+  return sum;
+#elif HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_SSE4
+  using Shorts = hn::Vec<hn::Repartition<std::int16_t, ByteTag>>;
+  const hn::Repartition<std::int16_t, ByteTag> shorts;
+  const auto pairs = [&](std::size_t line) {
+    const auto activations = four(x, half, line).raw;
+    if constexpr (F::kCodes == Codes::kSigned) {
+      return Shorts{signed_pair_products(w[line].raw, activations)};
+    } else {
+      return Shorts{pair_products(w[line].raw, activations)};
+    }
+  };
+  // Pairs of lanes, added.
+  const auto widen = [&](Shorts v) {
+    const auto ones = hn::Set(shorts, 1);
+#if HWY_TARGET == HWY_AVX3
+    return Ints{_mm512_madd_epi16(v.raw, ones.raw)};
+#elif HWY_TARGET == HWY_AVX2
+    return Ints{_mm256_madd_epi16(v.raw, ones.raw)};
+#else
+    return Ints{_mm_madd_epi16(v.raw, ones.raw)};
+#endif
+  };
+  // Sums of pairs have 16 bits: room for 4 lines of 31 * 127 * 2, 2 of 63 * 127 * 2, one of
+  // 128 * 127 * 2.
+  if constexpr (F::kCodes == Codes::kNibbles || F::kCodes == Codes::kFiveBits) {
+    return widen(hn::Add(hn::Add(pairs(0), pairs(1)), hn::Add(pairs(2), pairs(3))));
+  } else if constexpr (F::kCodes == Codes::kSixBits) {
+    return hn::Add(widen(hn::Add(pairs(0), pairs(1))), widen(hn::Add(pairs(2), pairs(3))));
+  } else {
+    return hn::Add(hn::Add(widen(pairs(0)), widen(pairs(1))),
+                   hn::Add(widen(pairs(2)), widen(pairs(3))));
+  }
+#elif HWY_TARGET == HWY_NEON
+  int32x4_t sum = vdupq_n_s32(0);
+  for (std::size_t line = 0; line < 4; ++line) {
+    const int8x16_t codes = vreinterpretq_s8_u8(w[line].raw);
+    const int8x16_t activations = four(x, half, line).raw;
+#ifdef __ARM_FEATURE_DOTPROD
+    sum = vdotq_s32(sum, codes, activations);
+#else
+    const int16x8_t low = vmull_s8(vget_low_s8(codes), vget_low_s8(activations));
+    const int16x8_t high = vmull_s8(vget_high_s8(codes), vget_high_s8(activations));
+    sum = vpadalq_s16(sum, vpaddq_s16(low, high));
+#endif
+  }
+  return Ints(sum);
+#else
+  std::int32_t sums[kRowLanes] = {};
+  for (std::size_t line = 0; line < 4; ++line) {
+    std::uint8_t codes[4 * kRowLanes];
+    hn::StoreU(w[line], ByteTag(), codes);
+    for (std::size_t i = 0; i < 4 * kRowLanes; ++i) {
+      const int weight =
+          F::kCodes == Codes::kSigned ? static_cast<std::int8_t>(codes[i]) : codes[i];
+      sums[i / 4] += weight * x.quants[kByteBlock * half + 4 * line + i % 4];
+    }
+  }
+  return hn::LoadU(IntTag(), sums);
+#endif
+}
+
+/// Parts [part, part + n_parts) of the rows times n_tokens tokens.
+template <class F, std::uint32_t n_tokens, std::uint32_t n_parts>
+HWY_INLINE void multiply_part(const std::byte* tile,
+                              std::size_t n_columns,
+                              const ByteColumns* x,
+                              std::size_t x_stride,
+                              std::uint32_t first_part,
+                              float* sums) {
+  constexpr int kZero = kRaises<F> ? 0 : F::kZero;
+  Floats accumulators[n_tokens][n_parts];
+  for (auto& of_token : accumulators) {
+    for (Floats& accumulator : of_token)
+      accumulator = splat(0.0F);
+  }
+  for (std::size_t column = 0; column < n_columns; column += kChunkColumns) {
+    const std::size_t n_blocks = std::min(kChunkColumns, n_columns - column) / kBlockColumns;
+    const typename F::Head head(tile, n_blocks);
+    const std::byte* lines = tile + Packing<F>::head_bytes(n_blocks);
+    for (std::size_t block = 0; block < n_blocks; ++block, ++x) {
+      if constexpr (n_parts == kParts) {
+        for (std::size_t line = 0; line < Packing<F>::kBlockBytes; line += kLine)
+          hwy::Prefetch(lines + kAhead + line);
+      }
+#pragma GCC unroll 4
+      for (std::uint32_t p = 0; p < n_parts; ++p) {
+        const std::uint32_t part = first_part + p;
+        Bytes w[2][4];
+        load_weights<F>(lines, 0, part, w[0]);
+        load_weights<F>(lines, 1, part, w[1]);
+        const Floats scale = lowered<F>(head.scale(block, 0, part));
+        Floats second_scale = scale;
+        if constexpr (F::kSplitScales) second_scale = lowered<F>(head.scale(block, 1, part));
+#pragma GCC unroll 8
+        for (std::uint32_t t = 0; t < n_tokens; ++t) {
+          const ByteColumns& columns = x[t * x_stride];
+          Floats& accumulator = accumulators[t][p];
+          const Floats first = mul(to_floats(dots<F>(w[0], columns, 0)), splat(columns.scales[0]));
+          const Floats second = to_floats(dots<F>(w[1], columns, 1));
+          if constexpr (F::kSplitScales) {
+            accumulator = mul_add(first, scale, accumulator);
+            accumulator = mul_add(mul(second, splat(columns.scales[1])), second_scale, accumulator);
+          } else {
+            accumulator =
+                mul_add(mul_add(second, splat(columns.scales[1]), first), scale, accumulator);
+          }
+          if constexpr (kZero != 0) {
+            constexpr float kMinusZero = -kZero;
+            if constexpr (F::kSplitScales) {
+              accumulator =
+                  mul_add(mul(scale, splat(kMinusZero)), splat(columns.sums[0]), accumulator);
+              accumulator = mul_add(
+                  mul(second_scale, splat(kMinusZero)), splat(columns.sums[1]), accumulator);
+            } else {
+              accumulator = mul_add(mul(scale, splat(kMinusZero)), splat(columns.sum), accumulator);
+            }
+          }
+          if constexpr (F::kHasOffsets) {
+            accumulator = mul_add(head.offset(block, part), splat(columns.sum), accumulator);
+          }
+        }
+      }
+      lines += Packing<F>::kBlockBytes;
+    }
+    tile = lines;
+  }
+  for (std::uint32_t t = 0; t < n_tokens; ++t) {
+    for (std::uint32_t p = 0; p < n_parts; ++p)
+      store(accumulators[t][p], sums + t * kPackedRows + (first_part + p) * kRowLanes);
+  }
+}
+
+// Sums of so many tokens stay in registers.
+constexpr std::uint32_t kTokens = kRowLanes == 16 ? 8 : 4;
+
+/// PackedFormat::multiply.
+template <class F>
+void multiply_tokens(const std::byte* tile, std::size_t n_columns, PackedTokens x, float* sums) {
+  const auto step = [&]<std::uint32_t n_tokens>(std::integral_constant<std::uint32_t, n_tokens>) {
+    for (; x.n >= n_tokens; x.n -= n_tokens) {
+      if constexpr (n_tokens == 1) {
+        multiply_part<F, 1, kParts>(tile, n_columns, x.first, x.stride, 0, sums);
+      } else {
+        for (std::uint32_t part = 0; part < kParts; ++part)
+          multiply_part<F, n_tokens, 1>(tile, n_columns, x.first, x.stride, part, sums);
+      }
+      x.first += n_tokens * x.stride;
+      sums += n_tokens * kPackedRows;
+    }
+  };
+  step(std::integral_constant<std::uint32_t, kTokens>());
+  if constexpr (kTokens > 4) step(std::integral_constant<std::uint32_t, 4>());
+  step(std::integral_constant<std::uint32_t, 2>());
+  step(std::integral_constant<std::uint32_t, 1>());
+}
+
+}  // namespace kinglet::inference::cpu::HWY_NAMESPACE::KINGLET_PACKED_PRODUCTS
