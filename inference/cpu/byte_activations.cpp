@@ -79,49 +79,15 @@ namespace kinglet::inference::cpu {
 
 HWY_EXPORT(quantize_row);
 
-static_assert(kByteBlock == kOffsetElements);
-
 ByteActivations::ByteActivations(std::uint32_t n_rows, std::uint32_t most_columns)
     : n_rows_(n_rows),
-      stride_((most_columns + std::size_t{63}) / 64 * 64 / ByteColumns::kColumns),
-      columns_(hwy::AllocateAligned<ByteColumns>(n_rows * stride_)),
-      quants_(hwy::AllocateAligned<std::int8_t>(n_rows * stride_ * ByteColumns::kColumns)),
-      scales_(
-          hwy::AllocateAligned<float>(n_rows * stride_ * ByteColumns::kColumns / kScaleElements)),
-      sums_(
-          hwy::AllocateAligned<float>(n_rows * stride_ * ByteColumns::kColumns / kOffsetElements)) {
-}
+      stride_((most_columns + ByteColumns::kColumns - 1) / ByteColumns::kColumns),
+      columns_(hwy::AllocateAligned<ByteColumns>(n_rows * stride_)) {}
 
 void ByteActivations::quantize(std::uint32_t row, std::span<const float> x, std::size_t column) {
   assert(column % ByteColumns::kColumns == 0);
   ByteColumns* columns = columns_.get() + row * stride_ + column / ByteColumns::kColumns;
   HWY_DYNAMIC_DISPATCH(quantize_row)(x.data(), x.size(), columns);
-  copy(row, x.size(), column);
-}
-
-void ByteActivations::copy(std::uint32_t row, std::size_t n_columns, std::size_t column) {
-  const ByteColumns* columns = this->columns(row) + column / ByteColumns::kColumns;
-  const std::size_t n = (n_columns + ByteColumns::kColumns - 1) / ByteColumns::kColumns;
-  const std::size_t first = row * stride_ * ByteColumns::kColumns + column;
-  for (std::size_t i = 0; i < (n + 1) / 2 * 2; ++i) {
-    const ByteColumns none{};
-    const ByteColumns& from = i < n ? columns[i] : none;
-    const std::size_t at = first + i * ByteColumns::kColumns;
-    std::copy_n(from.quants, ByteColumns::kColumns, &quants_[at]);
-    for (std::size_t half = 0; half < 2; ++half) {
-      const std::size_t block = at / kByteBlock + half;
-      std::fill_n(&scales_[block * kByteBlock / kScaleElements],
-                  kByteBlock / kScaleElements,
-                  from.scales[half]);
-      sums_[block] = from.sums[half];
-    }
-  }
-}
-
-std::uint64_t ByteActivations::n_bytes() const {
-  const std::uint64_t n = std::uint64_t{n_rows_} * stride_;
-  return n * (sizeof(ByteColumns) + ByteColumns::kColumns * (1 + sizeof(float) / kScaleElements) +
-              ByteColumns::kColumns / kOffsetElements * sizeof(float));
 }
 
 }  // namespace kinglet::inference::cpu

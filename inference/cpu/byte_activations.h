@@ -8,8 +8,6 @@
 
 #include <hwy/aligned_allocator.h>
 
-#include "inference/cpu/formats.h"
-
 namespace kinglet::inference::cpu {
 
 /// Activations that share a scale: x = scale * quant, quant within -127 to 127. Half the length of
@@ -46,31 +44,12 @@ class ByteActivations {
   /// Of a row; zeros beyond its columns, to the end of the last ByteColumns.
   const ByteColumns* columns(std::uint32_t row) const { return columns_.get() + row * stride_; }
   std::size_t stride() const { return stride_; }  ///< ByteColumns from one row to the next
-  std::uint64_t n_bytes() const;
-
-  // The same once more for byte_mat_mul(), and gone with it.
-  /// Zeroed beyond a row's columns up to a multiple of 64.
-  const std::int8_t* quants(std::uint32_t row) const {
-    return quants_.get() + row * stride_ * ByteColumns::kColumns;
-  }
-  /// One for kScaleElements quants, as Unpacked has them.
-  const float* scales(std::uint32_t row) const {
-    return scales_.get() + row * (stride_ * ByteColumns::kColumns / kScaleElements);
-  }
-  /// One for kOffsetElements quants.
-  const float* sums(std::uint32_t row) const {
-    return sums_.get() + row * (stride_ * ByteColumns::kColumns / kOffsetElements);
-  }
+  std::uint64_t n_bytes() const { return std::uint64_t{n_rows_} * stride_ * sizeof(ByteColumns); }
 
  private:
-  void copy(std::uint32_t row, std::size_t n_columns, std::size_t column);
-
   std::uint32_t n_rows_ = 0;
   std::size_t stride_ = 0;
   hwy::AlignedFreeUniquePtr<ByteColumns[]> columns_;
-  hwy::AlignedFreeUniquePtr<std::int8_t[]> quants_;
-  hwy::AlignedFreeUniquePtr<float[]> scales_;
-  hwy::AlignedFreeUniquePtr<float[]> sums_;
 };
 
 }  // namespace kinglet::inference::cpu

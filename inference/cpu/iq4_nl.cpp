@@ -10,7 +10,6 @@
 #include <hwy/highway.h>
 
 #include "inference/cpu/iq4_levels-inl.h"
-#include "inference/cpu/unpack-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace kinglet::inference::cpu::HWY_NAMESPACE {
@@ -22,14 +21,6 @@ void dequantize_iq4_nl(const std::byte* blocks, std::size_t n, float* out) {
   }
 }
 
-void unpack_iq4_nl(const std::byte* blocks, std::size_t n, const Unpacked& out) {
-  for (std::size_t element = 0; element < n; element += 32, blocks += 18) {
-    unpack_scale(load_half(blocks), 32, out.scales + element / kScaleElements);
-    const auto* pairs = reinterpret_cast<const std::uint8_t*>(blocks + 2);
-    unpack_iq4_levels(pairs, out.quants + element);
-  }
-}
-
 }  // namespace kinglet::inference::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -37,13 +28,11 @@ HWY_AFTER_NAMESPACE();
 namespace kinglet::inference::cpu {
 
 HWY_EXPORT(dequantize_iq4_nl);
-HWY_EXPORT(unpack_iq4_nl);
 
 extern const Format kIQ4_NL;
 constinit const Format kIQ4_NL = {
     .type = TensorType::kIQ4_NL,
     .dequantize = [](auto... args) { return HWY_DYNAMIC_DISPATCH(dequantize_iq4_nl)(args...); },
-    .unpack = [](auto... args) { return HWY_DYNAMIC_DISPATCH(unpack_iq4_nl)(args...); },
 };
 
 }  // namespace kinglet::inference::cpu

@@ -11,7 +11,6 @@
 #include <hwy/highway.h>
 
 #include "inference/cpu/iq4_levels-inl.h"
-#include "inference/cpu/unpack-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace kinglet::inference::cpu::HWY_NAMESPACE {
@@ -31,25 +30,6 @@ void dequantize_iq4_xs(const std::byte* blocks, std::size_t n, float* out) {
   }
 }
 
-void unpack_iq4_xs(const std::byte* blocks, std::size_t n, const Unpacked& out) {
-  for (std::size_t element = 0; element < n; element += 256, blocks += 136) {
-    std::uint16_t upper_scales = 0;
-    std::uint32_t low_scales = 0;
-    std::memcpy(&upper_scales, blocks + 2, 2);
-    std::memcpy(&low_scales, blocks + 4, 4);
-    const float d = load_half(blocks);
-    const auto* pairs = reinterpret_cast<const std::uint8_t*>(blocks + 8);
-    for (std::size_t s = 0; s < 8; ++s) {
-      const std::size_t at = element + 32 * s;
-      const std::uint32_t scale = (low_scales >> 4 * s & 15) | (upper_scales >> 2 * s & 3) << 4;
-      unpack_scale(d * static_cast<float>(static_cast<int>(scale) - 32),
-                   32,
-                   out.scales + at / kScaleElements);
-      unpack_iq4_levels(pairs + 16 * s, out.quants + at);
-    }
-  }
-}
-
 }  // namespace kinglet::inference::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -57,13 +37,11 @@ HWY_AFTER_NAMESPACE();
 namespace kinglet::inference::cpu {
 
 HWY_EXPORT(dequantize_iq4_xs);
-HWY_EXPORT(unpack_iq4_xs);
 
 extern const Format kIQ4_XS;
 constinit const Format kIQ4_XS = {
     .type = TensorType::kIQ4_XS,
     .dequantize = [](auto... args) { return HWY_DYNAMIC_DISPATCH(dequantize_iq4_xs)(args...); },
-    .unpack = [](auto... args) { return HWY_DYNAMIC_DISPATCH(unpack_iq4_xs)(args...); },
 };
 
 }  // namespace kinglet::inference::cpu

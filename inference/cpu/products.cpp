@@ -37,8 +37,7 @@ std::size_t n_scratch(std::uint32_t n_threads, std::uint32_t most_tokens) {
 
 /// Whether the matrix is multiplied with bytes in this job.
 bool takes_bytes(const ProductJob& job, const Matrix& matrix) {
-  return job.activations == Activations::kInt8 &&
-         (matrix.packed != nullptr || matrix.format->unpack != nullptr);
+  return job.activations == Activations::kInt8 && matrix.packed != nullptr;
 }
 
 }  // namespace
@@ -153,7 +152,7 @@ void Multiplier::sum_tile(const ProductJob& job,
                           const Matrix& matrix,
                           std::uint32_t tile,
                           float* sums) const {
-  if (job.activations == Activations::kInt8 && matrix.packed != nullptr) {
+  if (takes_bytes(job, matrix)) {
     return multiply_tile(*matrix.packed, tile, bytes_, 0, job.n_tokens, sums);
   }
   const MatMul rows = {
@@ -168,11 +167,7 @@ void Multiplier::sum_tile(const ProductJob& job,
       .n_tokens = job.n_tokens,
   };
   const std::uint32_t n_rows = std::min(kTileRows, matrix.n_rows - tile * kTileRows);
-  if (takes_bytes(job, matrix)) {
-    byte_mat_mul(rows, bytes_, 0, n_rows);
-  } else {
-    mat_mul(rows, 0, n_rows);
-  }
+  mat_mul(rows, 0, n_rows);
 }
 
 }  // namespace kinglet::inference::cpu

@@ -10,7 +10,7 @@
 #include <hwy/aligned_allocator.h>
 
 #include "inference/backend.h"
-#include "inference/cpu/byte_mat_mul.h"
+#include "inference/cpu/byte_activations.h"
 #include "inference/cpu/thread_pool.h"
 #include "inference/cpu/weights.h"
 

@@ -33,14 +33,6 @@ void dequantize_q4_0(const std::byte* blocks, std::size_t n, float* out) {
   }
 }
 
-void unpack_q4_0(const std::byte* blocks, std::size_t n, const Unpacked& out) {
-  for (std::size_t element = 0; element < n; element += 32, blocks += 18) {
-    unpack_scale(load_half(blocks), 32, out.scales + element / kScaleElements);
-    const auto* pairs = reinterpret_cast<const std::uint8_t*>(blocks + 2);
-    unpack_nibbles(pairs, 16, 8, out.quants + element);
-  }
-}
-
 }  // namespace kinglet::inference::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -48,13 +40,11 @@ HWY_AFTER_NAMESPACE();
 namespace kinglet::inference::cpu {
 
 HWY_EXPORT(dequantize_q4_0);
-HWY_EXPORT(unpack_q4_0);
 
 extern const Format kQ4_0;
 constinit const Format kQ4_0 = {
     .type = TensorType::kQ4_0,
     .dequantize = [](auto... args) { return HWY_DYNAMIC_DISPATCH(dequantize_q4_0)(args...); },
-    .unpack = [](auto... args) { return HWY_DYNAMIC_DISPATCH(unpack_q4_0)(args...); },
 };
 
 }  // namespace kinglet::inference::cpu

@@ -29,17 +29,6 @@ void dequantize_q4_1(const std::byte* blocks, std::size_t n, float* out) {
   }
 }
 
-// Quants are centered: their products with centered activations then have no common part to cancel.
-void unpack_q4_1(const std::byte* blocks, std::size_t n, const Unpacked& out) {
-  for (std::size_t element = 0; element < n; element += 32, blocks += 20) {
-    const float scale = load_half(blocks);
-    unpack_scale(scale, 32, out.scales + element / kScaleElements);
-    unpack_offset(load_half(blocks + 2) + 8 * scale, 32, out.offsets + element / kOffsetElements);
-    const auto* pairs = reinterpret_cast<const std::uint8_t*>(blocks + 4);
-    unpack_nibbles(pairs, 16, 8, out.quants + element);
-  }
-}
-
 }  // namespace kinglet::inference::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -47,14 +36,11 @@ HWY_AFTER_NAMESPACE();
 namespace kinglet::inference::cpu {
 
 HWY_EXPORT(dequantize_q4_1);
-HWY_EXPORT(unpack_q4_1);
 
 extern const Format kQ4_1;
 constinit const Format kQ4_1 = {
     .type = TensorType::kQ4_1,
     .dequantize = [](auto... args) { return HWY_DYNAMIC_DISPATCH(dequantize_q4_1)(args...); },
-    .unpack = [](auto... args) { return HWY_DYNAMIC_DISPATCH(unpack_q4_1)(args...); },
-    .has_offsets = true,
 };
 
 }  // namespace kinglet::inference::cpu

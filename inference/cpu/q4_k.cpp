@@ -24,17 +24,6 @@ void dequantize_q4_k(const std::byte* blocks, std::size_t n, float* out) {
   }
 }
 
-// Quants are centered: their products with centered activations then have no common part to cancel.
-void unpack_q4_k(const std::byte* blocks, std::size_t n, const Unpacked& out) {
-  for (std::size_t element = 0; element < n; element += kSuperBlock, blocks += 144) {
-    unpack_sub_blocks(blocks, 8, element, out);
-    const auto* pairs = reinterpret_cast<const std::uint8_t*>(blocks + 16);
-    for (std::size_t i = 0; i < kSuperBlock; i += 2 * kSubBlock) {
-      unpack_nibbles(pairs + i / 2, kSubBlock, 8, out.quants + element + i);
-    }
-  }
-}
-
 }  // namespace kinglet::inference::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -42,14 +31,11 @@ HWY_AFTER_NAMESPACE();
 namespace kinglet::inference::cpu {
 
 HWY_EXPORT(dequantize_q4_k);
-HWY_EXPORT(unpack_q4_k);
 
 extern const Format kQ4_K;
 constinit const Format kQ4_K = {
     .type = TensorType::kQ4_K,
     .dequantize = [](auto... args) { return HWY_DYNAMIC_DISPATCH(dequantize_q4_k)(args...); },
-    .unpack = [](auto... args) { return HWY_DYNAMIC_DISPATCH(unpack_q4_k)(args...); },
-    .has_offsets = true,
 };
 
 }  // namespace kinglet::inference::cpu

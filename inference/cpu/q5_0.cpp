@@ -37,17 +37,6 @@ void dequantize_q5_0(const std::byte* blocks, std::size_t n, float* out) {
   }
 }
 
-void unpack_q5_0(const std::byte* blocks, std::size_t n, const Unpacked& out) {
-  for (std::size_t element = 0; element < n; element += 32, blocks += 22) {
-    std::uint32_t fifths = 0;
-    std::memcpy(&fifths, blocks + 2, 4);
-    unpack_scale(load_half(blocks), 32, out.scales + element / kScaleElements);
-    const auto* bytes = reinterpret_cast<const std::uint8_t*>(blocks);
-    unpack_nibbles(bytes + 6, 16, 16, out.quants + element);
-    add_fifth_bits(fifths, out.quants + element);
-  }
-}
-
 }  // namespace kinglet::inference::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -55,13 +44,11 @@ HWY_AFTER_NAMESPACE();
 namespace kinglet::inference::cpu {
 
 HWY_EXPORT(dequantize_q5_0);
-HWY_EXPORT(unpack_q5_0);
 
 extern const Format kQ5_0;
 constinit const Format kQ5_0 = {
     .type = TensorType::kQ5_0,
     .dequantize = [](auto... args) { return HWY_DYNAMIC_DISPATCH(dequantize_q5_0)(args...); },
-    .unpack = [](auto... args) { return HWY_DYNAMIC_DISPATCH(unpack_q5_0)(args...); },
 };
 
 }  // namespace kinglet::inference::cpu

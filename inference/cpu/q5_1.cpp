@@ -36,20 +36,6 @@ void dequantize_q5_1(const std::byte* blocks, std::size_t n, float* out) {
   }
 }
 
-// Quants are centered: their products with centered activations then have no common part to cancel.
-void unpack_q5_1(const std::byte* blocks, std::size_t n, const Unpacked& out) {
-  for (std::size_t element = 0; element < n; element += 32, blocks += 24) {
-    std::uint32_t fifths = 0;
-    std::memcpy(&fifths, blocks + 4, 4);
-    const float scale = load_half(blocks);
-    unpack_scale(scale, 32, out.scales + element / kScaleElements);
-    unpack_offset(load_half(blocks + 2) + 16 * scale, 32, out.offsets + element / kOffsetElements);
-    const auto* bytes = reinterpret_cast<const std::uint8_t*>(blocks);
-    unpack_nibbles(bytes + 8, 16, 16, out.quants + element);
-    add_fifth_bits(fifths, out.quants + element);
-  }
-}
-
 }  // namespace kinglet::inference::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -57,14 +43,11 @@ HWY_AFTER_NAMESPACE();
 namespace kinglet::inference::cpu {
 
 HWY_EXPORT(dequantize_q5_1);
-HWY_EXPORT(unpack_q5_1);
 
 extern const Format kQ5_1;
 constinit const Format kQ5_1 = {
     .type = TensorType::kQ5_1,
     .dequantize = [](auto... args) { return HWY_DYNAMIC_DISPATCH(dequantize_q5_1)(args...); },
-    .unpack = [](auto... args) { return HWY_DYNAMIC_DISPATCH(unpack_q5_1)(args...); },
-    .has_offsets = true,
 };
 
 }  // namespace kinglet::inference::cpu

@@ -33,21 +33,6 @@ void dequantize_q5_k(const std::byte* blocks, std::size_t n, float* out) {
   }
 }
 
-// Quants are centered: their products with centered activations then have no common part to cancel.
-void unpack_q5_k(const std::byte* blocks, std::size_t n, const Unpacked& out) {
-  for (std::size_t element = 0; element < n; element += kSuperBlock, blocks += 176) {
-    unpack_sub_blocks(blocks, 16, element, out);
-    const auto* bytes = reinterpret_cast<const std::uint8_t*>(blocks);
-    for (std::size_t s = 0; s < kSubBlocks; ++s) {
-      std::int8_t* quants = out.quants + element + s * kSubBlock;
-      if (s % 2 == 0) unpack_nibbles(bytes + 48 + s / 2 * kSubBlock, kSubBlock, 16, quants);
-      for (std::size_t i = 0; i < kSubBlock; ++i) {
-        quants[i] = static_cast<std::int8_t>(quants[i] + ((bytes[16 + i] >> s & 1) << 4));
-      }
-    }
-  }
-}
-
 }  // namespace kinglet::inference::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -55,14 +40,11 @@ HWY_AFTER_NAMESPACE();
 namespace kinglet::inference::cpu {
 
 HWY_EXPORT(dequantize_q5_k);
-HWY_EXPORT(unpack_q5_k);
 
 extern const Format kQ5_K;
 constinit const Format kQ5_K = {
     .type = TensorType::kQ5_K,
     .dequantize = [](auto... args) { return HWY_DYNAMIC_DISPATCH(dequantize_q5_k)(args...); },
-    .unpack = [](auto... args) { return HWY_DYNAMIC_DISPATCH(unpack_q5_k)(args...); },
-    .has_offsets = true,
 };
 
 }  // namespace kinglet::inference::cpu

@@ -9,8 +9,6 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
-#include "inference/cpu/unpack-inl.h"
-
 HWY_BEFORE_NAMESPACE();
 namespace kinglet::inference::cpu::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
@@ -48,35 +46,6 @@ void dequantize_q6_k(const std::byte* blocks, std::size_t n, float* out) {
   }
 }
 
-/// Adds two bits of each of 32 bytes, those from `shift` on, as 16 times their number.
-HWY_INLINE void add_upper_bits(const std::uint8_t* HWY_RESTRICT upper,
-                               int shift,
-                               std::int8_t* HWY_RESTRICT quants) {
-  for (std::size_t i = 0; i < 32; ++i) {
-    quants[i] = static_cast<std::int8_t>(quants[i] + ((upper[i] >> shift & 3) << 4));
-  }
-}
-
-void unpack_q6_k(const std::byte* blocks, std::size_t n, const Unpacked& out) {
-  for (std::size_t element = 0; element < n; element += 256, blocks += 210) {
-    const float d = load_half(blocks + 208);
-    const auto* scales = reinterpret_cast<const std::int8_t*>(blocks + 192);
-    for (std::size_t s = 0; s < 16; ++s) {
-      unpack_scale(
-          d * static_cast<float>(scales[s]), 16, out.scales + (element + 16 * s) / kScaleElements);
-    }
-    const auto* low_bits = reinterpret_cast<const std::uint8_t*>(blocks);
-    const auto* upper_bits = low_bits + 128;
-    std::int8_t* quants = out.quants + element;
-    for (int part = 0; part < 2; ++part, low_bits += 64, upper_bits += 32, quants += 128) {
-      unpack_nibbles(low_bits, 64, 32, quants);
-      for (std::size_t row = 0; row < 4; ++row) {
-        add_upper_bits(upper_bits, static_cast<int>(2 * row), quants + 32 * row);
-      }
-    }
-  }
-}
-
 }  // namespace kinglet::inference::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -84,13 +53,11 @@ HWY_AFTER_NAMESPACE();
 namespace kinglet::inference::cpu {
 
 HWY_EXPORT(dequantize_q6_k);
-HWY_EXPORT(unpack_q6_k);
 
 extern const Format kQ6_K;
 constinit const Format kQ6_K = {
     .type = TensorType::kQ6_K,
     .dequantize = [](auto... args) { return HWY_DYNAMIC_DISPATCH(dequantize_q6_k)(args...); },
-    .unpack = [](auto... args) { return HWY_DYNAMIC_DISPATCH(unpack_q6_k)(args...); },
 };
 
 }  // namespace kinglet::inference::cpu

@@ -10,8 +10,6 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
-#include "inference/cpu/unpack-inl.h"
-
 HWY_BEFORE_NAMESPACE();
 namespace kinglet::inference::cpu::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
@@ -30,13 +28,6 @@ void dequantize_q8_0(const std::byte* blocks, std::size_t n, float* out) {
   }
 }
 
-void unpack_q8_0(const std::byte* blocks, std::size_t n, const Unpacked& out) {
-  for (std::size_t element = 0; element < n; element += 32, blocks += 34) {
-    unpack_scale(load_half(blocks), 32, out.scales + element / kScaleElements);
-    std::memcpy(out.quants + element, blocks + 2, 32);
-  }
-}
-
 }  // namespace kinglet::inference::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -44,13 +35,11 @@ HWY_AFTER_NAMESPACE();
 namespace kinglet::inference::cpu {
 
 HWY_EXPORT(dequantize_q8_0);
-HWY_EXPORT(unpack_q8_0);
 
 extern const Format kQ8_0;
 constinit const Format kQ8_0 = {
     .type = TensorType::kQ8_0,
     .dequantize = [](auto... args) { return HWY_DYNAMIC_DISPATCH(dequantize_q8_0)(args...); },
-    .unpack = [](auto... args) { return HWY_DYNAMIC_DISPATCH(unpack_q8_0)(args...); },
 };
 
 }  // namespace kinglet::inference::cpu

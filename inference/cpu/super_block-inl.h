@@ -40,20 +40,6 @@ HWY_INLINE void dequantize_super_block(const std::byte* block,
   }
 }
 
-/// Scales and offsets of the super-block at `element`, whose quants are less `zero`.
-HWY_INLINE void unpack_sub_blocks(const std::byte* block,
-                                  float zero,
-                                  std::size_t element,
-                                  const Unpacked& out) {
-  const SubBlocks sub_blocks = load_sub_blocks(block);
-  for (std::size_t s = 0; s < kSubBlocks; ++s) {
-    const std::size_t at = element + s * kSubBlock;
-    const float scale = sub_blocks.scales[s];
-    unpack_scale(scale, kSubBlock, out.scales + at / kScaleElements);
-    unpack_offset(zero * scale - sub_blocks.mins[s], kSubBlock, out.offsets + at / kOffsetElements);
-  }
-}
-
 }  // namespace kinglet::inference::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 #endif

@@ -19,6 +19,7 @@
 
 #include <hwy/targets.h>
 
+#include "inference/cpu/limits.h"
 #include "inference/cpu/packed.h"
 #include "inference/cpu/packed/instructions.h"
 #include "inference/cpu/simd_target.h"
@@ -135,23 +136,6 @@ void bench(const BlockFormat& format, const Options& options, double read_rate) 
   std::fflush(stdout);
 }
 
-double read_rate(std::uint32_t n_threads) {
-  std::vector<std::uint64_t> words((std::size_t{192} << 20) / 8, 1);
-  const std::size_t share = words.size() / n_threads;
-  const double time = seconds(n_threads, [&](std::uint32_t thread) {
-    std::uint64_t sums[8] = {};
-    for (std::size_t i = thread * share; i < (thread + 1) * share; i += 8) {
-      for (std::size_t j = 0; j < 8; ++j)
-        sums[j] += words[i + j];
-    }
-    std::uint64_t sum = 0;
-    for (const std::uint64_t part : sums)
-      sum += part;
-    looked_at = static_cast<float>(sum);
-  });
-  return static_cast<double>(share * n_threads * 8) / time;
-}
-
 int run(int argc, char** argv) {
   Options options;
   for (int i = 1; i < argc; ++i) {
@@ -170,7 +154,7 @@ int run(int argc, char** argv) {
       options.formats.push_back(argument);
     }
   }
-  const double rate = read_rate(options.n_threads);
+  const double rate = ReadProbe(options.n_threads).measure();
   std::printf("%s, %u threads; reading %.1f GB/s\n", simd_target(), options.n_threads, rate / 1e9);
   for (const BlockFormat* format : block_formats()) {
     if (!is_packable(format->type)) continue;

@@ -40,35 +40,6 @@ TEST_SUITE("inference/cpu/formats") {
       }
     }
   }
-
-  TEST_CASE("integers with their scales and offsets are the same numbers") {
-    for (const inference::BlockFormat* format : inference::block_formats()) {
-      const inference::cpu::Format* kernel = inference::cpu::find_format(format->type);
-      CAPTURE(format->name);
-      REQUIRE(kernel != nullptr);
-      const bool is_plain = format->block_elements == 1;
-      CHECK((kernel->unpack == nullptr) == is_plain);
-      if (is_plain) continue;
-      constexpr std::size_t kColumns = 768;
-      RandomFloats random(11);
-      std::vector<std::byte> blocks(kColumns / format->block_elements * format->block_bytes);
-      format->quantize(random.take(kColumns, 3.0F), blocks);
-      std::vector<float> expected(kColumns);
-      format->dequantize(blocks, expected);
-      for_each_simd_target([&] {
-        std::vector<std::int8_t> quants(kColumns);
-        std::vector<float> scales(kColumns / inference::cpu::kScaleElements);
-        std::vector<float> offsets(kColumns / inference::cpu::kOffsetElements, 0.0F);
-        kernel->unpack(blocks.data(), kColumns, {quants.data(), scales.data(), offsets.data()});
-        std::vector<double> actual;
-        for (std::size_t i = 0; i < kColumns; ++i) {
-          actual.push_back(double{scales[i / inference::cpu::kScaleElements]} * quants[i] +
-                           offsets[i / inference::cpu::kOffsetElements]);
-        }
-        CHECK(largest_error(expected, actual) <= 1e-6);
-      });
-    }
-  }
 }
 
 }  // namespace kinglet::test
