@@ -14,26 +14,38 @@ using StateSet = std::vector<StateId>;  // sorted
 // Of all sets of states while one rule's automaton is made: 64 MiB.
 constexpr std::size_t kMaxMembers = std::size_t{1} << 24;
 
+// Edges looked at while a grammar's automata are made: a second. Thousands of alternatives
+// that begin alike make few states, but each of thousands.
+constexpr std::uint64_t kMaxWork = std::uint64_t{1} << 27;
+
 /// Which states are reached without reading.
 class Closure {
  public:
-  explicit Closure(const Nfa& nfa) : nfa_(nfa), is_in_(nfa.size(), false) {}
+  Closure(const Nfa& nfa, StateId end) : nfa_(nfa), end_(end), is_in_(nfa.size(), false) {}
 
-  /// The given ones included.
-  StateSet operator()(StateSet states) {
+  /// The given ones included; of all only those that say something: the end, and where something is
+  /// read. Adds the edges it looks at to `work`.
+  StateSet operator()(StateSet states, std::uint64_t& work) {
     std::erase_if(states, [&](StateId state) { return !enter(state); });
     for (std::size_t i = 0; i < states.size(); ++i) {
-      for (const Edge& edge : nfa_.edges(states[i])) {
+      const auto edges = nfa_.edges(states[i]);
+      work += 1 + edges.size();
+      for (const Edge& edge : edges) {
         if (edge.kind == EdgeKind::kEpsilon && enter(edge.to)) states.push_back(edge.to);
       }
     }
     for (const StateId state : states)
       is_in_[state] = false;
+    std::erase_if(states, [&](StateId state) { return state != end_ && !reads(state); });
     std::sort(states.begin(), states.end());
     return states;
   }
 
  private:
+  bool reads(StateId state) const {
+    return std::ranges::any_of(nfa_.edges(state),
+                               [](const Edge& edge) { return edge.kind != EdgeKind::kEpsilon; });
+  }
   bool enter(StateId state) {
     if (is_in_[state]) return false;
     is_in_[state] = true;
@@ -41,6 +53,7 @@ class Closure {
   }
 
   const Nfa& nfa_;
+  StateId end_;
   std::vector<bool> is_in_;
 };
 
@@ -48,6 +61,13 @@ tl::unexpected<Error> too_many_states(const std::string& rule) {
   return fail(ErrorCode::kInvalidArgument,
               rule + ": the grammar needs more than " + std::to_string(kMaxStates) +
                   " states; make it smaller, or its repetitions");
+}
+
+tl::unexpected<Error> too_much_work(const std::string& rule) {
+  return fail(ErrorCode::kInvalidArgument,
+              rule +
+                  ": the grammar has too many alternatives that begin alike; write what they "
+                  "have in common once, in front of them");
 }
 
 /// Which states can be passed to their rule's end: by what, is the caller's to say.
@@ -179,11 +199,11 @@ Result<void> MachineBuilder::define(std::uint32_t rule, const Nfa& nfa, const Fr
   std::map<StateSet, StateId> numbers;
   std::vector<const StateSet*> sets;
   std::size_t n_members = 0;
-  Closure closure(nfa);
+  Closure closure(nfa, fragment.end);
   const StateId first = static_cast<StateId>(machine_.states.size());
   const auto number_of = [&](StateSet set) {
-    const auto [entry, is_new] =
-        numbers.try_emplace(closure(std::move(set)), first + static_cast<StateId>(sets.size()));
+    const auto [entry, is_new] = numbers.try_emplace(closure(std::move(set), work_),
+                                                     first + static_cast<StateId>(sets.size()));
     if (is_new) {
       sets.push_back(&entry->first);
       n_members += entry->first.size();
@@ -214,6 +234,7 @@ Result<void> MachineBuilder::define(std::uint32_t rule, const Nfa& nfa, const Fr
     std::sort(borders.begin(), borders.end());
     borders.erase(std::unique(borders.begin(), borders.end()), borders.end());
     for (std::size_t b = 0; b + 1 < borders.size(); ++b) {
+      work_ += edges.size();
       StateSet targets;
       Effect effect = Effect::kNone;
       for (const Edge* edge : edges) {
@@ -243,6 +264,7 @@ Result<void> MachineBuilder::define(std::uint32_t rule, const Nfa& nfa, const Fr
     machine_.states.push_back(state);
     if (first + sets.size() > kMaxStates || n_members > kMaxMembers)
       return too_many_states(machine_.rules[rule].name);
+    if (work_ > kMaxWork) return too_much_work(machine_.rules[rule].name);
   }
   return {};
 }

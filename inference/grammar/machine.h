@@ -80,7 +80,8 @@ class MachineBuilder {
   std::uint32_t declare(std::string name);
   std::size_t n_rules() const { return machine_.rules.size(); }
   /// What the rule reads, by bytes, is what leads from fragment.start to fragment.end. Error:
-  /// kInvalidArgument, naming the rule, when it takes too many states.
+  /// kInvalidArgument, naming the rule, when it takes too many states, or all rules so far too much
+  /// time.
   Result<void> define(std::uint32_t rule, const Nfa& nfa, const Fragment& fragment);
   void set_counter(std::uint32_t rule, std::uint32_t least, std::uint32_t most);
 
@@ -90,6 +91,7 @@ class MachineBuilder {
 
  private:
   Machine machine_;
+  std::uint64_t work_ = 0;  // spent on its rules
 };
 
 }  // namespace kinglet::inference::grammar

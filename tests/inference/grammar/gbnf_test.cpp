@@ -112,6 +112,10 @@ TEST_SUITE("inference/grammar/gbnf") {
       nested = "(" + nested + "){100}";
     CHECK(error("root ::= " + nested).find("states") != std::string::npos);
     CHECK(error(std::string(2 << 20, ' ')).find("bytes") != std::string::npos);
+    std::string alike = "root ::= \"x\"";
+    for (int i = 0; i < 200; ++i)
+      alike += " | [ab]* \"a\" [ab]{12} \"" + std::to_string(i) + "\"";
+    CHECK(error(alike).find("rule 'root': the grammar has too many alternatives") == 0);
     std::string stars = "\"a\"";
     for (int i = 0; i < 200; ++i)
       stars = "(" + stars + ")*";
