@@ -136,11 +136,10 @@ class Probe {
     const std::uint32_t n_subgroups =
         std::clamp(info.max_workgroup_invocations / width, 1U, kMatrixSubgroups);
     const double flops_of_product = 2.0 * one.m * one.n * one.k;
-    const Result<double> found =
-        flops("probe_matrix",
-              {.constants = {n_subgroups * width, one.m, one.n, one.k},
-               .subgroup_size = info.optional.subgroup_size_control ? width : 0},
-              n_subgroups * kMatrixProducts * flops_of_product);
+    Result<double> found = flops("probe_matrix",
+                                 {.constants = {n_subgroups * width, one.m, one.n, one.k},
+                                  .subgroup_size = info.optional.subgroup_size_control ? width : 0},
+                                 n_subgroups * kMatrixProducts * flops_of_product);
     // A driver that cannot compile this has no matrices that work.
     if (!found && found.error().code != ErrorCode::kDeviceLost) return 0.0;
     return found;
