@@ -502,11 +502,15 @@ TEST_SUITE("vulkan/operations_attention") {
     struct Shape {
       std::uint32_t n_heads, n_kv_heads, head_dim, n_rotated, n_positions;
       RopeStyle style;
+      float soft_cap = 0;
     };
     for (const CacheType type :
          {CacheType::kF32, CacheType::kF16, CacheType::kQ8_0, CacheType::kQ4_0}) {
+      // The last two: the new position has a split of its own, and is the only one.
       for (const Shape shape : {Shape{2, 2, 96, 96, 450, RopeStyle::kNeox},
-                                {2, 1, 64, 48, 41, RopeStyle::kInterleaved}}) {
+                                {2, 1, 64, 48, 41, RopeStyle::kInterleaved},
+                                {2, 1, 64, 48, 129, RopeStyle::kInterleaved, 2},
+                                {2, 1, 64, 48, 1, RopeStyle::kInterleaved}}) {
         if (under_validation() && type != CacheType::kQ4_0) continue;
         CAPTURE(static_cast<int>(type));
         CAPTURE(shape.head_dim);
@@ -552,7 +556,9 @@ TEST_SUITE("vulkan/operations_attention") {
                              .row_stride = row_stride};
           store.keys = store.queries + shape.n_heads * shape.head_dim * sizeof(float);
           store.values = store.keys + shape.n_kv_heads * shape.head_dim * sizeof(float);
-          lab.run([&](Stream& stream) { operations.rope_store(stream, store); });
+          if (store.n_tokens > 0) {
+            lab.run([&](Stream& stream) { operations.rope_store(stream, store); });
+          }
           for (DeviceAddress* heads : {&store.queries, &store.keys, &store.values})
             *heads += std::uint64_t{store.n_tokens} * row_stride * sizeof(float);
           store.positions += store.n_tokens * sizeof(std::uint32_t);
@@ -564,7 +570,8 @@ TEST_SUITE("vulkan/operations_attention") {
                           .n_heads = shape.n_heads,
                           .row_stride = row_stride,
                           .max_context = shape.n_positions,
-                          .scale = 0.3F};
+                          .scale = 0.3F,
+                          .soft_cap = shape.soft_cap};
           const auto scratch = scratch_for(lab, op);
           const auto counters = zeros(lab, attention_counters(op));
           const auto output =

@@ -19,6 +19,7 @@
 // negative ones in the opposite order. The complement of the id stands below, so that the greatest
 // of all is also the lowest id.
 #include "common.glsl"
+#include "arrival.glsl"
 
 const uint kWorkgroupSize = 256;
 layout(local_size_x = kWorkgroupSize) in;
@@ -70,13 +71,11 @@ void main() {
   if (lane != 0) return;
 
   SharedUints partials = SharedUints(scratch + uint64_t(row * n_groups) * 8ul);
-  SharedUints arrived = SharedUints(scratch + uint64_t(n_rows * n_groups) * 8ul);
+  Counter counter = Counter(scratch + uint64_t(n_rows * n_groups) * 8ul + uint64_t(row * 4));
   partials.at[2 * gl_WorkGroupID.x] = keys[0].x;
   partials.at[2 * gl_WorkGroupID.x + 1] = keys[0].y;
-  memoryBarrierBuffer();
-  if (atomicAdd(arrived.at[row], 1) + 1 < n_groups) return;
-  memoryBarrierBuffer();
-  arrived.at[row] = 0;
+  if (arrive(counter) + 1 < n_groups) return;
+  counter.arrived = 0;
   best = uvec2(0);
   for (uint i = 0; i < n_groups; ++i) {
     best = greater(best, uvec2(partials.at[2 * i], partials.at[2 * i + 1]));

@@ -19,6 +19,7 @@
 //
 // Where the cache holds rotated heads, queries are turned likewise and the result is turned back.
 #include "activations.glsl"
+#include "arrival.glsl"
 #include "paged_cache.glsl"
 #include "reduce.glsl"
 #include "rotation.glsl"
@@ -53,13 +54,9 @@ layout(push_constant, scalar) uniform Push {
 layout(buffer_reference, scalar, buffer_reference_align = 4) coherent buffer Partials {
   float at[];
 };
-layout(buffer_reference, scalar, buffer_reference_align = 4) coherent buffer Counter {
-  uint arrived;
-};
 
 const uint kBlock = 64;
 const uint kLeastBlocks = 2;  // of a split: fewer are not worth a join
-const uint kChunks = (kUnits * kUnit + 7) / 8;
 const uint kBlockPages = kBlock / 8 + 1;  // at most, of pages of 8 positions
 
 shared uint row_begin[kRows];  // positions that a row sees
@@ -142,16 +139,14 @@ Partials partials_of(uint r) {
 
 // Whether this workgroup is the last of its tile to arrive, whose partials then are all there.
 bool arrives_last(uint n_splits) {
-  memoryBarrierBuffer();
-  barrier();
+  buffer_barrier();
   if (gl_LocalInvocationID.x == 0) {
     Counter counter =
         Counter(counters + uint64_t((gl_WorkGroupID.z * n_kv_heads + gl_WorkGroupID.x) * 4));
-    is_last = atomicAdd(counter.arrived, 1) == n_splits - 1;
+    is_last = arrive(counter) == n_splits - 1;
     if (is_last) counter.arrived = 0;
   }
-  barrier();
-  memoryBarrierBuffer();
+  buffer_barrier();
   return is_last;
 }
 

@@ -63,8 +63,7 @@ void turn_queries() {
     }
     barrier();
   }
-  memoryBarrierBuffer();
-  barrier();
+  buffer_barrier();
 }
 
 void load_queries(uint slice) {

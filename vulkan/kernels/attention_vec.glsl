@@ -9,7 +9,9 @@
 //
 // With kStores it does rope_store.glsl's work, too (without norms), of one token a tile, whose queries
 // are all in it: each workgroup turns its queries, and that of the last split turns and stores key and
-// value before it reads them. The queries themselves stay as they were.
+// value. It does not read them back from the cache, which would want the device's caches to agree:
+// their rows as they are stored stay in shared memory, and the online softmax begins with them. The
+// queries themselves stay as they were.
 //
 //   table  (n_positions, n_rotated / 2, 2) f32: cos and sin; pairs as in rope_store.glsl
 #include "attention.glsl"
@@ -23,6 +25,7 @@ const uint kValueGroups = kWorkgroupSize / kChunks;
 shared float score_parts[kRows * kBlock * kKeyLanes];
 shared float weights[kRows * kBlock];
 shared float row_parts[kRows * kWorkgroupSize];
+// Of two groups or more: a head has no more than 32 chunks. Before that, the new key and value.
 shared float value_parts[kValueGroups * kHeadStride];
 
 // Turns heads 0 to n − 1 by the positions of rows 0 to n − 1.
@@ -44,7 +47,7 @@ void turn_by_position(uint n) {
   barrier();
 }
 
-// What this workgroup reads of the cache afterwards has it.
+// Leaves key and value of the tile's token in the cache and in value_parts.
 void store_new(uint position) {
   const uint64_t row = float_row(queries, token_of(0), row_stride);
   const uint page = page_at(pages, page_stride, token_of(0), position / kPageTokens);
@@ -58,12 +61,30 @@ void store_new(uint position) {
     barrier();
     if (is_key) turn_by_position(1);
     if (kRotated) rotate_heads(1);
-    store_head(region_of(is_key ? key_cache : value_cache, page, n_kv_heads, gl_WorkGroupID.x),
-               position % kPageTokens);
+    const uint chunk = gl_LocalInvocationID.x;
+    if (chunk < kChunks) {
+      const Chunk x = rounded(chunk);
+      store_chunk(region_of(is_key ? key_cache : value_cache, page, n_kv_heads, gl_WorkGroupID.x),
+                  position % kPageTokens, chunk, x);
+      const vec4 low = low_of(x);
+      const vec4 high = high_of(x);
+      [[unroll]] for (uint e = 0; e < 4; ++e) {
+        value_parts[i * kHeadStride + low_element(chunk) + e] = low[e];
+        value_parts[i * kHeadStride + high_element(chunk) + e] = high[e];
+      }
+    }
     barrier();
   }
-  memoryBarrierBuffer();
-  barrier();
+}
+
+// Of row r with the key in value_parts, for all invocations.
+float new_score(uint r) {
+  float part = 0.0;
+  for (uint i = gl_LocalInvocationID.x; i < kHeadDim; i += kWorkgroupSize) {
+    part += heads[r * kHeadStride + i] * value_parts[i];
+  }
+  const float score = workgroup_sum(part);
+  return soft_cap > 0.0 ? soft_capped(score, soft_cap) : score;
 }
 
 void load_queries() {
@@ -131,9 +152,10 @@ void score_block(uint block, uint last) {
 
 void main() {
   const uint lane = gl_LocalInvocationID.x;
-  const Range range = split_range();
+  Range range = split_range();
   if (range.begin >= range.end) return;
-  if (kStores != 0 && range.end == range.n_seen) store_new(range.n_seen - 1);
+  const bool has_new = kStores != 0 && range.end == range.n_seen;
+  if (has_new) store_new(range.n_seen - 1);
   load_queries();
 
   float maxima[kRows];
@@ -149,6 +171,26 @@ void main() {
   const uint value_group = lane / kChunks;
   const uint value_chunk = lane % kChunks;
 
+  if (has_new) {
+    [[dont_unroll]] for (uint r = 0; r < kRows; ++r) {
+      const float score = new_score(r);  // its barriers publish the queries, and row_end's last use
+      if (lane == 0) weights[r * kBlock] = score;
+    }
+    barrier();
+    [[unroll]] for (uint r = 0; r < kRows; ++r) {
+      maxima[r] = weights[r * kBlock];
+      sums[r] = lane == 0 ? 1.0 : 0.0;
+      if (value_group > 0) continue;
+      const uint low = kHeadStride + low_element(value_chunk);
+      const uint high = kHeadStride + high_element(value_chunk);
+      [[unroll]] for (uint i = 0; i < 4; ++i) {
+        low_sums[r][i] = value_parts[low + i];
+        high_sums[r][i] = value_parts[high + i];
+      }
+    }
+    if (lane < kRows) row_end[lane] = range.n_seen - 1;
+    range.end -= 1;
+  }
   load_pages(range.begin, range.n_seen);
   barrier();
   [[dont_unroll]] for (uint block = range.begin; block < range.end; block += kBlock) {

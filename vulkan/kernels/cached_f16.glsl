@@ -14,9 +14,6 @@ layout(buffer_reference, scalar, buffer_reference_align = 16) buffer CachedPairs
 layout(buffer_reference, scalar, buffer_reference_align = 2) buffer CachedHalfs {
   uint16_t at[];
 };
-layout(buffer_reference, scalar, buffer_reference_align = 2) writeonly buffer NewHalfs {
-  float16_t at[];
-};
 
 // Rows that are whole chunks begin at 16 bytes and are read so.
 Chunk fetch(uint64_t region, uint slot, uint chunk) {
@@ -38,10 +35,25 @@ vec4 high_of(Chunk chunk) {
 uint low_element(uint chunk) { return chunk * 8; }
 uint high_element(uint chunk) { return chunk * 8 + 4; }
 
-// Stores the head at heads[0] with all invocations of the workgroup.
-void store_head(uint64_t region, uint slot) {
-  NewHalfs row = NewHalfs(region + uint64_t(slot * kHeadDim * 2));
-  for (uint i = gl_LocalInvocationID.x; i < kHeadDim; i += kWorkgroupSize) {
-    row.at[i] = float16_t(heads[i]);
+// A chunk of the head at heads[0], as fetch() will find it. Rounded by the conversion: packing leaves
+// it to the driver how.
+Chunk rounded(uint chunk) {
+  uint pairs[4];
+  [[unroll]] for (uint i = 0; i < 4; ++i) {
+    const uint at = chunk * 8 + 2 * i;
+    pairs[i] = packHalf2x16(vec2(float(float16_t(heads[at])), float(float16_t(heads[at + 1]))));
+  }
+  return Chunk(uvec4(pairs[0], pairs[1], pairs[2], pairs[3]));
+}
+
+void store_chunk(uint64_t region, uint slot, uint chunk, Chunk x) {
+  const uint64_t first = region + uint64_t((slot * kHeadDim + chunk * 8) * 2);
+  if (kHeadDim % 8 == 0) {
+    CachedPairs(first).pairs = x.pairs;
+    return;
+  }
+  CachedHalfs row = CachedHalfs(first);
+  [[unroll]] for (uint i = 0; i < 8; ++i) {
+    if (chunk * 8 + i < kHeadDim) row.at[i] = uint16_t(x.pairs[i / 2] >> i % 2 * 16);
   }
 }

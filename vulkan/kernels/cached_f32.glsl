@@ -33,8 +33,23 @@ vec4 high_of(Chunk chunk) { return chunk.high; }
 uint low_element(uint chunk) { return chunk * 8; }
 uint high_element(uint chunk) { return chunk * 8 + 4; }
 
-// Stores the head at heads[0] with all invocations of the workgroup.
-void store_head(uint64_t region, uint slot) {
-  Floats row = Floats(region + uint64_t(slot * kHeadDim * 4));
-  for (uint i = gl_LocalInvocationID.x; i < kHeadDim; i += kWorkgroupSize) row.at[i] = heads[i];
+// A chunk of the head at heads[0], as fetch() will find it.
+Chunk rounded(uint chunk) {
+  const uint i = chunk * 8;
+  return Chunk(vec4(heads[i], heads[i + 1], heads[i + 2], heads[i + 3]),
+               vec4(heads[i + 4], heads[i + 5], heads[i + 6], heads[i + 7]));
+}
+
+void store_chunk(uint64_t region, uint slot, uint chunk, Chunk x) {
+  const uint64_t first = region + uint64_t((slot * kHeadDim + chunk * 8) * 4);
+  if (kHeadDim % 8 == 0) {
+    CachedQuads quads = CachedQuads(first);
+    quads.low = x.low;
+    quads.high = x.high;
+    return;
+  }
+  Floats row = Floats(first);
+  [[unroll]] for (uint i = 0; i < 8; ++i) {
+    if (chunk * 8 + i < kHeadDim) row.at[i] = i < 4 ? x.low[i] : x.high[i - 4];
+  }
 }

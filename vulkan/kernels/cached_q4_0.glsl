@@ -49,11 +49,9 @@ uint to_halves(uint first, float inverse) {
   return halves;
 }
 
-// Stores the head at heads[0], padded with zeros to whole blocks: an invocation a chunk. The number
-// of the greatest magnitude becomes the quant −8 exactly.
-void store_head(uint64_t region, uint slot) {
-  const uint chunk = gl_LocalInvocationID.x;
-  if (chunk >= kRowQuantBytes / 4) return;
+// A chunk of the head at heads[0], as fetch() will find it. The number of the greatest magnitude
+// becomes the quant −8 exactly.
+Chunk rounded(uint chunk) {
   float greatest = 0.0;  // with its sign
   [[dont_unroll]] for (uint i = 0; i < kUnit; ++i) {
     const float x = heads[chunk / 4 * kUnit + i];
@@ -61,7 +59,11 @@ void store_head(uint64_t region, uint slot) {
   }
   const float scale = greatest / -8.0;
   const float inverse = scale != 0.0 ? 1.0 / scale : 0.0;
-  CachedQuants(quants_at(region, slot, chunk)).quants =
-      to_halves(low_element(chunk), inverse) | to_halves(high_element(chunk), inverse) << 4;
-  if (chunk % 4 == 0) CachedScale(scale_at(region, slot, chunk)).scale = float16_t(scale);
+  return Chunk(to_halves(low_element(chunk), inverse) | to_halves(high_element(chunk), inverse) << 4,
+               float(float16_t(scale)));
+}
+
+void store_chunk(uint64_t region, uint slot, uint chunk, Chunk x) {
+  CachedQuants(quants_at(region, slot, chunk)).quants = x.quants;
+  if (chunk % 4 == 0) CachedScale(scale_at(region, slot, chunk)).scale = float16_t(x.scale);
 }

@@ -49,18 +49,20 @@ int to_bytes(uint first, float inverse) {
   return bytes;
 }
 
-// Stores the head at heads[0], padded with zeros to whole blocks: an invocation a chunk. The scale
-// is the greatest magnitude over 127.
-void store_head(uint64_t region, uint slot) {
-  const uint chunk = gl_LocalInvocationID.x;
-  if (chunk >= kRowQuantBytes / 8) return;
+// A chunk of the head at heads[0], as fetch() will find it. The scale is the greatest magnitude over
+// 127.
+Chunk rounded(uint chunk) {
   float greatest = 0.0;
   [[dont_unroll]] for (uint i = 0; i < kUnit; ++i) {
     greatest = max(greatest, abs(heads[chunk / 4 * kUnit + i]));
   }
   const float scale = greatest / 127.0;
   const float inverse = scale != 0.0 ? 1.0 / scale : 0.0;
-  CachedQuants(quants_at(region, slot, chunk)).quants =
-      ivec2(to_bytes(chunk * 8, inverse), to_bytes(chunk * 8 + 4, inverse));
-  if (chunk % 4 == 0) CachedScale(scale_at(region, slot, chunk)).scale = float16_t(scale);
+  return Chunk(ivec2(to_bytes(chunk * 8, inverse), to_bytes(chunk * 8 + 4, inverse)),
+               float(float16_t(scale)));
+}
+
+void store_chunk(uint64_t region, uint slot, uint chunk, Chunk x) {
+  CachedQuants(quants_at(region, slot, chunk)).quants = x.quants;
+  if (chunk % 4 == 0) CachedScale(scale_at(region, slot, chunk)).scale = float16_t(x.scale);
 }

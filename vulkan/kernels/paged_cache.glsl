@@ -5,6 +5,7 @@
 // page_stride entries after the one before; with 0 they share one.
 const uint kUnits = (kHeadDim + kUnit - 1) / kUnit;
 const uint kRegionBytes = kPageTokens * kUnits * kUnitBytes;
+const uint kChunks = (kUnits * kUnit + 7) / 8;  // of a row
 
 uint64_t region_of(uint64_t cache, uint page, uint n_kv_heads, uint kv_head) {
   return cache +
@@ -13,4 +14,11 @@ uint64_t region_of(uint64_t cache, uint page, uint n_kv_heads, uint kv_head) {
 
 uint page_at(uint64_t pages, uint page_stride, uint token, uint page) {
   return ConstUints(pages + uint64_t(token) * uint64_t(page_stride) * 4ul).at[page];
+}
+
+// Stores the head at heads[0], padded with zeros to whole units: an invocation a chunk, so the
+// workgroup has 32 or more.
+void store_head(uint64_t region, uint slot) {
+  const uint chunk = gl_LocalInvocationID.x;
+  if (chunk < kChunks) store_chunk(region, slot, chunk, rounded(chunk));
 }
