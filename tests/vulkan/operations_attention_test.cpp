@@ -155,11 +155,12 @@ TEST_SUITE("vulkan/operations_attention") {
     };
     for (const auto& [types, shape] :
          {Case{{kF32, kF16}, {1, 1, 1, 8, 1, 1, 0}},
-          {{kF16}, {4, 4, 8, 8, 13, 13, 0}},           // multi-head, from the start
-          {all, {6, 2, 96, 32, 700, 1, 0}},            // one token, several splits
-          {{kF16}, {6, 2, 96, 16, 70, 9, 0, 0, 8}},    // rows of several tokens
-          {{kF16, kQ8_0}, {12, 1, 33, 8, 300, 3, 0}},  // odd head size, heads in tiles
-          {all, {4, 2, 64, 32, 600, 2, 100}},          // a sliding window over splits
+          {{kF16}, {4, 4, 8, 8, 13, 13, 0}},             // multi-head, from the start
+          {all, {6, 2, 96, 32, 700, 1, 0}},              // one token, several splits
+          {{kF16}, {6, 2, 96, 16, 70, 9, 0, 0, 8}},      // rows of several tokens
+          {{kF16, kQ8_0}, {12, 1, 33, 8, 300, 3, 0}},    // odd head size, heads in tiles
+          {all, {4, 2, 64, 32, 600, 2, 100}},            // a sliding window over splits
+          {{kF16, kQ4_0}, {4, 2, 64, 32, 2'300, 1, 0}},  // splits in clusters
           {{kF16, kQ8_0}, {2, 1, 256, 16, 65, 5, 1}},
           {{kF32, kQ4_0}, {3, 3, 6, 24, 140, 40, 64}},
           {{kQ4_0}, {2, 2, 80, 16, 20, 3, 0}},
@@ -168,6 +169,7 @@ TEST_SUITE("vulkan/operations_attention") {
           // Many tokens: in tiles.
           {all, {6, 2, 96, 32, 200, 70, 0}},
           {{kF32, kQ4_0}, {2, 2, 80, 16, 420, 20, 0}},  // several splits
+          {{kF16}, {4, 2, 64, 32, 2'300, 20, 0}},       // in clusters
           {{kF16, kQ8_0}, {4, 1, 33, 8, 100, 40, 30, 0.5F}},
           {{kF16}, {1, 1, 256, 32, 70, 20, 0}}}) {
       for (const CacheType type : types) {

@@ -1,15 +1,18 @@
 // What the kernels of attention have in common: rows (queries that share a KV head: row = token ·
 // group + head within the group) in tiles of kRows (of the including file), the even split of what a
-// tile's tokens see, and the join of splits by the last workgroup to arrive: a counter tells it, nobody
+// tile's tokens see, and the join of splits by the last workgroups to arrive: counters tell them, nobody
 // waits. Of a split each leaves its softmax numerator, maximum and sum (the online softmax of Milakov
-// and Gimelshein 2018, split as in Dao et al.'s Flash-Decoding 2023).
+// and Gimelshein 2018, split as in Dao et al.'s Flash-Decoding 2023). kFanIn neighbours are joined by
+// their last, and these clusters by the last of them: one workgroup alone would read hundreds of splits
+// for longer than all of them took.
 //
 //   queries    rows of (n_tokens, row_stride) f32; n_heads · head_dim elements of each
 //   positions  (n_tokens) u32, ascending where tokens are of one sequence; a token sees the positions
 //              up to its own, with a window the last `window` of them
 //   pages, key_cache, value_cache  see paged_cache.glsl
 //   partials   (n_tokens, n_heads, n_splits, head_dim + 2) f32: Σ w·v, max, Σ w
-//   counters   (tiles, n_kv_heads) u32, 0 before and after
+//   counters   (tiles, n_kv_heads, 1 + clusters) u32, 0 before and after: of the clusters, then of the
+//              splits of each
 //   result     (n_tokens, n_heads, head_dim) f32
 //
 // One workgroup for each KV head (x), split of the positions seen (y) and tile of rows (z); tiles do
@@ -57,12 +60,15 @@ layout(buffer_reference, scalar, buffer_reference_align = 4) coherent buffer Par
 
 const uint kBlock = 64;
 const uint kLeastBlocks = 2;  // of a split: fewer are not worth a join
+const uint kFanIn = 16;       // of a join
 const uint kBlockPages = kBlock / 8 + 1;  // at most, of pages of 8 positions
 
 shared uint row_begin[kRows];  // positions that a row sees
 shared uint row_end[kRows];
 shared uint block_pages[2 * kBlockPages];  // of this block and the next
-shared float split_weights[kBlock];        // of the join
+shared float split_maxima[kFanIn];         // of the join
+shared float split_sums[kFanIn];
+shared float split_weights[kFanIn];
 shared bool is_last;
 
 const float kLowest = -1.0e38;  // finite, and so is its product with log2(e)
@@ -137,36 +143,98 @@ Partials partials_of(uint r) {
   return Partials(partials + uint64_t(line_of(r)) * uint64_t(gl_NumWorkGroups.y * stride * 4));
 }
 
-// Whether this workgroup is the last of its tile to arrive, whose partials then are all there.
-bool arrives_last(uint n_splits) {
+// Whether this workgroup is the last of n to arrive at this counter of its tile's.
+bool arrives_last(uint counter, uint n) {
   buffer_barrier();
   if (gl_LocalInvocationID.x == 0) {
-    Counter counter =
-        Counter(counters + uint64_t((gl_WorkGroupID.z * n_kv_heads + gl_WorkGroupID.x) * 4));
-    is_last = arrive(counter) == n_splits - 1;
-    if (is_last) counter.arrived = 0;
+    const uint n_counters = 1 + (gl_NumWorkGroups.y + kFanIn - 1) / kFanIn;
+    const uint tile = gl_WorkGroupID.z * n_kv_heads + gl_WorkGroupID.x;
+    Counter c = Counter(counters + uint64_t(tile * n_counters + counter) * 4ul);
+    is_last = arrive(c) == n - 1;
+    if (is_last) c.arrived = 0;
   }
   buffer_barrier();
   return is_last;
 }
 
-// Joins the splits of row r, to this head.
-void join_row(uint r, uint n_splits, uint head) {
+// Partials: `n` of them, no more than kFanIn, from split `first` on, `step` apart.
+struct Join {
+  uint first;
+  uint step;
+  uint n;
+};
+
+// Those that are left when all clusters are joined.
+Join last_join(uint n_splits) {
+  return n_splits <= kFanIn ? Join(0, 1, n_splits)
+                            : Join(0, kFanIn, (n_splits + kFanIn - 1) / kFanIn);
+}
+
+// Leaves Σ w·v of row r in this head; tells max and Σ w.
+vec2 join_row(uint r, Join join, uint head) {
   const uint lane = gl_LocalInvocationID.x;
   const uint stride = kHeadDim + 2;
   Partials all = partials_of(r);
-  // An invocation a split.
-  const float sum = lane < n_splits ? all.at[lane * stride + kHeadDim + 1] : 0.0;
-  const float maximum = sum > 0.0 ? all.at[lane * stride + kHeadDim] : kLowest;
-  const float greatest = workgroup_max(maximum);
-  const float weight = sum > 0.0 ? exp(maximum - greatest) : 0.0;
-  const float total = workgroup_sum(weight * sum);
-  if (lane < n_splits) split_weights[lane] = weight / total;
+  barrier();  // the last join's are read
+  if (lane < join.n) {
+    const uint at = (join.first + lane * join.step) * stride + kHeadDim;
+    split_maxima[lane] = all.at[at];
+    split_sums[lane] = all.at[at + 1];
+  }
   barrier();
-  for (uint i = lane; i < kHeadDim; i += kWorkgroupSize) {
+  // What saw no position says nothing.
+  float greatest = kLowest;
+  [[dont_unroll]] for (uint s = 0; s < join.n; ++s) {
+    if (split_sums[s] > 0.0) greatest = max(greatest, split_maxima[s]);
+  }
+  if (lane < join.n) {
+    split_weights[lane] = split_sums[lane] > 0.0 ? exp(split_maxima[lane] - greatest) : 0.0;
+  }
+  barrier();
+  float total = 0.0;
+  [[dont_unroll]] for (uint s = 0; s < join.n; ++s) total += split_weights[s] * split_sums[s];
+  [[dont_unroll]] for (uint i = lane; i < kHeadDim; i += kWorkgroupSize) {
     float joined = 0.0;
-    for (uint s = 0; s < n_splits; ++s) joined += split_weights[s] * all.at[s * stride + i];
+    // Some loads at once.
+    [[dont_unroll]] for (uint first = 0; first < join.n; first += 4) {
+      float parts[4];
+      [[unroll]] for (uint t = 0; t < 4; ++t) {
+        parts[t] = all.at[(join.first + min(first + t, join.n - 1) * join.step) * stride + i];
+      }
+      [[unroll]] for (uint t = 0; t < 4; ++t) {
+        if (first + t < join.n) joined += split_weights[first + t] * parts[t];
+      }
+    }
     heads[head * kHeadStride + i] = joined;
+  }
+  return vec2(greatest, total);
+}
+
+// When a split's partials are written: joins those of its cluster if it is their last. Whether this
+// workgroup is the last of all, for whom last_join() is left to do.
+bool arrives_last_of_all(uint n_splits) {
+  const uint lane = gl_LocalInvocationID.x;
+  const uint first = gl_WorkGroupID.y / kFanIn * kFanIn;
+  const Join join = Join(first, 1, min(n_splits - first, kFanIn));
+  if (!arrives_last(1 + first / kFanIn, join.n)) return false;
+  if (n_splits <= kFanIn) return true;
+  [[dont_unroll]] for (uint r = 0; r < kRows; ++r) {
+    if (!is_row(r)) continue;
+    const vec2 sums = join_row(r, join, 0);
+    // In the place of the first: what an invocation writes, it alone has read.
+    Partials mine = partials_of(r);
+    const uint at = first * (kHeadDim + 2);
+    for (uint i = lane; i < kHeadDim; i += kWorkgroupSize) mine.at[at + i] = heads[i];
+    if (lane < 2) mine.at[at + kHeadDim + lane] = sums[lane];
+  }
+  return arrives_last(0, last_join(n_splits).n);
+}
+
+// The result of row r, in this head.
+void join_all(uint r, uint n_splits, uint head) {
+  const float total = join_row(r, last_join(n_splits), head).y;
+  for (uint i = gl_LocalInvocationID.x; i < kHeadDim; i += kWorkgroupSize) {
+    heads[head * kHeadStride + i] /= total;
   }
   barrier();
 }

@@ -232,12 +232,12 @@ void main() {
       mine.at[split + kHeadDim] = corrections[row];
       mine.at[split + kHeadDim + 1] = total;
     }
-    if (!arrives_last(range.n_splits)) return;
+    if (!arrives_last_of_all(range.n_splits)) return;
   }
   [[dont_unroll]] for (uint first = 0; first < kRows; first += kHeadRows) {
     if (range.n_splits > 1) {
       [[dont_unroll]] for (uint r = 0; r < kHeadRows; ++r) {
-        if (is_row(first + r)) join_row(first + r, range.n_splits, r);
+        if (is_row(first + r)) join_all(first + r, range.n_splits, r);
       }
     } else if (first_own == first) {
       [[unroll]] for (uint r = 0; r < kSide; ++r) {

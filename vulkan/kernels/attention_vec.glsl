@@ -283,9 +283,9 @@ void main() {
         mine.at[first + kHeadDim + 1] = sums[r];
       }
     }
-    if (!arrives_last(range.n_splits)) return;
+    if (!arrives_last_of_all(range.n_splits)) return;
     [[dont_unroll]] for (uint r = 0; r < kRows; ++r) {
-      if (is_row(r)) join_row(r, range.n_splits, r);
+      if (is_row(r)) join_all(r, range.n_splits, r);
     }
   }
   put_rows(0, kRows);

@@ -44,12 +44,10 @@ constexpr std::uint32_t kBlock = 64;    // positions that a workgroup of attenti
 constexpr std::uint32_t kKeyLanes = 4;  // invocations that score a position together
 constexpr std::uint32_t kLeastBlocks = 2;
 constexpr std::uint32_t kMostRows = 8;
-constexpr std::uint32_t kMostSplits = 64;       // whose join has an invocation for each
+constexpr std::uint32_t kFanIn = 16;  // splits that a workgroup joins at once
+constexpr std::uint32_t kMostSplits = kFanIn * kFanIn;
 constexpr std::uint32_t kMostHeadStages = 200;  // rounds of loops that turn a head
 constexpr std::uint32_t kTiledHeadStages = 80;  // of each, where four are turned by 128 invocations
-
-// Workgroups that keep any device busy; there is no asking how many it runs at once.
-constexpr std::uint32_t kBusyGroups = 1'024;
 
 /// Rows of a workgroup of attention: as even as they can be, of no more than `most`.
 std::uint32_t rows_of(std::uint32_t n_rows, std::uint32_t most) {
@@ -102,24 +100,48 @@ std::uint64_t block_iterations(const Attention& op) {
   return 1 + keys + chunks + kSubgroups;
 }
 
-/// And once: rotation.glsl, the sums of rows and splits.
+/// And once: rotation.glsl, the sums of rows, of a cluster's splits and of clusters.
 std::uint64_t other_iterations(const Attention& op) {
   constexpr std::uint64_t kJoin =
-      std::uint64_t{2} * kBlock + std::uint64_t{kMaxHeadDim / kBlock} * kMostSplits;
+      2 * (2 * kFanIn + std::uint64_t{kMaxHeadDim / kBlock} * (2 + kFanIn / 4));
   return is_tiled(op) ? kTileRows * (kTiledHeadStages + kJoin)
                       : kMostRows * (kMostHeadStages + kJoin + kMaxHeadDim);
 }
 
+/// Loads that an invocation has under way at once, of eight elements each.
+std::uint32_t default_loads(CacheType type) {
+  return type == CacheType::kF32 ? 4 : 8;
+}
+
+/// Workgroups that keep any device's memory busy; there is no asking how many a device runs at
+/// once.
+///
+/// By Little's law a memory of 4.8 TB/s that answers after some 0.8 µs is busy while 4 MB are under
+/// way. A workgroup has 64 invocations · 8 loads · 16 bytes = 8 KiB of an f16 cache under way while
+/// it loads, which is about half of its time; the scores, their softmax and the sums are the other
+/// half: 1,024 workgroups. Of an f32 cache it is 4 loads of 32 bytes and as many workgroups;
+/// quantized ones have loads of 8 and 4 bytes and want twice and four times as many. (The widest
+/// cards run 4,000 workgroups of such registers at once.) A narrower device wants fewer, and loses
+/// the join of more splits than it needs: of each row as much as two positions' keys and values in
+/// f16, where a split has kLeastBlocks · kBlock = 128 positions or more.
+std::uint32_t busy_groups(CacheType type) {
+  constexpr std::uint64_t kUnderWay = std::uint64_t{4} << 20;
+  const std::uint64_t load_bytes = cache_row_bytes(type, 32) / 4;  // rounded: without the scale's
+  return static_cast<std::uint32_t>(2 * kUnderWay / (kBlock * default_loads(type) * load_bytes));
+}
+
 /// Splits of the context: as many as keep a device busy, if there are blocks enough; and so many
-/// that none comes near the loop limit.
+/// that none comes near the loop limit. The scratch memory they take is bounded by the workgroups:
+/// n_splits · groups is no more than busy_groups() + groups, of kMostRows rows each.
 std::uint32_t splits_of(const Attention& op) {
   const std::uint32_t groups = tiles_of(op, kMostRows).count * op.cache.n_kv_heads;
-  const std::uint32_t busy = is_tiled(op) ? kBusyGroups / 2 : kBusyGroups;
+  // Tiles compute, rather than load.
+  const std::uint32_t busy = is_tiled(op) ? 512 : busy_groups(op.cache.type);
   const std::uint32_t blocks = blocks_of(op);
   const std::uint64_t room = kMaxLoopIterations - other_iterations(op);
   const auto least = static_cast<std::uint32_t>(blocks * block_iterations(op) / room + 1);
   const std::uint32_t wished = std::min(divide_up(busy, groups), divide_up(blocks, kLeastBlocks));
-  assert(least <= kMostSplits);
+  assert(least <= kFanIn);
   return std::clamp(wished, least, kMostSplits);
 }
 
@@ -133,10 +155,6 @@ std::vector<std::uint32_t> head_constants(std::uint32_t head_dim, std::uint32_t 
 
 std::string loads_name(CacheType type) {
   return kernel_name("attention_vec", block_type(type)) + ".loads";
-}
-
-std::uint32_t default_loads(CacheType type) {
-  return type == CacheType::kF32 ? 4 : 8;
 }
 
 constexpr std::string_view kRowsName = "attention_vec.rows";
@@ -310,7 +328,9 @@ std::uint64_t attention_scratch_bytes(const Attention& op) {
 }
 
 std::uint32_t attention_counters(const Attention& op) {
-  return op.n_tokens * op.n_heads;  // were tiles of one row
+  // A tile's splits, and its clusters of kFanIn: were tiles of one row, and splits as many as keep
+  // a device busy, or a few more (splits_of()).
+  return 3 * op.n_tokens * op.n_heads + kMostRows * busy_groups(CacheType::kQ4_0) / kFanIn;
 }
 
 Traffic traffic(const Attention& op) {
@@ -362,6 +382,8 @@ void Operations::attend(Stream& stream, const Attention& op, const RopeStore* st
   const Tiles tiles = tiles_of(op, attention_rows_);
   const std::uint32_t n_splits = splits_of(op);
   assert(n_splits == 1 || (op.scratch != 0 && op.counters != 0));
+  assert(tiles.count * cache.n_kv_heads * (1 + divide_up(n_splits, kFanIn)) <=
+         attention_counters(op));
   const Pipeline& kernel =
       is_tiled(op)
           ? pipeline(kernel_name("attention_tile", block_type(cache.type)),
