@@ -11,12 +11,12 @@ Result<Operations> Operations::create(Pipelines& pipelines, const Formats& forma
   Tiling tiling =
       formats.tiling ? *formats.tiling : tuned_tiling(pipelines.device().info(), formats.tuning);
   Result<Operations> operations = compile(pipelines, formats, tiling);
-  if (operations || formats.product_path != ProductPath::kAuto || tiling.matrices.empty() ||
+  if (operations || formats.product_path != ProductPath::kAuto || tiling.matrices.shapes.empty() ||
       operations.error().code == ErrorCode::kDeviceLost) {
     return operations;
   }
   const std::string why = std::move(operations.error().message);
-  tiling.matrices.clear();
+  tiling.matrices.shapes.clear();
   operations = compile(pipelines, formats, tiling);
   if (operations) operations->without_matrices_ = why;
   return operations;
@@ -33,7 +33,6 @@ Result<Operations> Operations::compile(Pipelines& pipelines,
   add_product_kernels(info, formats, uses);
   add_tiled_kernels(info, formats, tiling, uses);
   Operations operations(pipelines.device(), formats, tiling);
-  operations.attention_rows_ = attention_rows(pipelines.device().info(), formats);
   for (const KernelUse& use : uses) {
     const Kernel& row = kernel(use.name);
     operations.pipelines_[{row.name, use.specialization}] =

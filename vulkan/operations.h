@@ -75,8 +75,10 @@ class Operations {
       : device_(&device),
         product_path_(formats.product_path),
         tuning_(formats.tuning),
-        tiling_(std::move(tiling)) {}
+        tiling_(std::move(tiling)),
+        attention_rows_(formats.attention_rows) {}
   Groups folded(std::uint32_t n_groups, std::uint32_t z = 1) const;
+  std::uint32_t rows_of_tiles(std::uint32_t group) const;
   void attend(Stream& stream, const Attention& op, const RopeStore* store) const;
   void rope(Stream& stream, std::string_view kernel, const Rope& op) const;
   void gated_linear(Stream& stream,
@@ -90,7 +92,7 @@ class Operations {
   ProductPath product_path_;
   Tuning tuning_;
   Tiling tiling_;
-  std::uint32_t attention_rows_ = 0;
+  std::uint32_t attention_rows_;
   std::string without_matrices_;
   std::map<std::pair<std::string_view, Specialization>, const Pipeline*> pipelines_;
 };

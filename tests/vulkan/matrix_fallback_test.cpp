@@ -159,7 +159,8 @@ TEST_SUITE("vulkan/matrix_fallback") {
     Formats formats = {
         .weights = {WeightType::kQ8_0},
         .caches = {},
-        .tiling = Tiling{{kSmall}, {kSmall}, {{32, 32, 4, 4, 128}}, {{32, 32, 16, 16, 32}}, 1}};
+        .tiling =
+            Tiling{{{kSmall}}, {{kSmall}}, {{{32, 32, 4, 4, 128}}}, {{{32, 32, 16, 16, 32}}}}};
     n_refused = 0;
     const auto operations = Operations::create(**pipelines, formats);
     REQUIRE(operations.has_value());
@@ -190,8 +191,8 @@ TEST_SUITE("vulkan/matrix_fallback") {
     intel.max_workgroup_invocations = 1'024;
     intel.max_shared_bytes = 65'536;
     const Tiling tiling = default_tiling(intel);
-    REQUIRE(!tiling.matrices.empty());
-    for (const TileShape& shape : tiling.matrices) {
+    REQUIRE(!tiling.matrices.shapes.empty());
+    for (const TileShape& shape : tiling.matrices.shapes) {
       CHECK(shape.line_sums * shape.token_sums * sizeof(float) <= 2'048);
       CHECK(shape.matrix_specialization(intel).subgroup_size == 8);
       CHECK(shape.matrix_specialization(intel).constants[0] == shape.workgroup() * 8);

@@ -8,6 +8,7 @@
 #include "tests/vulkan/lab.h"
 #include "tests/vulkan/weights.h"
 #include "vulkan/operations.h"
+#include "vulkan/operations/support.h"
 
 using namespace kinglet;
 using namespace kinglet::test;
@@ -71,12 +72,37 @@ TEST_SUITE("vulkan/operations/tune") {
         lab, WeightType::kF32, 33, tiling_knobs(lab.device().info(), TileKind::kFloats), 1e-5);
   }
 
+  TEST_CASE("models with different groups of heads have numbers of their own") {
+    const auto knobs_of = [](std::uint32_t group) {
+      return attention_knobs(CacheType::kF16, group);
+    };
+    // A head or two are one tile whatever the number is.
+    CHECK(knobs_of(1).size() == 1);
+    CHECK(knobs_of(2).size() == 1);
+    REQUIRE(knobs_of(7).size() == 2);
+    CHECK(knobs_of(7)[1].values == std::vector<std::uint32_t>{8, 4, 2});
+    CHECK(knobs_of(3)[1].values == std::vector<std::uint32_t>{8, 2});
+    CHECK(knobs_of(7)[1].name != knobs_of(3)[1].name);
+  }
+
+  TEST_CASE("kinds of tiles have wanted groups of their own") {
+    LAB();
+    DeviceInfo gpu = lab.device().info();
+    gpu.type = DeviceType::kDiscrete;
+    Tuning tuning;
+    tuning.set("mul_mat_half.wanted_groups", 7);
+    const Tiling tiling = tuned_tiling(gpu, tuning);
+    CHECK(tiling.halves.wanted_groups == 7);
+    CHECK(tiling.floats.wanted_groups == default_tiling(gpu).floats.wanted_groups);
+  }
+
   TEST_CASE("tuning sets all numbers, and does nothing once they are known") {
     LAB();
     const auto tuning = tune(lab.device(), kFormats, kLong);
     REQUIRE(tuning.has_value());
     const std::size_t n_knobs = vec_knobs(lab.device().info(), WeightType::kF32, false).size() +
-                                tiling_knobs(lab.device().info(), TileKind::kFloats).size() + 2;
+                                tiling_knobs(lab.device().info(), TileKind::kFloats).size() +
+                                attention_knobs(CacheType::kF16, 2).size();
     CHECK(tuning->size() == n_knobs);
     std::printf("%s", tuning->text().c_str());
     const auto start = std::chrono::steady_clock::now();

@@ -150,7 +150,7 @@ void for_each_path(Lab& lab,
 /// As for a device that has much to fill.
 Tiling splitting() {
   Tiling tiling = default_tiling(Lab::get()->device().info());
-  tiling.wanted_groups = 64;
+  tiling.floats.wanted_groups = 64;
   return tiling;
 }
 
@@ -272,15 +272,15 @@ TEST_SUITE("vulkan/operations_products_tiled") {
     const Tiling all = default_tiling(gpu);
     const WeightType type = WeightType::kQ4_0;
     for (const Path& path : kPaths) {
-      if (path.path == ProductPath::kMatrix && all.matrices.empty()) continue;
-      const auto& shapes = path.path == ProductPath::kHalf         ? all.halves
-                           : path.path == ProductPath::kIntegerDot ? all.dots
-                           : path.path == ProductPath::kMatrix     ? all.matrices
-                                                                   : all.floats;
-      for (const TileShape& shape : shapes) {
+      if (path.path == ProductPath::kMatrix && all.matrices.shapes.empty()) continue;
+      const auto& tiles = path.path == ProductPath::kHalf         ? all.halves
+                          : path.path == ProductPath::kIntegerDot ? all.dots
+                          : path.path == ProductPath::kMatrix     ? all.matrices
+                                                                  : all.floats;
+      for (const TileShape& shape : tiles.shapes) {
         CAPTURE(shape.lines);
         CAPTURE(shape.tokens);
-        const Tiling one = {{shape}, {shape}, {shape}, {shape}, 1};
+        const Tiling one = {{{shape}}, {{shape}}, {{shape}}, {{shape}}};
         const auto operations = lab.operations(
             {.weights = {type}, .caches = {}, .product_path = path.path, .tiling = one});
         CHECK(worst_error_of(lab, path.path, operations, {{type}, {150}, 96, 90}) < path.tolerance);
@@ -296,10 +296,10 @@ TEST_SUITE("vulkan/operations_products_tiled") {
     DeviceInfo gpu = lab.device().info();
     gpu.type = DeviceType::kDiscrete;
     gpu.max_shared_bytes = 32'768;
-    CHECK(default_tiling(gpu).floats.size() == 3);
+    CHECK(default_tiling(gpu).floats.shapes.size() == 3);
     gpu.max_shared_bytes = 16'384;
-    CHECK(default_tiling(gpu).floats.size() == 1);
-    CHECK(default_tiling(gpu).dots.size() == 1);
+    CHECK(default_tiling(gpu).floats.shapes.size() == 1);
+    CHECK(default_tiling(gpu).dots.shapes.size() == 1);
   }
 
   TEST_CASE("the longest rows stay below the driver's loop limit in tiles") {

@@ -84,7 +84,7 @@ TEST_SUITE("vulkan/radv_cache") {
     const auto device = radv_device();
     const auto pipelines = Pipelines::create(*device);
     REQUIRE(pipelines.has_value());
-    std::vector<Knob> knobs = attention_knobs(CacheType::kQ8_0);
+    std::vector<Knob> knobs = attention_knobs(CacheType::kQ8_0, 7);
     const auto add = [&](const std::vector<Knob>& more) {
       knobs.insert(knobs.end(), more.begin(), more.end());
     };

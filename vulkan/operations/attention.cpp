@@ -62,12 +62,12 @@ bool is_tiled(const Attention& op) {
   return op.cache.page_stride == 0 && op.n_tokens >= kLeastTileTokens;
 }
 
-struct Tiles {
+struct QueryTiles {
   std::uint32_t rows;   // of each
   std::uint32_t count;  // of each KV head
 };
 
-Tiles tiles_of(const Attention& op, std::uint32_t most_rows) {
+QueryTiles tiles_of(const Attention& op, std::uint32_t most_rows) {
   const std::uint32_t group = op.n_heads / op.cache.n_kv_heads;
   if (is_tiled(op)) return {kTileRows, divide_up(op.n_tokens * group, kTileRows)};
   if (op.cache.page_stride > 0 || op.n_tokens == 1) {
@@ -157,7 +157,10 @@ std::string loads_name(CacheType type) {
   return kernel_name("attention_vec", block_type(type)) + ".loads";
 }
 
-constexpr std::string_view kRowsName = "attention_vec.rows";
+/// A model's own: a number that suits one may cost another a dispatch a layer.
+std::string rows_name(std::uint32_t group) {
+  return "attention_vec.rows_of_" + std::to_string(group);
+}
 
 /// Of attention_vec's kernels for a tile of so many rows. Registers hold the loads under way, of
 /// eight elements each, beside the rows' sums: fewer where either is wide. A software driver has no
@@ -195,18 +198,27 @@ std::vector<std::uint32_t> vec_constants(const DeviceInfo& device,
 
 }  // namespace
 
-std::vector<Knob> attention_knobs(CacheType type) {
+std::vector<Knob> attention_knobs(CacheType type, std::uint32_t group) {
   const std::uint32_t loads = default_loads(type);
-  return {{loads_name(type), {loads, loads * 2, loads / 2}},
-          {std::string(kRowsName), {kMostRows, kMostRows / 2, kMostRows / 4}}};
+  std::vector<Knob> knobs = {{loads_name(type), {loads, loads * 2, loads / 2}}};
+  // Those that cut a group otherwise.
+  std::vector<std::uint32_t> rows = {kMostRows};
+  for (const std::uint32_t most : {kMostRows / 2, kMostRows / 4}) {
+    if (rows_of(group, most) != rows_of(group, rows.back())) rows.push_back(most);
+  }
+  if (rows.size() > 1) knobs.push_back({rows_name(group), rows});
+  return knobs;
 }
 
-std::uint32_t attention_rows(const DeviceInfo& device, const Formats& formats) {
-  assert(formats.attention_rows <= kMostRows);
-  if (formats.attention_rows > 0) return formats.attention_rows;
+std::uint32_t attention_rows(const DeviceInfo& device,
+                             const Tuning& tuning,
+                             std::uint32_t forced,
+                             std::uint32_t group) {
+  assert(forced <= kMostRows);
+  if (forced > 0) return forced;
   // A software driver compiles eight for seconds.
   if (device.type == DeviceType::kSoftware) return 2;
-  return std::clamp(formats.tuning.value(kRowsName, kMostRows), 1U, kMostRows);
+  return std::clamp(tuning.value(rows_name(group), kMostRows), 1U, kMostRows);
 }
 
 void add_attention_kernels(const DeviceInfo& device,
@@ -214,8 +226,9 @@ void add_attention_kernels(const DeviceInfo& device,
                            std::vector<KernelUse>& uses) {
   for (const char* name : {"head_rms_norm", "rope_interleaved", "rope_neox"})
     uses.push_back({name});
-  const std::uint32_t most_rows = attention_rows(device, formats);
   for (const HeadShape& heads : formats.heads) {
+    const std::uint32_t most_rows =
+        attention_rows(device, formats.tuning, formats.attention_rows, heads.group);
     assert(heads.head_dim > 0 && heads.head_dim <= kMaxHeadDim);
     assert(heads.group > 0 && heads.page_tokens > 0 && heads.page_tokens % 8 == 0);
     for (const CacheType type : formats.caches) {
@@ -350,15 +363,19 @@ Traffic traffic(const Attention& op) {
           scores * op.n_heads * op.cache.head_dim * 4};
 }
 
+std::uint32_t Operations::rows_of_tiles(std::uint32_t group) const {
+  return attention_rows(device_->info(), tuning_, attention_rows_, group);
+}
+
 bool Operations::can_store_and_attend(const RopeStore& store, const Attention& op) const {
   const std::uint32_t group = op.n_heads / op.cache.n_kv_heads;
   const bool is_token_a_tile = op.n_tokens == 1 || op.cache.page_stride > 0;
   const auto is_behind = [&](DeviceAddress heads) {
     return heads >= store.queries && (heads - store.queries) / sizeof(float) < op.row_stride;
   };
-  return is_token_a_tile && rows_of(group, attention_rows_) == group && store.query_norm == 0 &&
-         store.key_norm == 0 && is_behind(store.keys) && is_behind(store.values) &&
-         store.queries == op.queries && store.n_heads == op.n_heads &&
+  return is_token_a_tile && rows_of(group, rows_of_tiles(group)) == group &&
+         store.query_norm == 0 && store.key_norm == 0 && is_behind(store.keys) &&
+         is_behind(store.values) && store.queries == op.queries && store.n_heads == op.n_heads &&
          store.row_stride == op.row_stride;
 }
 
@@ -379,7 +396,7 @@ void Operations::attend(Stream& stream, const Attention& op, const RopeStore* st
   assert(op.max_context > 0 && cache.head_dim > 0 && cache.head_dim <= kMaxHeadDim);
   assert(cache.n_kv_heads > 0 && op.n_heads % cache.n_kv_heads == 0);
   assert((cache.keys | cache.values) % kCacheAlignment == 0);
-  const Tiles tiles = tiles_of(op, attention_rows_);
+  const QueryTiles tiles = tiles_of(op, rows_of_tiles(op.n_heads / cache.n_kv_heads));
   const std::uint32_t n_splits = splits_of(op);
   assert(n_splits == 1 || (op.scratch != 0 && op.counters != 0));
   assert(tiles.count * cache.n_kv_heads * (1 + divide_up(n_splits, kFanIn)) <=

@@ -34,14 +34,12 @@ std::uint32_t n_tiles(const TileShape& shape, std::uint32_t n_lines, std::uint32
 }
 
 /// The largest shape that neither wastes half of its tokens nor leaves the device half idle.
-const TileShape& choose(const std::vector<TileShape>& shapes,
-                        std::uint32_t wanted_groups,
-                        std::uint32_t n_lines,
-                        std::uint32_t n_tokens) {
+const TileShape& choose(const Tiles& tiles, std::uint32_t n_lines, std::uint32_t n_tokens) {
+  const std::vector<TileShape>& shapes = tiles.shapes;
   std::size_t chosen = 0;
   while (chosen + 1 < shapes.size() &&
          (n_tokens > shapes[chosen].tokens || shapes[chosen + 1].tokens == shapes[chosen].tokens) &&
-         n_tiles(shapes[chosen + 1], n_lines, n_tokens) * 2 >= wanted_groups) {
+         n_tiles(shapes[chosen + 1], n_lines, n_tokens) * 2 >= tiles.wanted_groups) {
     ++chosen;
   }
   return shapes[chosen];
@@ -54,7 +52,7 @@ ProductPath tiled_path(const DeviceInfo& device,
                        WeightType type) {
   const bool has_dots = device.optional.integer_dot_product && block_elements(type) > 1;
   const bool has_halves = device.optional.float16_arithmetic;
-  const bool has_matrices = !tiling.matrices.empty();
+  const bool has_matrices = !tiling.matrices.shapes.empty();
   switch (path) {
     case ProductPath::kFloat:
       return path;
@@ -76,7 +74,7 @@ ProductPath tiled_path(const DeviceInfo& device,
 /// What the paths differ in.
 struct Way {
   std::string_view operation;  // of the kernels' names
-  const std::vector<TileShape>* shapes;
+  const Tiles* tiles;
 };
 Way way_of(const Tiling& tiling, ProductPath path) {
   switch (path) {
@@ -133,7 +131,7 @@ void add_tiled_kernels(const DeviceInfo& device,
   for (const WeightType type : formats.weights) {
     const ProductPath path = tiled_path(device, tiling, formats.product_path, type);
     const Way way = way_of(tiling, path);
-    for (const TileShape& shape : *way.shapes)
+    for (const TileShape& shape : way.tiles->shapes)
       uses.push_back({kernel_name(way.operation, type), specialization(device, path, shape)});
   }
 }
@@ -196,13 +194,13 @@ void Operations::products_tiled(Stream& stream, const Products& op) const {
     push.scale = op.scale;
 
     const std::uint32_t n_lines = gated ? 2 * push.n_rows : push.n_rows;
-    const TileShape& shape = choose(*way.shapes, tiling_.wanted_groups, n_lines, op.n_tokens);
+    const TileShape& shape = choose(*way.tiles, n_lines, op.n_tokens);
     const std::uint32_t tiles = n_tiles(shape, n_lines, op.n_tokens);
     const std::uint64_t sum_bytes = std::uint64_t{n_lines} * op.n_tokens * sizeof(float);
     std::uint32_t splits = 1;
     if (op.scratch != 0) {
       splits =
-          std::min({tiling_.wanted_groups / tiles,
+          std::min({way.tiles->wanted_groups / tiles,
                     kMaxSplits,
                     weights.n_columns / kLeastSplitColumns,
                     static_cast<std::uint32_t>((kSplitScratchBytes - scratch_used) / sum_bytes)});

@@ -48,15 +48,20 @@ void add_product_kernels(const DeviceInfo& device,
 void add_vec_kernels(const DeviceInfo& device,
                      const Formats& formats,
                      std::vector<KernelUse>& uses);
-/// What there is to try of attention for few tokens; without effect on software drivers.
-std::vector<Knob> attention_knobs(CacheType type);
+/// What there is to try of attention for few tokens, of models with so many query heads for each KV
+/// head; without effect on software drivers.
+std::vector<Knob> attention_knobs(CacheType type, std::uint32_t group);
 /// Of the tiles that products of many tokens take on this path.
 TileKind tile_kind(const DeviceInfo& device, ProductPath path, WeightType type);
 void add_tiled_kernels(const DeviceInfo& device,
                        const Formats& formats,
                        const Tiling& tiling,
                        std::vector<KernelUse>& uses);
-std::uint32_t attention_rows(const DeviceInfo& device, const Formats& formats);
+/// Queries of a tile, at most; `forced` is Formats::attention_rows.
+std::uint32_t attention_rows(const DeviceInfo& device,
+                             const Tuning& tuning,
+                             std::uint32_t forced,
+                             std::uint32_t group);
 void add_attention_kernels(const DeviceInfo& device,
                            const Formats& formats,
                            std::vector<KernelUse>& uses);

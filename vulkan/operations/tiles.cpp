@@ -14,7 +14,7 @@ constexpr std::uint32_t kHalfBytes = 2;
 /// What is known of each kind of tile.
 struct Kind {
   std::string_view name;  // of its kernels
-  std::vector<TileShape> Tiling::*shapes;
+  Tiles Tiling::*tiles;
   /// Shared memory of a line of a tile, or of a token; null for matrices_fit().
   std::uint32_t (*line_bytes)(const TileShape& shape);
   std::vector<TileShape> defaults;
@@ -131,34 +131,35 @@ Tiling default_tiling(const DeviceInfo& device) {
   constexpr TileShape kSmallest = {32, 32, 4, 4, 32};
   constexpr TileShape kSmallestDot = {32, 32, 4, 4, 128};
   constexpr TileShape kSmallestMatrix = {32, 32, 16, 16, 32};
-  Tiling tiling = {{kSmallest}, {kSmallest}, {kSmallestDot}, {}, 1};
+  Tiling tiling = {{{kSmallest}}, {{kSmallest}}, {{kSmallestDot}}, {}};
   if (device.type == DeviceType::kSoftware) {
     if (device.optional.cooperative_matrix && matrices_fit(device, kSmallestMatrix)) {
-      tiling.matrices = {kSmallestMatrix};
+      tiling.matrices.shapes = {kSmallestMatrix};
     }
     return tiling;
   }
   for (const Kind& kind : kinds()) {
+    Tiles& tiles = tiling.*kind.tiles;
     std::vector<TileShape> fitting = kind.defaults;
     std::erase_if(fitting, [&](const TileShape& shape) { return !fits(device, kind, shape); });
-    if (!fitting.empty()) tiling.*kind.shapes = fitting;
+    if (!fitting.empty()) tiles.shapes = fitting;
+    // Twice what the largest cards have in compute units; half of them idle cost more than sums
+    // that are added up afterwards.
+    tiles.wanted_groups = device.type == DeviceType::kIntegrated ? 64 : 192;
   }
-  // Twice what the largest cards have in compute units; half of them idle cost more than sums that
-  // are added up afterwards.
-  tiling.wanted_groups = device.type == DeviceType::kIntegrated ? 64 : 192;
   return tiling;
 }
 
 Tiling tuned_tiling(const DeviceInfo& device, const Tuning& tuning) {
   Tiling tiling = default_tiling(device);
   for (const Kind& kind : kinds()) {
+    Tiles& tiles = tiling.*kind.tiles;
     const std::uint32_t number = tuning.value(large_knob(kind), 0);
-    if (number > 0 && number <= kind.large.size() && !(tiling.*kind.shapes).empty() &&
+    if (number > 0 && number <= kind.large.size() && !tiles.shapes.empty() &&
         fits(device, kind, kind.large[number - 1])) {
-      (tiling.*kind.shapes).back() = kind.large[number - 1];
+      tiles.shapes.back() = kind.large[number - 1];
     }
-    tiling.wanted_groups =
-        std::max(tuning.value(groups_knob(kind), tiling.wanted_groups), std::uint32_t{1});
+    tiles.wanted_groups = std::max(tuning.value(groups_knob(kind), tiles.wanted_groups), 1U);
   }
   return tiling;
 }
@@ -169,7 +170,7 @@ std::vector<Knob> tiling_knobs(const DeviceInfo& device, TileKind which) {
   for (std::uint32_t i = 0; i < kind.large.size(); ++i) {
     if (fits(device, kind, kind.large[i])) large.values.push_back(i + 1);
   }
-  const std::uint32_t groups = default_tiling(device).wanted_groups;
+  const std::uint32_t groups = (default_tiling(device).*kind.tiles).wanted_groups;
   return {large, {groups_knob(kind), {groups, groups * 2, std::max(groups / 2, 1U)}}};
 }
 

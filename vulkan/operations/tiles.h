@@ -25,14 +25,17 @@ struct TileShape {
   Specialization matrix_specialization(const DeviceInfo& device) const;
 };
 
-/// The shapes that a device uses, for the fewest tokens first.
-struct Tiling {
-  std::vector<TileShape> floats;
-  std::vector<TileShape> halves;
-  std::vector<TileShape> dots;      // of a depth that is a multiple of 128
-  std::vector<TileShape> matrices;  // whole cooperative matrices of the device; none: has none
+struct Tiles {
+  std::vector<TileShape> shapes;  // that a device uses, for the fewest tokens first
   /// Workgroups that fill the device: products of fewer are split along their columns.
-  std::uint32_t wanted_groups = 0;
+  std::uint32_t wanted_groups = 1;
+};
+
+struct Tiling {
+  Tiles floats;
+  Tiles halves;
+  Tiles dots;      // of a depth that is a multiple of 128
+  Tiles matrices;  // whole cooperative matrices of the device; no shapes: has none that fit
 };
 /// The members of a Tiling, by what tiles hold.
 enum class TileKind : std::uint8_t { kFloats, kHalves, kDots, kMatrices };

@@ -22,6 +22,8 @@ constexpr std::uint32_t kFewRows = 2'048;
 constexpr std::uint32_t kPrefillTokens = 512;
 // Of what is short.
 constexpr int kRepeats = 4;
+// Query heads of a KV head that any number of rows cuts otherwise.
+constexpr std::uint32_t kMostGroup = 8;
 
 struct Amounts {
   std::uint64_t weight_bytes;  // more than caches hold, so that they do not answer
@@ -84,7 +86,8 @@ class Bench {
     });
   }
 
-  /// Of one token at the end of a long context.
+  /// Of one token at the end of a long context, its key and value stored as in a decoding step: in
+  /// one dispatch where the numbers allow it.
   Result<std::optional<double>> attention(CacheType type,
                                           const HeadShape& heads,
                                           const Tuning& tuning) {
@@ -95,9 +98,9 @@ class Bench {
     const std::uint64_t values_at =
         (cache_bytes + kMatrixAlignment - 1) / kMatrixAlignment * kMatrixAlignment;
     const std::uint32_t n_heads = amounts_.n_kv_heads * heads.group;
-    const std::uint64_t query_bytes = floats(n_heads, heads.head_dim);
-    if (values_at + cache_bytes > weights_.size() || query_bytes > input_.size() ||
-        query_bytes > output_.size()) {
+    const std::uint32_t row_stride = (n_heads + 2 * amounts_.n_kv_heads) * heads.head_dim;
+    if (values_at + cache_bytes > weights_.size() || floats(1, row_stride) > input_.size() ||
+        floats(amounts_.context, heads.head_dim) > weights_.size()) {
       return std::nullopt;
     }
     Attention op;
@@ -111,7 +114,7 @@ class Bench {
     op.output = output_.address();
     op.n_tokens = 1;
     op.n_heads = n_heads;
-    op.row_stride = n_heads * heads.head_dim;
+    op.row_stride = row_stride;
     op.max_context = amounts_.context;
     op.scale = 1;
     // The position, the counters, the pages: numbers that do matter.
@@ -129,9 +132,26 @@ class Bench {
     op.counters = numbers.address() + sizeof(words[0]);
     op.cache.pages = numbers.address() + pages_at;
     op.scratch = scratch.address();
+    const DeviceAddress keys = op.queries + floats(n_heads, heads.head_dim);
+    const RopeStore store = {.cache = op.cache,
+                             .queries = op.queries,
+                             .keys = keys,
+                             .values = keys + floats(amounts_.n_kv_heads, heads.head_dim),
+                             .positions = op.positions,
+                             .table = weights_.address(),  // any numbers do
+                             .n_tokens = 1,
+                             .n_heads = n_heads,
+                             .n_rotated = heads.head_dim / 2 * 2,
+                             .row_stride = row_stride};
     const Formats formats = {.weights = {}, .caches = {type}, .tuning = tuning, .heads = {heads}};
     return seconds(formats, [&](const Operations& operations, Stream& stream) {
       for (int i = 0; i < kRepeats; ++i) {
+        stream.barrier();
+        if (operations.can_store_and_attend(store, op)) {
+          operations.store_and_attend(stream, store, op);
+          continue;
+        }
+        operations.rope_store(stream, store);
         stream.barrier();
         operations.attention(stream, op);
       }
@@ -255,8 +275,8 @@ std::uint64_t candidates_hash(const DeviceInfo& device) {
       Tuning tuning;
       tuning.set(knobs.front().name, value);
       const Tiling tiling = tuned_tiling(device, tuning);
-      for (const auto* shapes : {&tiling.floats, &tiling.halves, &tiling.dots, &tiling.matrices}) {
-        for (const TileShape& shape : *shapes) {
+      for (const auto* tiles : {&tiling.floats, &tiling.halves, &tiling.dots, &tiling.matrices}) {
+        for (const TileShape& shape : tiles->shapes) {
           for (const std::uint32_t number :
                {shape.lines, shape.tokens, shape.line_sums, shape.token_sums, shape.depth})
             add_number(number);
@@ -265,7 +285,7 @@ std::uint64_t candidates_hash(const DeviceInfo& device) {
     }
   }
   for (const CacheType type : Formats().caches)
-    add(attention_knobs(type));
+    add(attention_knobs(type, kMostGroup));
   return XXH3_64bits(all.data(), all.size());
 }
 
@@ -291,9 +311,10 @@ Result<Tuning> tune(const Device& device,
   }
   for (const CacheType type : formats.caches) {
     for (const HeadShape& heads : formats.heads) {
-      trials.push_back({attention_knobs(type), [&bench, type, heads](const Tuning& tuning) {
-                          return bench->attention(type, heads, tuning);
-                        }});
+      trials.push_back(
+          {attention_knobs(type, heads.group), [&bench, type, heads](const Tuning& tuning) {
+             return bench->attention(type, heads, tuning);
+           }});
     }
   }
   std::erase_if(trials, [&](const Trial& trial) { return is_known(trial, known); });
