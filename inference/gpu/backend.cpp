@@ -8,6 +8,7 @@
 
 #include "inference/gpu/executor.h"
 #include "vulkan/device.h"
+#include "vulkan/operations/tiles.h"
 #include "vulkan/probe.h"
 
 namespace kinglet::inference::gpu {
@@ -100,7 +101,8 @@ Result<ProductPath> path_of(const ExecutorOptions& options, const vulkan::Device
   if (path == ProductPath::kHalf && !has.float16_arithmetic) return lacks("f16 arithmetic");
   if (path == ProductPath::kIntegerDot && !has.integer_dot_product)
     return lacks("integer dot products");
-  if (path == ProductPath::kMatrix && !has.cooperative_matrix) return lacks("cooperative matrices");
+  if (path == ProductPath::kMatrix && !vulkan::has_matrix_tiles(device))
+    return lacks("cooperative matrices of a shape that there are kernels for");
   return path;
 }
 

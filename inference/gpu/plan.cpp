@@ -26,10 +26,12 @@ Result<Plan> plan_pass(const vulkan::Device& device,
                        const Model& model,
                        KvFormat kv_format,
                        const PassShape& shape,
-                       Lowering lowering) {
+                       Lowering lowering,
+                       std::uint32_t attention_rows) {
   const HyperParameters& h = model.hyper_parameters();
   const auto pipelines = TRY(vulkan::Pipelines::create(device));
-  const vulkan::Formats formats = TRY(formats_of(model, kv_format, ProductPath::kAuto));
+  vulkan::Formats formats = TRY(formats_of(model, kv_format, ProductPath::kAuto));
+  formats.attention_rows = attention_rows;
   const auto operations = TRY(vulkan::Operations::create(*pipelines, formats));
   const Weights weights = Weights::unplaced(model);
   // Copies are between buffers, not addresses: these are there.

@@ -18,11 +18,13 @@ struct Plan {
 };
 
 /// The pass at its deepest: positions up to shape.max_context. Compiles the kernels it needs.
+/// `attention_rows` is vulkan::Formats's: GPUs take 8, a software driver fewer.
 /// Errors: kUnsupported as Weights::types_of() has it, and the device's own.
 Result<Plan> plan_pass(const vulkan::Device& device,
                        const Model& model,
                        KvFormat kv_format,
                        const PassShape& shape,
-                       Lowering lowering = Lowering::kFused);
+                       Lowering lowering = Lowering::kFused,
+                       std::uint32_t attention_rows = 0);
 
 }  // namespace kinglet::inference::gpu

@@ -302,6 +302,19 @@ TEST_SUITE("vulkan/operations_products_tiled") {
     CHECK(default_tiling(gpu).dots.shapes.size() == 1);
   }
 
+  TEST_CASE("matrices that no tile is made of are none") {
+    LAB();
+    DeviceInfo gpu = lab.device().info();
+    gpu.type = DeviceType::kDiscrete;
+    gpu.optional.cooperative_matrix = false;
+    gpu.matrix = {16, 16, 16};
+    CHECK_FALSE(has_matrix_tiles(gpu));
+    gpu.optional.cooperative_matrix = true;
+    CHECK(has_matrix_tiles(gpu));
+    gpu.matrix = {48, 16, 16};
+    CHECK_FALSE(has_matrix_tiles(gpu));
+  }
+
   TEST_CASE("the longest rows stay below the driver's loop limit in tiles") {
     LAB();
     if (under_validation()) return;  // the layers' own loops count too

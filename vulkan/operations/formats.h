@@ -59,6 +59,7 @@ std::uint64_t row_bytes(const Matrix& matrix);
 inline constexpr std::uint64_t kMatrixAlignment = 16;
 
 /// How products are computed. Exact sums are f32 throughout; the others round what they multiply.
+/// What the device cannot do (has_matrix_tiles(), optional features) is computed in floats.
 enum class ProductPath : std::uint8_t {
   kAuto,        // what suits the device, of class "exact" or "f16 matrices"
   kFloat,       // f32 activations: class "exact"

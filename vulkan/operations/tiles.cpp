@@ -164,6 +164,10 @@ Tiling tuned_tiling(const DeviceInfo& device, const Tuning& tuning) {
   return tiling;
 }
 
+bool has_matrix_tiles(const DeviceInfo& device) {
+  return !default_tiling(device).matrices.shapes.empty();
+}
+
 std::vector<Knob> tiling_knobs(const DeviceInfo& device, TileKind which) {
   const Kind& kind = kind_of(which);
   Knob large = {large_knob(kind), {0}};

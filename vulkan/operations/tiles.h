@@ -44,6 +44,8 @@ enum class TileKind : std::uint8_t { kFloats, kHalves, kDots, kMatrices };
 Tiling default_tiling(const DeviceInfo& device);
 /// The same with the numbers that were found by trying.
 Tiling tuned_tiling(const DeviceInfo& device, const Tuning& tuning);
+/// Whether the device has cooperative matrices of which tiles can be made.
+bool has_matrix_tiles(const DeviceInfo& device);
 /// What there is to try: which shape is the largest, and when columns are split.
 std::vector<Knob> tiling_knobs(const DeviceInfo& device, TileKind which);
 

@@ -30,11 +30,15 @@ SyntheticModel preset(const char* name, const char* mix) {
 }
 
 /// A decoded token behind `depth` others.
-Plan plan_decoding(const inference::Model& model, std::uint32_t depth) {
+Plan plan_decoding(const inference::Model& model,
+                   std::uint32_t depth,
+                   std::uint32_t attention_rows = 0) {
   auto plan = inference::gpu::plan_pass(Lab::get()->device(),
                                         model,
                                         KvFormat::kF16,
-                                        {.n_tokens = 1, .n_logits = 1, .max_context = depth + 1});
+                                        {.n_tokens = 1, .n_logits = 1, .max_context = depth + 1},
+                                        inference::Lowering::kFused,
+                                        attention_rows);
   if (!plan) throw std::runtime_error(plan.error().message);
   return *std::move(plan);
 }
@@ -55,10 +59,24 @@ TEST_SUITE("inference/gpu/plan") {
     CHECK(plan.all.n_dispatches == plan.dispatches.size());
     CHECK(plan.dispatches.back().stage < plan.all.n_stages);
     CHECK(plan.dispatches.back().stage + 2 >= plan.all.n_stages);
-    CHECK(plan.layers.n_stages == 5 * n_layers);
-    std::printf("phi-3.5-mini, Q4_K_M: %u stages and %u dispatches a layer\n",
-                plan.layers.n_stages / n_layers,
-                plan.layers.n_dispatches / n_layers);
+  }
+
+  TEST_CASE("a decoded token takes five stages a layer in tiles of attention as GPUs take them") {
+    if (Lab::get() == nullptr) SKIP("no software Vulkan driver (llvmpipe)");
+    for (const char* name : {"phi-3.5-mini", "phi-4-mini", "qwen2.5-coder-7b"}) {
+      CAPTURE(name);
+      const auto model = hollow_model(preset(name, "Q4_K_M"));
+      const std::uint32_t n_layers = model->hyper_parameters().n_layers;
+      const Plan plan = plan_decoding(*model, 4'096, 8);
+      CHECK(plan.layers.n_stages == 5 * n_layers);
+      // Heads that do not fit one tile are stored before any tile looks.
+      const bool fits = model->hyper_parameters().n_heads == model->hyper_parameters().n_kv_heads;
+      CHECK(plan_decoding(*model, 4'096, 2).layers.n_stages == (fits ? 5 : 6) * n_layers);
+      std::printf("%s, Q4_K_M: %u stages and %u dispatches a layer\n",
+                  name,
+                  plan.layers.n_stages / n_layers,
+                  plan.layers.n_dispatches / n_layers);
+    }
   }
 
   TEST_CASE("a decoded token moves its weights and its cache, and nearly nothing else") {
