@@ -27,7 +27,7 @@ Result<Operations> Operations::compile(Pipelines& pipelines,
                                        const Tiling& tiling) {
   std::vector<KernelUse> uses;
   add_argmax_kernels(uses);
-  add_attention_kernels(pipelines.device().info(), formats, uses);
+  add_attention_kernels(pipelines.device().info(), formats, tiling, uses);
   add_elementwise_kernels(formats, uses);
   const DeviceInfo& info = pipelines.device().info();
   add_product_kernels(info, formats, uses);

@@ -79,6 +79,7 @@ class Operations {
         attention_rows_(formats.attention_rows) {}
   Groups folded(std::uint32_t n_groups, std::uint32_t z = 1) const;
   std::uint32_t rows_of_tiles(std::uint32_t group) const;
+  const Pipeline& tile_pipeline(const PagedCache& cache) const;
   void attend(Stream& stream, const Attention& op, const RopeStore* store) const;
   void rope(Stream& stream, std::string_view kernel, const Rope& op) const;
   void gated_linear(Stream& stream,

@@ -2,47 +2,59 @@
 // FlashAttention (2022): 32 queries meet 64 positions at a time, their scores and weights never leave
 // shared memory, and the sums over values stay in registers.
 //
-// Each invocation computes a square of kSide rows and kSide positions of the scores, the head sliced
-// by kSlice elements, and then of kSide rows a part of the sum over values, the positions sliced.
+// How scores and sums are multiplied is another file's: in f32 or, with KINGLET_HALF, f16
+// (attention_tile_fma.glsl), or by cooperative matrices with KINGLET_MATRIX
+// (attention_tile_matrix.glsl). Sums over the context are f32 in all of them.
+//
+// An invocation makes the weights of kRowKeys positions of one row; of the sums over values it has
+// those of kSide rows, every 16th four of their elements.
 #include "attention.glsl"
 
 layout(local_size_x = kWorkgroupSize) in;
 
 const uint kSide = 4;
 const uint kKeyGroups = kBlock / kSide;
-const uint kSlice = 32;
-const uint kSliceStride = kSlice + 4;  // so that rows begin in different banks
+const uint kSlice = 32;  // elements of the head that queries and keys have in shared memory at once
 const uint kWeightStride = kBlock + 4;
-const uint kTileFloats = kBlock * kSliceStride;
-const uint kValueKeys = kTileFloats / kHeadStride / kSide * kSide;
-const uint kQuads = (kHeadDim + 63) / 64;  // of each row's sum; an invocation owns every 16th
+const uint kQuads = (kHeadDim + 63) / 64;  // of each row's sum
 const uint kRowLanes = kWorkgroupSize / kRows;
 const uint kRowKeys = kBlock / kRowLanes;
 
-shared float query_tile[kRows * kSliceStride];
-shared float tile[kTileFloats];  // of keys, then of values
-shared float weights[kRows * kWeightStride];
+#if defined(KINGLET_HALF) || defined(KINGLET_MATRIX)
+#extension GL_EXT_shader_explicit_arithmetic_types_float16 : require
+#define Quad f16vec4
+#else
+#define Quad vec4
+#endif
+// So that rows begin in different banks, and matrices at 16 bytes.
+#ifdef KINGLET_MATRIX
+const uint kSpareQuads = 2;
+#else
+const uint kSpareQuads = 1;
+#endif
+const uint kSliceStride = kSlice / 4 + kSpareQuads;  // in fours
+#ifdef KINGLET_MATRIX
+const uint kValueSlice = 64;  // elements of the values that are there at once, of all positions
+const uint kTileQuads = kBlock * (kValueSlice / 4 + kSpareQuads);
+#else
+const uint kTileQuads = kBlock * kSliceStride;
+#endif
+
+shared Quad query_tile[kRows * kSliceStride];
+shared Quad tile[kTileQuads];                 // of keys, then of values
+shared float weights[kRows * kWeightStride];  // scores, then what becomes of them
 shared float row_parts[kRows * kRowLanes];
-shared float corrections[kRows];
+shared float corrections[kRows];  // of what was summed so far
+
+// Of this invocation.
+vec4 sums[kSide * kQuads];
+uint first_own;  // row
+uint key_group;  // and position, or four of elements: every 16th from here on
 
 // Past all caches that other invocations may not see through.
 layout(buffer_reference, scalar, buffer_reference_align = 4) coherent buffer TurnedQueries {
   float at[];
 };
-
-vec4 quad_of_queries(uint i) {
-  return vec4(query_tile[i], query_tile[i + 1], query_tile[i + 2], query_tile[i + 3]);
-}
-vec4 quad_of_tile(uint i) { return vec4(tile[i], tile[i + 1], tile[i + 2], tile[i + 3]); }
-
-void put_chunk(uint low, uint high, Chunk chunk) {
-  const vec4 a = low_of(chunk);
-  const vec4 b = high_of(chunk);
-  [[unroll]] for (uint i = 0; i < 4; ++i) {
-    tile[low + i] = a[i];
-    tile[high + i] = b[i];
-  }
-}
 
 // Queries are turned once. Until the result is known, its place is theirs.
 void turn_queries() {
@@ -68,45 +80,46 @@ void turn_queries() {
 
 void load_queries(uint slice) {
   const uint r = gl_LocalInvocationID.x / kRowLanes;
-  const uint first = gl_LocalInvocationID.x % kRowLanes * (kSlice / kRowLanes);
+  const uint n_quads = kSlice / 4 / kRowLanes;
+  const uint first = gl_LocalInvocationID.x % kRowLanes * n_quads;
   const uint64_t row = kRotated && is_row(r) ? float_row(result, line_of(r), kHeadDim) : query_of(r);
-  [[unroll]] for (uint i = first; i < first + kSlice / kRowLanes; ++i) {
-    const uint element = slice * kSlice + i;
-    float x = 0.0;
-    if (is_row(r) && element < kHeadDim) {
-      x = kRotated ? TurnedQueries(row).at[element] : ConstFloats(row).at[element];
+  [[unroll]] for (uint quad = first; quad < first + n_quads; ++quad) {
+    vec4 x = vec4(0.0);
+    [[unroll]] for (uint i = 0; i < 4; ++i) {
+      const uint element = slice * kSlice + quad * 4 + i;
+      if (is_row(r) && element < kHeadDim) {
+        x[i] = kRotated ? TurnedQueries(row).at[element] : ConstFloats(row).at[element];
+      }
     }
-    query_tile[r * kSliceStride + i] = x * scale;
+    query_tile[r * kSliceStride + quad] = Quad(x * scale);
   }
 }
 
-void load_keys(uint block, uint last, uint slice) {
-  const uint slice_chunks = kSlice / 8;
-  [[dont_unroll]] for (uint i = gl_LocalInvocationID.x; i < kBlock * slice_chunks;
-                       i += kWorkgroupSize) {
-    const uint key = i / slice_chunks;
-    const uint chunk = slice * slice_chunks + i % slice_chunks;
-    const uint low = key * kSliceStride + low_element(chunk) % kSlice;
-    const uint high = key * kSliceStride + high_element(chunk) % kSlice;
+// `width` elements from slice · width on of a block's positions up to `last`, which the others repeat.
+void load_slice(uint64_t cache, uint block, uint last, uint slice, uint width) {
+  const uint n_chunks = width / 8;
+  const uint stride = width / 4 + kSpareQuads;
+  [[dont_unroll]] for (uint i = gl_LocalInvocationID.x; i < kBlock * n_chunks; i += kWorkgroupSize) {
+    const uint key = i / n_chunks;
+    const uint chunk = slice * n_chunks + i % n_chunks;
+    const uint low = key * stride + low_element(chunk) % width / 4;
+    const uint high = key * stride + high_element(chunk) % width / 4;
     if (chunk < kChunks) {
       const uint position = min(block + key, last);
-      put_chunk(low, high, fetch(region_at(key_cache, block, position), position % kPageTokens, chunk));
+      const Chunk c = fetch(region_at(cache, block, position), position % kPageTokens, chunk);
+      tile[low] = Quad(low_of(c));
+      tile[high] = Quad(high_of(c));
     } else {
-      [[unroll]] for (uint e = 0; e < 4; ++e) tile[low + e] = tile[high + e] = 0.0;
+      tile[low] = tile[high] = Quad(0.0);
     }
   }
 }
 
-void load_values(uint block, uint last, uint first) {
-  [[dont_unroll]] for (uint i = gl_LocalInvocationID.x; i < kValueKeys * kChunks;
-                       i += kWorkgroupSize) {
-    const uint key = i / kChunks;
-    const uint chunk = i % kChunks;
-    const uint position = min(block + first + key, last);
-    put_chunk(key * kHeadStride + low_element(chunk), key * kHeadStride + high_element(chunk),
-              fetch(region_at(value_cache, block, position), position % kPageTokens, chunk));
-  }
-}
+#ifdef KINGLET_MATRIX
+#include "attention_tile_matrix.glsl"
+#else
+#include "attention_tile_fma.glsl"
+#endif
 
 void main() {
   const uint lane = gl_LocalInvocationID.x;
@@ -114,52 +127,30 @@ void main() {
   if (range.begin >= range.end) return;
   if (kRotated) turn_queries();
 
-  const uint first_own = lane / kKeyGroups * kSide;  // of the rows of this invocation
-  const uint key_group = lane % kKeyGroups;
+  first_own = lane / kKeyGroups * kSide;
+  key_group = lane % kKeyGroups;
   const uint row = lane / kRowLanes;  // whose weights this invocation makes, with its neighbours
   float maximum = kLowest;
   float sum = 0.0;  // of this invocation's positions
-  vec4 sums[kSide * kQuads];
   [[unroll]] for (uint i = 0; i < kSide * kQuads; ++i) sums[i] = vec4(0.0);
 
   load_pages(range.begin, range.n_seen);
   [[dont_unroll]] for (uint block = range.begin; block < range.end; block += kBlock) {
     const uint last = min(block + kBlock, range.end) - 1;
-    float scores[kSide * kSide];
-    [[unroll]] for (uint i = 0; i < kSide * kSide; ++i) scores[i] = 0.0;
-    [[dont_unroll]] for (uint slice = 0; slice < kHeadStride / kSlice; ++slice) {
-      barrier();
-      load_queries(slice);
-      load_keys(block, last, slice);
-      barrier();
-      [[dont_unroll]] for (uint i = 0; i < kSlice; i += 4) {
-        vec4 keys[kSide];
-        [[unroll]] for (uint k = 0; k < kSide; ++k) {
-          keys[k] = quad_of_tile((key_group + k * kKeyGroups) * kSliceStride + i);
-        }
-        [[unroll]] for (uint r = 0; r < kSide; ++r) {
-          const vec4 q = quad_of_queries((first_own + r) * kSliceStride + i);
-          [[unroll]] for (uint k = 0; k < kSide; ++k) scores[r * kSide + k] += dot(q, keys[k]);
-        }
-      }
-    }
-    [[unroll]] for (uint r = 0; r < kSide; ++r) {
-      [[unroll]] for (uint k = 0; k < kSide; ++k) {
-        const uint at = first_own + r;
-        const uint key = key_group + k * kKeyGroups;
-        float score = scores[r * kSide + k];
-        if (soft_cap > 0.0) score = soft_capped(score, soft_cap);
-        const bool is_seen = block + key >= row_begin[at] && block + key < row_end[at];
-        weights[at * kWeightStride + key] = is_seen ? score : kLowest;
-      }
-    }
+    score_block(block, last);
     load_pages(block + kBlock, range.n_seen);
     barrier();
 
-    const uint first_key = row * kWeightStride + lane % kRowLanes * kRowKeys;
-    float greatest = weights[first_key];
-    [[dont_unroll]] for (uint k = 1; k < kRowKeys; ++k) {
-      greatest = max(greatest, weights[first_key + k]);
+    const uint first_key = lane % kRowLanes * kRowKeys;
+    const uint first_weight = row * kWeightStride + first_key;
+    float greatest = kLowest;
+    [[dont_unroll]] for (uint k = 0; k < kRowKeys; ++k) {
+      float score = weights[first_weight + k];
+      if (soft_cap > 0.0) score = soft_capped(score, soft_cap);
+      const uint position = block + first_key + k;
+      if (position < row_begin[row] || position >= row_end[row]) score = kLowest;
+      weights[first_weight + k] = score;
+      greatest = max(greatest, score);
     }
     row_parts[lane] = greatest;
     barrier();
@@ -172,38 +163,12 @@ void main() {
     maximum = greatest;
     sum *= correction;
     [[dont_unroll]] for (uint k = 0; k < kRowKeys; ++k) {
-      const float score = weights[first_key + k];
+      const float score = weights[first_weight + k];
       const float weight = score > kLowest ? exp(score - greatest) : 0.0;
-      weights[first_key + k] = weight;
+      put_weight(row, first_key + k, weight);
       sum += weight;
     }
-
-    [[dont_unroll]] for (uint first = 0; first < kBlock; first += kValueKeys) {
-      barrier();
-      load_values(block, last, first);
-      barrier();
-      if (first == 0) {
-        [[unroll]] for (uint r = 0; r < kSide; ++r) {
-          [[unroll]] for (uint c = 0; c < kQuads; ++c) {
-            sums[r * kQuads + c] *= corrections[first_own + r];
-          }
-        }
-      }
-      const uint n_keys = min(kValueKeys, kBlock - first);
-      [[dont_unroll]] for (uint k = 0; k < n_keys; k += kSide) {
-        [[unroll]] for (uint i = 0; i < kSide; ++i) {
-          vec4 values[kQuads];
-          [[unroll]] for (uint c = 0; c < kQuads; ++c) {
-            const uint element = min((key_group + c * kKeyGroups) * 4, kHeadStride - 4);
-            values[c] = quad_of_tile((k + i) * kHeadStride + element);
-          }
-          [[unroll]] for (uint r = 0; r < kSide; ++r) {
-            const float weight = weights[(first_own + r) * kWeightStride + first + k + i];
-            [[unroll]] for (uint c = 0; c < kQuads; ++c) sums[r * kQuads + c] += weight * values[c];
-          }
-        }
-      }
-    }
+    add_values(block, last);
   }
 
   // Each row's sum of weights and maximum, to where all see them.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cassert>
+#include <optional>
 
 #include "vulkan/operations.h"
 #include "vulkan/operations/support.h"
@@ -60,6 +61,54 @@ constexpr std::uint32_t kTileRows = 32;
 
 bool is_tiled(const Attention& op) {
   return op.cache.page_stride == 0 && op.n_tokens >= kLeastTileTokens;
+}
+
+/// How queries, keys and values of many tokens are multiplied.
+struct TilePath {
+  std::string_view operation;  // of the kernels' names
+  Specialization specialization;
+};
+
+/// A choice of the constants of kernels/attention_tile_matrix.glsl, where it can be made.
+std::optional<Specialization> matrix_specialization(const DeviceInfo& device,
+                                                    std::uint32_t head_dim,
+                                                    std::uint32_t page_tokens) {
+  constexpr std::uint32_t kWorkgroup = 128;
+  constexpr std::uint32_t kSlice = 32;
+  // Without the heads that are turned or joined.
+  constexpr std::uint32_t kSharedBytes = 26'624;
+  const MatrixShape& one = device.matrix;
+  const std::uint32_t head_bytes = divide_up(head_dim, 32) * 32 * 4 * 4;
+  if (!device.optional.cooperative_matrix || !device.optional.float16_arithmetic ||
+      kTileRows % one.m != 0 || kBlock % one.n != 0 || kSlice % one.k != 0 ||
+      kWorkgroup % device.matrix_subgroup_size != 0 ||
+      kSharedBytes + head_bytes > device.max_shared_bytes) {
+    return std::nullopt;
+  }
+  return Specialization{
+      .constants =
+          {head_dim, page_tokens, kWorkgroup / device.matrix_subgroup_size, one.m, one.n, one.k},
+      .subgroup_size = device.optional.subgroup_size_control ? device.matrix_subgroup_size : 0};
+}
+
+/// As products take it: an f32 cache is exact, and what the device cannot do is done in f16, or in
+/// f32. Whoever wants bytes for the products has the fastest of these, there are none for heads.
+TilePath tile_path(const DeviceInfo& device,
+                   const Tiling& tiling,
+                   ProductPath path,
+                   CacheType type,
+                   std::uint32_t head_dim,
+                   std::uint32_t page_tokens) {
+  // A software driver converts each half to a float and back.
+  const bool is_chosen = path == ProductPath::kAuto || path == ProductPath::kIntegerDot;
+  const bool is_exact = type == CacheType::kF32 || path == ProductPath::kFloat ||
+                        (is_chosen && device.type == DeviceType::kSoftware);
+  if (!is_exact && path != ProductPath::kHalf && !tiling.matrices.shapes.empty()) {
+    if (auto matrix = matrix_specialization(device, head_dim, page_tokens))
+      return {"attention_tile_matrix", *std::move(matrix)};
+  }
+  const bool is_half = !is_exact && device.optional.float16_arithmetic;
+  return {is_half ? "attention_tile_half" : "attention_tile", {{head_dim, page_tokens}}};
 }
 
 struct QueryTiles {
@@ -223,6 +272,7 @@ std::uint32_t attention_rows(const DeviceInfo& device,
 
 void add_attention_kernels(const DeviceInfo& device,
                            const Formats& formats,
+                           const Tiling& tiling,
                            std::vector<KernelUse>& uses) {
   for (const char* name : {"head_rms_norm", "rope_interleaved", "rope_neox"})
     uses.push_back({name});
@@ -234,8 +284,10 @@ void add_attention_kernels(const DeviceInfo& device,
     for (const CacheType type : formats.caches) {
       uses.push_back({kernel_name("rope_store", block_type(type)),
                       {head_constants(heads.head_dim, heads.page_tokens)}});
-      uses.push_back({kernel_name("attention_tile", block_type(type)),
-                      {head_constants(heads.head_dim, heads.page_tokens)}});
+      TilePath path =
+          tile_path(device, tiling, formats.product_path, type, heads.head_dim, heads.page_tokens);
+      uses.push_back(
+          {kernel_name(path.operation, block_type(type)), std::move(path.specialization)});
       const auto use_vec = [&](std::uint32_t rows, bool stores) {
         uses.push_back({kernel_name("attention_vec", block_type(type)),
                         {vec_constants(device, formats.tuning, type, heads, rows, stores)}});
@@ -248,6 +300,17 @@ void add_attention_kernels(const DeviceInfo& device,
   }
 }
 
+Traffic traffic(const HeadRmsNorm& op) {
+  const std::uint64_t n = std::uint64_t{op.n_tokens} * op.n_heads * op.head_dim;
+  return {(n + op.head_dim) * sizeof(float), n * sizeof(float), 4 * n};
+}
+
+Traffic traffic(const Rope& op) {
+  const std::uint64_t n = std::uint64_t{op.n_tokens} * op.n_heads * op.n_rotated;
+  const std::uint64_t table = std::uint64_t{op.n_tokens} * op.n_rotated;
+  return {(n + table) * sizeof(float), n * sizeof(float), 3 * n};
+}
+
 void Operations::head_rms_norm(Stream& stream, const HeadRmsNorm& op) const {
   assert(op.n_tokens > 0 && op.n_tokens <= kMaxTokens);
   assert(op.head_dim > 0 && op.n_heads > 0 && op.n_heads * op.head_dim <= op.row_stride);
@@ -255,7 +318,8 @@ void Operations::head_rms_norm(Stream& stream, const HeadRmsNorm& op) const {
   stream.dispatch(pipeline("head_rms_norm"),
                   HeadRmsNormPush{op.heads, op.weight, op.head_dim, op.row_stride, op.epsilon},
                   {op.n_heads, op.n_tokens, 1},
-                  2 * passes + kHeadWorkgroup);
+                  2 * passes + kHeadWorkgroup,
+                  traffic(op));
 }
 
 void Operations::rope_neox(Stream& stream, const Rope& op) const {
@@ -275,7 +339,8 @@ void Operations::rope(Stream& stream, std::string_view kernel, const Rope& op) c
       RopePush{
           op.heads, op.positions, op.table, op.n_heads, op.head_dim, op.n_rotated, op.row_stride},
       {divide_up(op.n_heads * (op.n_rotated / 2), kElementwise), op.n_tokens, 1},
-      0);
+      0,
+      traffic(op));
 }
 
 namespace {
@@ -390,6 +455,12 @@ void Operations::attention(Stream& stream, const Attention& op) const {
   attend(stream, op, nullptr);
 }
 
+const Pipeline& Operations::tile_pipeline(const PagedCache& cache) const {
+  const TilePath path = tile_path(
+      device_->info(), tiling_, product_path_, cache.type, cache.head_dim, cache.page_tokens);
+  return pipeline(kernel_name(path.operation, block_type(cache.type)), path.specialization);
+}
+
 void Operations::attend(Stream& stream, const Attention& op, const RopeStore* store) const {
   const PagedCache& cache = op.cache;
   assert(op.n_tokens > 0 && op.n_tokens <= kMaxTokens);
@@ -403,8 +474,7 @@ void Operations::attend(Stream& stream, const Attention& op, const RopeStore* st
          attention_counters(op));
   const Pipeline& kernel =
       is_tiled(op)
-          ? pipeline(kernel_name("attention_tile", block_type(cache.type)),
-                     {head_constants(cache.head_dim, cache.page_tokens)})
+          ? tile_pipeline(cache)
           : pipeline(kernel_name("attention_vec", block_type(cache.type)),
                      {vec_constants(device_->info(),
                                     tuning_,

@@ -68,6 +68,8 @@ struct RopeStore {
 };
 
 /// Causal attention over the cache. Tokens of one sequence come in the order of their positions.
+/// Many tokens are multiplied on the path of the products (ProductPath), f32 caches always in
+/// floats; few always in floats: they wait for memory.
 struct Attention {
   PagedCache cache;
   DeviceAddress queries = 0;    // (n_tokens, row_stride): n_heads · head_dim elements of each row
@@ -86,6 +88,8 @@ struct Attention {
 std::uint64_t attention_scratch_bytes(const Attention& op);
 std::uint32_t attention_counters(const Attention& op);
 
+Traffic traffic(const HeadRmsNorm& op);
+Traffic traffic(const Rope& op);
 Traffic traffic(const RopeStore& op);
 /// For tokens at the end of max_context.
 Traffic traffic(const Attention& op);

@@ -64,6 +64,7 @@ std::uint32_t attention_rows(const DeviceInfo& device,
                              std::uint32_t group);
 void add_attention_kernels(const DeviceInfo& device,
                            const Formats& formats,
+                           const Tiling& tiling,
                            std::vector<KernelUse>& uses);
 
 }  // namespace kinglet::vulkan
