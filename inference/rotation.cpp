@@ -1,6 +1,5 @@
 #include "inference/rotation.h"
 
-#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstddef>
@@ -8,8 +7,6 @@
 namespace kinglet::inference {
 
 namespace {
-
-constexpr std::uint32_t kMostPaley = 20;
 
 // Bit i: i is a square modulo the prime. Paley's matrix of order prime + 1 exists for primes that
 // leave 3 when divided by 4.
@@ -25,44 +22,19 @@ constexpr float paley_sign(std::uint32_t order, std::uint32_t row, std::uint32_t
   return (squares >> ((row + prime - column) % prime) & 1U) != 0 ? 1 : -1;
 }
 
-enum class Direction { kForth, kBack };
-
-/// The matrix, or its transpose.
-struct Signs {
-  constexpr Signs(std::uint32_t order, Direction direction) {
+struct Matrix {
+  constexpr Matrix(std::uint32_t order, Direction direction) {
     for (std::uint32_t row = 0; row < order; ++row) {
       for (std::uint32_t column = 0; column < order; ++column) {
-        at[row][column] = direction == Direction::kForth ? paley_sign(order, row, column)
-                                                         : paley_sign(order, column, row);
+        signs[row][column] = direction == Direction::kForth ? paley_sign(order, row, column)
+                                                            : paley_sign(order, column, row);
       }
     }
   }
-  float at[kMostPaley][kMostPaley] = {};
+  PaleySigns signs = {};
 };
-constexpr Signs kSigns12[] = {{12, Direction::kForth}, {12, Direction::kBack}};
-constexpr Signs kSigns20[] = {{20, Direction::kForth}, {20, Direction::kBack}};
-
-// Columns of Paley's matrix that are turned together: inner loops of so many become vectors.
-constexpr std::uint32_t kColumns = 8;
-
-/// Multiplies `order` rows of n_columns, `step` apart, by Paley's matrix.
-void turn_columns(float* rows,
-                  std::uint32_t order,
-                  std::size_t step,
-                  std::uint32_t n_columns,
-                  const Signs& signs) {
-  float in[kMostPaley][kColumns] = {};
-  for (std::uint32_t i = 0; i < order; ++i)
-    std::copy_n(rows + i * step, n_columns, in[i]);
-  for (std::uint32_t i = 0; i < order; ++i) {
-    float sums[kColumns] = {};
-    for (std::uint32_t j = 0; j < order; ++j) {
-      for (std::uint32_t at = 0; at < kColumns; ++at)
-        sums[at] += signs.at[i][j] * in[j][at];
-    }
-    std::copy_n(sums, n_columns, rows + i * step);
-  }
-}
+constexpr Matrix kPaley12[] = {{12, Direction::kForth}, {12, Direction::kBack}};
+constexpr Matrix kPaley20[] = {{20, Direction::kForth}, {20, Direction::kBack}};
 
 void turn_part(float* part, Rotation rotation, Direction direction) {
   const std::uint32_t n = rotation.part();
@@ -76,16 +48,25 @@ void turn_part(float* part, Rotation rotation, Direction direction) {
       }
     }
   }
-  if (rotation.paley > 1) {
-    const Signs& signs =
-        (rotation.paley == 12 ? kSigns12 : kSigns20)[direction == Direction::kBack];
-    const std::uint32_t step = rotation.sylvester;
-    for (std::uint32_t at = 0; at < step; at += kColumns)
-      turn_columns(part + at, rotation.paley, step, std::min(kColumns, step - at), signs);
-  }
   const float scale = 1 / std::sqrt(static_cast<float>(n));
-  for (std::uint32_t i = 0; i < n; ++i)
-    part[i] *= scale;
+  if (rotation.paley == 1) {
+    for (std::uint32_t i = 0; i < n; ++i)
+      part[i] *= scale;
+    return;
+  }
+  const PaleySigns& signs = paley_signs(rotation.paley, direction);
+  const std::uint32_t step = rotation.sylvester;
+  for (std::uint32_t at = 0; at < step; ++at) {
+    float column[kMostPaley];
+    for (std::uint32_t i = 0; i < rotation.paley; ++i)
+      column[i] = part[at + i * step];
+    for (std::uint32_t i = 0; i < rotation.paley; ++i) {
+      float sum = 0;
+      for (std::uint32_t j = 0; j < rotation.paley; ++j)
+        sum += column[j] * signs[i][j];
+      part[at + i * step] = scale * sum;
+    }
+  }
 }
 
 void turn(std::span<float> vector, Direction direction) {
@@ -96,6 +77,11 @@ void turn(std::span<float> vector, Direction direction) {
 }
 
 }  // namespace
+
+const PaleySigns& paley_signs(std::uint32_t order, Direction direction) {
+  const bool is_back = direction == Direction::kBack;
+  return (order == 12 ? kPaley12 : kPaley20)[is_back ? 1 : 0].signs;
+}
 
 Rotation rotation_of(std::uint32_t length) {
   if (length == 0) return {};

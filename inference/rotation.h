@@ -9,6 +9,7 @@
 // that divides them.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <span>
 
@@ -21,6 +22,13 @@ struct Rotation {
   std::uint32_t part() const { return paley * sylvester; }
 };
 Rotation rotation_of(std::uint32_t length);
+
+enum class Direction { kForth, kBack };
+
+/// Paley's matrix of order 12 or 20, or its transpose: +1 or -1 at [row][column].
+inline constexpr std::uint32_t kMostPaley = 20;
+using PaleySigns = std::array<std::array<float, kMostPaley>, kMostPaley>;
+const PaleySigns& paley_signs(std::uint32_t order, Direction direction);
 
 /// Turns the vector, in place.
 void rotate(std::span<float> vector);

@@ -17,7 +17,7 @@
 #include <type_traits>
 
 #include "inference/cpu/formats.h"
-#include "inference/rotation.h"
+#include "inference/cpu/rotate_head.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "inference/cpu/attention.cpp"
@@ -108,7 +108,7 @@ class Rows {
       for (std::uint32_t d = 0; d < job.head_dim; ++d)
         q[d] = from[d] * factor;
       std::fill(q + job.head_dim, q + whole_head(job.head_dim), 0.0F);
-      if (is_turned) rotate({q, job.head_dim});
+      if (is_turned) rotate_head(q, job.head_dim);
       for (std::size_t d = 0; d < whole_head(job.head_dim); ++d)
         queries_[d * n + i] = q[d];
       const std::uint32_t end = job.position + place.token + 1;
@@ -163,7 +163,7 @@ class Rows {
       float* out = job_.out + place.token * job_.out_stride + place.offset;
       for (std::uint32_t d = 0; d < job_.head_dim; ++d)
         out[d] = total[d] / weight;
-      if (is_turned) unrotate({out, job_.head_dim});
+      if (is_turned) unrotate_head(out, job_.head_dim);
     }
   }
 

@@ -12,8 +12,8 @@
 
 #include "inference/cpu/formats.h"
 #include "inference/cpu/memory.h"
+#include "inference/cpu/rotate_head.h"
 #include "inference/quant/half.h"
-#include "inference/rotation.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "inference/cpu/kv_store.cpp"
@@ -137,7 +137,7 @@ void write_quantized(const KvHeads& heads, std::byte* page) {
   const std::uint32_t end = heads.slot + heads.n_tokens;
   for (std::uint32_t slot = heads.slot; slot < end; ++slot, from += heads.stride) {
     std::memcpy(row, from, head_dim * sizeof(float));
-    if constexpr (!is_q8) rotate({row, head_dim});
+    if constexpr (!is_q8) rotate_head(row, head_dim);
     const bool is_finite = all_finite(row, n_whole);
     std::byte* block = page;
     for (std::size_t d = 0; d < n_whole; d += kKvBlock, block += kBlockBytes) {
