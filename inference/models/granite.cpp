@@ -18,16 +18,6 @@ constexpr KeySpec kKeys[] = {
     {"logit_scale", &H::logit_scale, Presence::kOptional, Reading::kReciprocal},
 };
 
-constexpr auto kTensors = join<TensorSpec>(tensors::kEnds,
-                                           tensors::kRopeFactors,
-                                           tensors::kNorms,
-                                           tensors::kSeparateQkv,
-                                           tensors::optional(tensors::kQkvBiases),
-                                           tensors::kAttentionOutput,
-                                           tensors::optional(tensors::kAttentionOutputBias),
-                                           tensors::kGatedFeedForward,
-                                           tensors::optional(tensors::kGatedFeedForwardBiases));
-
 constexpr auto kEmbed = join<Op>(kEmbedToken, scale(Slot::kResidual, &H::embedding_scale));
 
 constexpr auto kLayer = join<Op>(rms_norm(Role::kAttentionNorm),
@@ -52,7 +42,7 @@ extern const Architecture kGranite;
 const Architecture kGranite = {
     .name = "granite",
     .keys = kKeys,
-    .tensors = kTensors,
+    .tensors = tensors::kLlama,
     .rope_style = RopeStyle::kInterleaved,
     .embed = kEmbed,
     .layer = kLayer,

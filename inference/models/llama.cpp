@@ -18,16 +18,6 @@ constexpr KeySpec kKeys[] = {
     {"attention.sliding_window", &H::sliding_window, Presence::kOptional},
 };
 
-constexpr auto kTensors = join<TensorSpec>(tensors::kEnds,
-                                           tensors::kRopeFactors,
-                                           tensors::kNorms,
-                                           tensors::kSeparateQkv,
-                                           tensors::optional(tensors::kQkvBiases),
-                                           tensors::kAttentionOutput,
-                                           tensors::optional(tensors::kAttentionOutputBias),
-                                           tensors::kGatedFeedForward,
-                                           tensors::optional(tensors::kGatedFeedForwardBiases));
-
 constexpr auto kEmbed = join<Op>(kEmbedToken);
 
 constexpr auto kLayer = join<Op>(rms_norm(Role::kAttentionNorm),
@@ -49,7 +39,7 @@ extern const Architecture kLlama;
 const Architecture kLlama = {
     .name = "llama",
     .keys = kKeys,
-    .tensors = kTensors,
+    .tensors = tensors::kLlama,
     .rope_style = RopeStyle::kInterleaved,
     .embed = kEmbed,
     .layer = kLayer,

@@ -112,4 +112,15 @@ inline constexpr std::array kGatedFeedForward = {
 inline constexpr std::array kGatedFeedForwardBiases = {
     kFeedForwardGateBias, kFeedForwardUpBias, kFeedForwardDownBias};
 
+/// All of Llama's, which are those of who took its form.
+inline constexpr auto kLlama = join<TensorSpec>(kEnds,
+                                                kRopeFactors,
+                                                kNorms,
+                                                kSeparateQkv,
+                                                optional(kQkvBiases),
+                                                kAttentionOutput,
+                                                optional(kAttentionOutputBias),
+                                                kGatedFeedForward,
+                                                optional(kGatedFeedForwardBiases));
+
 }  // namespace kinglet::inference::tensors

@@ -8,6 +8,7 @@
 
 #include "inference/engine.h"
 #include "tests/inference/memory_use.h"
+#include "tests/inference/model_presets.h"
 #include "tests/inference/stream_gguf.h"
 #include "tests/support/long_test.h"
 #include "tests/support/temporary_folder.h"
@@ -29,17 +30,9 @@ std::string text_of(const char* format, double number) {
 TEST_SUITE("inference/memory_long") {
   TEST_CASE("a model of Phi-3.5-mini's shape loads and decodes within its file, cache and 5 %") {
     const TemporaryFolder folder;
-    const StreamedGguf gguf{.model = {.seed = kSeed,
-                                      .hidden = 3072,
-                                      .layers = 32,
-                                      .heads = 32,
-                                      .kv_heads = 32,
-                                      .ffn = 8192,
-                                      .vocab = 32064,
-                                      .context = 131'072,
-                                      .original_context = 4096,
-                                      .sliding_window = 262'144,
-                                      .mix = "Q4_K_M"}};
+    StreamedGguf gguf{.model = model_presets().at("phi-3.5-mini")};
+    gguf.model.seed = kSeed;
+    gguf.model.mix = "Q4_K_M";
     const auto start = std::chrono::steady_clock::now();
     const std::uint64_t n_file = stream_gguf(gguf, folder / "model.gguf");
     const std::chrono::duration<double> making = std::chrono::steady_clock::now() - start;

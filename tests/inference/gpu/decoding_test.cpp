@@ -2,12 +2,12 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
-#include <ctime>
 #include <string>
 #include <vector>
 
 #include <doctest/doctest.h>
 
+#include "daemon/base/cpu_time.h"
 #include "inference/engine.h"
 #include "tests/inference/conformance.h"
 #include "tests/support/skip.h"
@@ -31,7 +31,7 @@ std::unique_ptr<Engine> load(const std::filesystem::path& path) {
   inference::EngineOptions options;
   options.model_path = path;
   options.backend = inference::BackendChoice::kVulkan;
-  options.device = "llvmpipe";
+  options.device = test_device();
   options.kv_format = inference::KvFormat::kF32;
   options.n_context = 512;
   auto engine = Engine::load(options);
@@ -60,12 +60,6 @@ GenerateResult generate(Engine& engine, const GenerateRequest& request) {
   auto result = engine.generate(request);
   if (!result) FAIL(result.error().message);
   return std::move(*result);
-}
-
-double thread_seconds() {
-  std::timespec time = {};
-  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
-  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
 }
 
 }  // namespace
@@ -130,7 +124,7 @@ TEST_SUITE("inference/gpu/decoding") {
       std::memcpy(&norm[i], &huge, sizeof(huge));
     const LoadedModel loaded = load_gguf(writer);
     const auto executor = make_executor(
-        "vulkan", loaded, {.device = "llvmpipe", .n_kv_tokens = 64, .chunk_tokens = 8});
+        "vulkan", loaded, {.device = test_device(), .n_kv_tokens = 64, .chunk_tokens = 8});
     auto sequence = executor->new_sequence({.max_tokens = 32});
     REQUIRE(sequence.has_value());
     std::vector<TokenId> next(8);
@@ -145,7 +139,7 @@ TEST_SUITE("inference/gpu/decoding") {
     if (under_validation()) return;  // the layers work in our thread
     const LoadedModel loaded = load_synthetic(kModel);
     const auto executor = make_executor(
-        "vulkan", loaded, {.device = "llvmpipe", .n_kv_tokens = 256, .chunk_tokens = 8});
+        "vulkan", loaded, {.device = test_device(), .n_kv_tokens = 256, .chunk_tokens = 8});
     auto sequence = executor->new_sequence({.max_tokens = 256});
     REQUIRE(sequence.has_value());
     constexpr std::size_t kTokens = 64;

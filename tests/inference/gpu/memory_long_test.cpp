@@ -10,6 +10,7 @@
 #include "inference/gpu/backend.h"
 #include "tests/inference/conformance.h"
 #include "tests/inference/memory_use.h"
+#include "tests/inference/model_presets.h"
 #include "tests/inference/stream_gguf.h"
 #include "tests/support/long_test.h"
 #include "tests/support/skip.h"
@@ -43,17 +44,9 @@ TEST_SUITE("inference/gpu/memory_long") {
   TEST_CASE("a model of Phi-3.5-mini's shape computes on lavapipe in 300 MB beside the device's") {
     if (Lab::get() == nullptr) SKIP("no software Vulkan driver (llvmpipe)");
     const TemporaryFolder folder;
-    const StreamedGguf gguf{.model = {.seed = kSeed,
-                                      .hidden = 3072,
-                                      .layers = 32,
-                                      .heads = 32,
-                                      .kv_heads = 32,
-                                      .ffn = 8192,
-                                      .vocab = 32064,
-                                      .context = 131'072,
-                                      .original_context = 4096,
-                                      .sliding_window = 262'144,
-                                      .mix = "Q4_K_M"}};
+    StreamedGguf gguf{.model = model_presets().at("phi-3.5-mini")};
+    gguf.model.seed = kSeed;
+    gguf.model.mix = "Q4_K_M";
     stream_gguf(gguf, folder / "model.gguf");
     const auto model = inference::Model::load(folder / "model.gguf");
     REQUIRE_MESSAGE(model.has_value(), model.error().message);
