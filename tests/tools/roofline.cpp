@@ -10,13 +10,14 @@
 
 #include "inference/gpu/plan.h"
 #include "inference/pass_cost.h"
-#include "tests/inference/hollow_model.h"
-#include "tests/inference/model_presets.h"
+#include "tests/tools/roofline_effects.h"
+#include "tests/tools/roofline_tables.h"
 #include "vulkan/device.h"
 
 namespace {
 
 using namespace kinglet;
+using namespace kinglet::test;
 using inference::KvFormat;
 using inference::Model;
 using inference::pass_cost;
@@ -31,16 +32,6 @@ constexpr double kTeraflops[] = {10, 40, 100, 400, 900};
 constexpr double kStageMicroseconds[] = {1, 2, 5};
 constexpr std::uint32_t kStagesPerLayer[] = {13, 6, 5};
 
-std::shared_ptr<const Model> load(const std::string& name, const std::string& format) {
-  test::SyntheticModel shape = test::model_presets().at(name);
-  if (format == "Q8_0") {
-    shape.type = inference::TensorType::kQ8_0;
-  } else {
-    shape.mix = format;
-  }
-  return test::hollow_model(shape);
-}
-
 double mega(std::uint64_t n) {
   return static_cast<double>(n) * 1e-6;
 }
@@ -51,15 +42,6 @@ std::string depth_name(std::uint32_t n) {
 
 PassCost decode_cost(const Model& model, std::uint32_t depth) {
   return pass_cost(model, KvFormat::kF16, {.n_tokens = 1, .depth = depth, .n_logits = 1});
-}
-
-void print_header(const std::vector<std::string>& columns) {
-  for (const std::string& column : columns)
-    std::printf("| %s ", column.c_str());
-  std::puts("|");
-  for (std::size_t i = 0; i < columns.size(); ++i)
-    std::printf("|---");
-  std::puts("|");
 }
 
 void print_bytes() {
@@ -167,6 +149,7 @@ void print_limits() {
   print_decode();
   print_stages();
   print_prefill();
+  print_effects();
 }
 
 struct Sum {
