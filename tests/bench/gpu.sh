@@ -38,9 +38,12 @@ export KINGLET_TEST_DEVICE=$device
 
 say "Checks on $device"
 checks=0
-for check in "vulkan_test -ts=vulkan/operations*" "inference_gpu_test -tc=*architecture*"; do
+for check in "vulkan_test -ts=vulkan/operations*" \
+  "inference_gpu_test -ts=inference/gpu/architectures*,inference/gpu/backend*,inference/gpu/decoding*" \
+  "inference_gpu_test -ts=inference/gpu/paths*,inference/gpu/adapters*" \
+  "inference_gpu_test -ts=inference/gpu/failures*"; do
   # shellcheck disable=SC2086 # a program and its argument
-  if timeout 120 $bin/$check >"$out/check.log" 2>&1; then result=right; else result="WRONG, or too slow"; checks=1; fi
+  if timeout 90 $bin/$check >"$out/check.log" 2>&1; then result=right; else result="WRONG, or too slow"; checks=1; fi
   echo "- \`$check\`: $result; $(grep 'assertions:' "$out/check.log" | tail -1)" >>"$out/report.md"
   [ "$result" = right ] || tail -40 "$out/check.log" >>"$out/report.md"
 done

@@ -24,7 +24,7 @@ InstanceOptions options_with_faults() {
 // download; copies as to a discrete GPU.
 Result<float> add_on_a_fresh_device() {
   const auto instance = TRY(Instance::create(options_with_faults()));
-  const auto info = TRY(instance->find_device({"llvmpipe"}));
+  const auto info = TRY(instance->find_device({test_device()}));
   const auto device = TRY(Device::create(instance, info, {.map_device_memory = false}));
   const auto a = TRY(Buffer::create(*device, 4, MemoryUse::kDevice, "a"));
   const auto b = TRY(Buffer::create(*device, 4, MemoryUse::kUpload, "b"));
@@ -87,7 +87,7 @@ TEST_SUITE("vulkan/failures") {
     CallFaults::arm(0, VK_SUCCESS);
     const auto instance = Instance::create(options_with_faults());
     REQUIRE(instance.has_value());
-    const auto info = (*instance)->find_device({"llvmpipe"});
+    const auto info = (*instance)->find_device({test_device()});
     REQUIRE(info.has_value());
     const auto device = Device::create(*instance, *info);
     REQUIRE(device.has_value());

@@ -58,24 +58,36 @@ std::vector<std::string> take_messages() {
   return std::exchange(messages, {});
 }
 
-Tensor::Tensor(const vulkan::Device& device, std::size_t bytes)
+Tensor::Tensor(const vulkan::Device& device, std::size_t bytes, TensorReach reach)
     : bytes_(bytes),
       guard_(under_validation() ? 0 : kGuardBytes),
-      buffer_(must(vulkan::Buffer::create(
-          device, bytes + 2 * guard_, vulkan::MemoryUse::kReadback, "a test's tensor"))) {
-  std::fill(buffer_.mapped().begin(), buffer_.mapped().end(), kPoison);
+      device_(must(vulkan::Buffer::create(
+          device, bytes + 2 * guard_, vulkan::MemoryUse::kDevice, "a test's tensor"))) {
+  if (device_.mapped().empty() || reach == TensorReach::kCopied) {
+    host_ = must(vulkan::Buffer::create(
+        device, device_.size(), vulkan::MemoryUse::kReadback, "a test's tensor on the host"));
+  }
+  std::fill(mapped().begin(), mapped().end(), kPoison);
 }
 
 vulkan::DeviceAddress Tensor::address() const {
-  return buffer_.address() + guard_;
+  return device_.address() + guard_;
 }
 
 std::span<std::byte> Tensor::bytes() const {
-  return buffer_.mapped().subspan(guard_, bytes_);
+  return mapped().subspan(guard_, bytes_);
+}
+
+void Tensor::record_copy_to_device(vulkan::Stream& stream) const {
+  stream.copy(*host_, 0, device_, 0, device_.size());
+}
+
+void Tensor::record_copy_to_host(vulkan::Stream& stream) const {
+  stream.copy(device_, 0, *host_, 0, device_.size());
 }
 
 bool Tensor::guards_are_whole() const {
-  const auto all = buffer_.mapped();
+  const auto all = mapped();
   const auto is_poison = [](std::byte byte) { return byte == kPoison; };
   return std::all_of(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(guard_), is_poison) &&
          std::all_of(all.end() - static_cast<std::ptrdiff_t>(guard_), all.end(), is_poison);
@@ -114,8 +126,8 @@ vulkan::Operations Lab::operations(const vulkan::Formats& formats) {
   return must(vulkan::Operations::create(*pipelines_, formats));
 }
 
-std::shared_ptr<Tensor> Lab::empty(std::size_t bytes) {
-  auto tensor = std::make_shared<Tensor>(*device_, bytes);
+std::shared_ptr<Tensor> Lab::empty(std::size_t bytes, TensorReach reach) {
+  auto tensor = std::make_shared<Tensor>(*device_, bytes, reach);
   tensors_.push_back(tensor);
   return tensor;
 }
@@ -125,14 +137,47 @@ void Lab::run(const std::function<void(vulkan::Stream&)>& record) {
   REQUIRE(stream.begin().has_value());
   record(stream);
   REQUIRE(stream.end().has_value());
-  const auto ran = stream.run();
-  REQUIRE(ran.has_value());
-  std::erase_if(tensors_, [](const auto& tensor) { return tensor.expired(); });
-  for (const auto& kept : tensors_) {
-    if (const auto tensor = kept.lock()) CHECK(tensor->guards_are_whole());
-  }
+  run(stream);
+}
+
+double Lab::run(vulkan::Stream& stream) {
+  copy_to_device();
+  const auto seconds = stream.run();
+  REQUIRE(seconds.has_value());
+  copy_to_host();
+  for (const auto& tensor : living_tensors())
+    CHECK(tensor->guards_are_whole());
   for (const std::string& message : take_messages())
     FAIL_CHECK(message);
+  return *seconds;
+}
+
+std::vector<std::shared_ptr<Tensor>> Lab::living_tensors() {
+  std::erase_if(tensors_, [](const auto& tensor) { return tensor.expired(); });
+  std::vector<std::shared_ptr<Tensor>> living;
+  for (const auto& kept : tensors_)
+    living.push_back(kept.lock());
+  return living;
+}
+
+void Lab::copy(const std::function<void(const Tensor&, vulkan::Stream&)>& record) {
+  auto tensors = living_tensors();
+  std::erase_if(tensors, [](const auto& tensor) { return !tensor->is_copied(); });
+  if (tensors.empty()) return;
+  auto stream = must(vulkan::Stream::create(*device_));
+  REQUIRE(stream.begin().has_value());
+  for (const auto& tensor : tensors)
+    record(*tensor, stream);
+  REQUIRE(stream.end().has_value());
+  REQUIRE(stream.run().has_value());
+}
+
+void Lab::copy_to_device() {
+  copy([](const Tensor& tensor, vulkan::Stream& stream) { tensor.record_copy_to_device(stream); });
+}
+
+void Lab::copy_to_host() {
+  copy([](const Tensor& tensor, vulkan::Stream& stream) { tensor.record_copy_to_host(stream); });
 }
 
 std::vector<float> random_floats(std::size_t n, std::uint32_t seed) {

@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <random>
 #include <string>
 #include <vector>
@@ -33,22 +34,37 @@ vulkan::InstanceOptions instance_options(vulkan::TableHook hook = {});
 /// Messages of the layers since the last call.
 std::vector<std::string> take_messages();
 
-/// A buffer that a kernel reads or writes. Around the payload lie guards of NaN bytes: reading them
-/// spoils the result, writing them is seen. Under validation there are none, because the layers see
-/// an overrun only at the buffer's end.
+/// How a tensor's bytes come to the host.
+enum class TensorReach : std::uint8_t {
+  kShared,  // where the host reaches the device's memory; kCopied elsewhere
+  kCopied,  // Lab::run() takes them there and back
+};
+
+/// A buffer that a kernel reads or writes, in the device's own memory. Around the payload lie
+/// guards of NaN bytes: reading them spoils the result, writing them is seen. Under validation
+/// there are none, because the layers see an overrun only at the buffer's end.
 class Tensor {
  public:
-  Tensor(const vulkan::Device& device, std::size_t bytes);
+  Tensor(const vulkan::Device& device, std::size_t bytes, TensorReach reach);
 
   vulkan::DeviceAddress address() const;
   std::size_t size() const { return bytes_; }
+  /// As the host has them: before Lab::run() what it takes along, after it what it brought back.
   std::span<std::byte> bytes() const;
   bool guards_are_whole() const;
 
+  /// Whether the device's bytes are not the host's.
+  bool is_copied() const { return host_.has_value(); }
+  void record_copy_to_device(vulkan::Stream& stream) const;
+  void record_copy_to_host(vulkan::Stream& stream) const;
+
  private:
+  std::span<std::byte> mapped() const { return host_ ? host_->mapped() : device_.mapped(); }
+
   std::size_t bytes_;
   std::size_t guard_;
-  vulkan::Buffer buffer_;
+  vulkan::Buffer device_;
+  std::optional<vulkan::Buffer> host_;
 };
 
 class Lab {
@@ -66,7 +82,7 @@ class Lab {
   vulkan::Operations operations(const vulkan::Formats& formats);
 
   /// Filled with NaN bytes.
-  std::shared_ptr<Tensor> empty(std::size_t bytes);
+  std::shared_ptr<Tensor> empty(std::size_t bytes, TensorReach reach = TensorReach::kShared);
   template <class T>
   std::shared_ptr<Tensor> tensor(const std::vector<T>& values) {
     const auto bytes = std::as_bytes(std::span(values));
@@ -83,9 +99,17 @@ class Lab {
 
   /// Records, runs, and checks every tensor's guards and the layers' messages.
   void run(const std::function<void(vulkan::Stream&)>& record);
+  /// The same of a stream recorded before; its seconds on the device.
+  double run(vulkan::Stream& stream);
+  /// What run() does before and after, for streams that are run otherwise.
+  void copy_to_device();
+  void copy_to_host();
 
  private:
   Lab() = default;
+
+  std::vector<std::shared_ptr<Tensor>> living_tensors();
+  void copy(const std::function<void(const Tensor&, vulkan::Stream&)>& record);
 
   std::shared_ptr<const vulkan::Instance> instance_;
   std::unique_ptr<const vulkan::Device> device_;

@@ -157,9 +157,11 @@ TEST_SUITE("vulkan/operations_argmax") {
     lab.operations().argmax(*before,
                             {start_tensor->address(), scratch->address(), id->address(), 1, kIds});
     REQUIRE(before->end().has_value());
+    lab.copy_to_device();
     REQUIRE(step->submit_chain(10, &*before).has_value());
     const auto seconds = step->wait();
     REQUIRE(seconds.has_value());
+    lab.copy_to_host();
     CHECK(*seconds >= 0);
     std::vector<std::uint32_t> expected(16, 99);
     std::uint32_t at = 9;
@@ -173,6 +175,7 @@ TEST_SUITE("vulkan/operations_argmax") {
     // And once more from there.
     REQUIRE(step->submit_chain(2).has_value());
     REQUIRE(step->wait().has_value());
+    lab.copy_to_host();
     CHECK(lab.read<std::uint32_t>(*history)[15] == (at * 7 + 3) % kIds);
     CHECK(take_messages().empty());
   }

@@ -23,7 +23,7 @@ std::unique_ptr<inference::Executor> software_executor(
     std::shared_ptr<const inference::Model> model) {
   auto executor = inference::gpu::create_executor_on(Lab::get()->instance(),
                                                      std::move(model),
-                                                     {.device = "llvmpipe",
+                                                     {.device = test_device(),
                                                       .kv_format = inference::KvFormat::kF32,
                                                       .n_kv_tokens = 128,
                                                       .chunk_tokens = 29});
@@ -88,7 +88,7 @@ TEST_SUITE("inference/gpu/adapters") {
     const auto executor =
         *inference::gpu::create_executor_on(*std::move(instance),
                                             model,
-                                            {.device = "llvmpipe",
+                                            {.device = test_device(),
                                              .kv_format = inference::KvFormat::kF32,
                                              .n_kv_tokens = 128,
                                              .chunk_tokens = 29});
@@ -140,7 +140,7 @@ TEST_SUITE("inference/gpu/adapters") {
     const auto executor =
         *inference::gpu::create_executor_on(*std::move(instance),
                                             model.model,
-                                            {.device = "llvmpipe",
+                                            {.device = test_device(),
                                              .kv_format = inference::KvFormat::kF32,
                                              .n_kv_tokens = 128,
                                              .cache_folder = folder / ""});

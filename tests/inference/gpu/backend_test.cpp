@@ -35,7 +35,7 @@ using inference::KvFormat;
 using inference::TensorType;
 using inference::TokenId;
 
-constexpr const char* kDriver = "llvmpipe";
+const std::string kDriver = test_device();
 
 /// One for all tests; with the validation layers when the environment asks for them.
 std::shared_ptr<const vulkan::Instance> shared_instance() {

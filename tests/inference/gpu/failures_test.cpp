@@ -11,6 +11,7 @@
 #include "tests/inference/synthetic_lora.h"
 #include "tests/support/skip.h"
 #include "tests/vulkan/call_faults.h"
+#include "tests/vulkan/lab.h"
 #include "vulkan/error.h"
 
 namespace kinglet::test {
@@ -30,7 +31,7 @@ Result<std::unique_ptr<inference::Executor>> place(const LoadedModel& loaded) {
   return inference::gpu::create_executor_on(
       TRY(vulkan::Instance::create(options_with_faults())),
       loaded.model,
-      {.device = "llvmpipe", .kv_format = KvFormat::kF32, .n_kv_tokens = 64, .chunk_tokens = 8});
+      {.device = test_device(), .kv_format = KvFormat::kF32, .n_kv_tokens = 64, .chunk_tokens = 8});
 }
 
 /// Logits after a prompt of five tokens, a fork's sixth and a seventh; then tokens that the device

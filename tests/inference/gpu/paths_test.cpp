@@ -38,7 +38,7 @@ Result<Errors> errors_of(const LoadedModel& loaded,
                          ExecutorOptions options,
                          std::uint32_t step,
                          KvFormat kv_format = KvFormat::kF32) {
-  options.device = "llvmpipe";
+  options.device = test_device();
   options.kv_format = kv_format;
   options.n_kv_tokens = kTokens;
   options.chunk_tokens = 64;
@@ -131,7 +131,7 @@ TEST_SUITE("inference/gpu/paths") {
     if (Lab::get() == nullptr) SKIP("no software Vulkan driver (llvmpipe)");
     const LoadedModel loaded = load_synthetic(blocked_shape("llama"));
     ExecutorOptions options = {
-        .device = "llvmpipe", .activations = inference::Activations::kInt8, .n_kv_tokens = 64};
+        .device = test_device(), .activations = inference::Activations::kInt8, .n_kv_tokens = 64};
     const auto fast =
         inference::gpu::create_executor_on(Lab::get()->instance(), loaded.model, options);
     if (fast) {

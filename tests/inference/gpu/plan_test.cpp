@@ -112,7 +112,7 @@ TEST_SUITE("inference/gpu/plan") {
     if (Lab::get() == nullptr) SKIP("no software Vulkan driver (llvmpipe)");
     const LoadedModel loaded = load_gguf(synthetic_gguf({.layers = 3, .context = 256}));
     auto made = inference::gpu::create_executor_on(
-        Lab::get()->instance(), loaded.model, {.device = "llvmpipe", .n_kv_tokens = 256});
+        Lab::get()->instance(), loaded.model, {.device = test_device(), .n_kv_tokens = 256});
     REQUIRE(made.has_value());
     inference::Executor& executor = **made;
     CHECK_FALSE(executor.last_pass().has_value());
