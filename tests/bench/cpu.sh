@@ -43,7 +43,7 @@ speed() { # MODEL [OPTIONS]
 
 : >"$out/log"
 cmake --preset "$(basename "$build")" >>"$out/log"
-cmake --build "$build" --target make_gguf peer_speed_bench >>"$out/log"
+cmake --build "$build" --target make_gguf peer_speed_bench engine_bench >>"$out/log"
 
 cat >"$report" <<EOT
 # The CPU backend beside llama.cpp
@@ -69,3 +69,29 @@ for format in $formats; do
         --depth "$deep"
   done
 done
+[ -z "$quick" ] || exit 0
+
+for format in $formats; do
+  model=$out/models/bench-125m-$format.gguf
+  say "$format, one busy process beside, and as many as there are cores"
+  for busy in 1 $threads; do
+    echo "$busy busy:" | tee -a "$report"
+    echo | tee -a "$report"
+    speed "$model" --rounds "$rounds" --prefill 0 --depth 0 --busy "$busy" \
+      --peer-threads "$threads,1"
+    echo | tee -a "$report"
+  done
+done
+
+say "The starter model: ghost texts of 16 tokens"
+cat <<'EOT' | tee -a "$report"
+Cold: the file is out of the page cache, the engine is loaded, the whole prompt computed. Warm: the last 8 tokens of the prompt are new. Prompts beyond the 2,048 tokens that the model was trained for take the time they take, their text is of no use.
+
+EOT
+tests/bench/longer_context.py inference/starter_model/kinglet-starter.gguf "$out/models/starter.gguf" 8448
+"$build/bin/engine_bench" "$out/models/starter.gguf" --prompts 1024,4096,8192 --threads "$threads" |
+  tee -a "$report"
+
+say "The same of 125 M parameters, ${formats%% *}"
+"$build/bin/engine_bench" "$out/models/bench-125m-${formats%% *}.gguf" --prompts 1024 --idle 0 \
+  --threads "$threads" | tee -a "$report"

@@ -18,6 +18,7 @@
 #include <CLI/CLI.hpp>
 
 #include "inference/cpu/limits.h"
+#include "inference/cpu/packed/instructions.h"
 #include "inference/pass_cost.h"
 #include "tests/bench/peer/busy_processes.h"
 #include "tests/bench/peer/engines.h"
@@ -48,6 +49,7 @@ void limit_instructions(Options& options) {
   // A better set has a lower bit.
   hwy::DisableTargets(HWY_AVX2 - 1);
 #endif
+  inference::cpu::limit_byte_products(inference::cpu::ByteProducts::kPairs);
   options.engine.peer_cpu_library = "libggml-cpu-haswell.so";
 }
 
