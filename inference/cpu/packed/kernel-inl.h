@@ -97,7 +97,7 @@ class SmallHead {
 };
 
 // How far ahead of itself a tile is fetched: what memory answers in.
-constexpr std::size_t kAhead = 1024;
+constexpr std::size_t kAhead = 2048;
 
 }  // namespace kinglet::inference::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();

@@ -116,13 +116,22 @@ HWY_INLINE Ints dots(const Bytes (&w)[4], const ByteColumns& x, std::size_t half
 #endif
 }
 
-/// Parts [part, part + n_parts) of the rows times n_tokens tokens.
+/// What a half of a block adds to the sum of a row and a token.
+template <class F>
+HWY_INLINE Floats
+add_half(const Bytes (&w)[4], Floats scale, const ByteColumns& x, std::size_t half, Floats sum) {
+  return mul_add(mul(to_floats(dots<F>(w, x, half)), splat(x.scales[half])), scale, sum);
+}
+
+/// Parts [part, part + n_parts) of the rows times n_tokens tokens. The tile comes from memory if
+/// `fetches`, else from a cache.
 template <class F, std::uint32_t n_tokens, std::uint32_t n_parts>
 HWY_INLINE void multiply_part(const std::byte* tile,
                               std::size_t n_columns,
                               const ByteColumns* x,
                               std::size_t x_stride,
                               std::uint32_t first_part,
+                              bool fetches,
                               float* sums) {
   constexpr int kZero = kRaises<F> ? 0 : F::kZero;
   Floats accumulators[n_tokens][n_parts];
@@ -135,47 +144,60 @@ HWY_INLINE void multiply_part(const std::byte* tile,
     const typename F::Head head(tile, n_blocks);
     const std::byte* lines = tile + Packing<F>::head_bytes(n_blocks);
     for (std::size_t block = 0; block < n_blocks; ++block, ++x) {
-      if constexpr (n_parts == kParts) {
+      if (fetches) {
         for (std::size_t line = 0; line < Packing<F>::kBlockBytes; line += kLine)
           hwy::Prefetch(lines + kAhead + line);
       }
 #pragma GCC unroll 4
       for (std::uint32_t p = 0; p < n_parts; ++p) {
         const std::uint32_t part = first_part + p;
-        Bytes w[2][4];
-        load_weights<F>(lines, 0, part, w[0]);
-        load_weights<F>(lines, 1, part, w[1]);
-        const Floats scale = lowered<F>(head.scale(block, 0, part));
-        Floats second_scale = scale;
-        if constexpr (F::kSplitScales) second_scale = lowered<F>(head.scale(block, 1, part));
+        Floats scales[2];
+        scales[0] = lowered<F>(head.scale(block, 0, part));
+        scales[1] = F::kSplitScales ? lowered<F>(head.scale(block, 1, part)) : scales[0];
+        if constexpr (kHasManyRegisters && !F::kSplitScales) {
+          Bytes w[2][4];
+          load_weights<F>(lines, 0, part, w[0]);
+          load_weights<F>(lines, 1, part, w[1]);
 #pragma GCC unroll 8
-        for (std::uint32_t t = 0; t < n_tokens; ++t) {
-          const ByteColumns& columns = x[t * x_stride];
-          Floats& accumulator = accumulators[t][p];
-          const Floats first = mul(to_floats(dots<F>(w[0], columns, 0)), splat(columns.scales[0]));
-          const Floats second = to_floats(dots<F>(w[1], columns, 1));
-          if constexpr (F::kSplitScales) {
-            accumulator = mul_add(first, scale, accumulator);
-            accumulator = mul_add(mul(second, splat(columns.scales[1])), second_scale, accumulator);
-          } else {
-            accumulator =
-                mul_add(mul_add(second, splat(columns.scales[1]), first), scale, accumulator);
+          for (std::uint32_t t = 0; t < n_tokens; ++t) {
+            const ByteColumns& columns = x[t * x_stride];
+            const Floats first =
+                mul(to_floats(dots<F>(w[0], columns, 0)), splat(columns.scales[0]));
+            const Floats both =
+                mul_add(to_floats(dots<F>(w[1], columns, 1)), splat(columns.scales[1]), first);
+            accumulators[t][p] = mul_add(both, scales[0], accumulators[t][p]);
           }
-          if constexpr (kZero != 0) {
-            constexpr float kMinusZero = -kZero;
-            if constexpr (F::kSplitScales) {
-              accumulator =
-                  mul_add(mul(scale, splat(kMinusZero)), splat(columns.sums[0]), accumulator);
-              accumulator = mul_add(
-                  mul(second_scale, splat(kMinusZero)), splat(columns.sums[1]), accumulator);
-            } else {
-              accumulator = mul_add(mul(scale, splat(kMinusZero)), splat(columns.sum), accumulator);
+        } else {
+#pragma GCC unroll 2
+          for (std::size_t half = 0; half < 2; ++half) {
+            Bytes w[4];
+            load_weights<F>(lines, half, part, w);
+#pragma GCC unroll 8
+            for (std::uint32_t t = 0; t < n_tokens; ++t) {
+              accumulators[t][p] =
+                  add_half<F>(w, scales[half], x[t * x_stride], half, accumulators[t][p]);
             }
           }
-          if constexpr (F::kHasOffsets) {
-            accumulator = mul_add(head.offset(block, part), splat(columns.sum), accumulator);
-          }
         }
+        // What is the same for all of a block, or for a half.
+        const auto add_offsets = [&](Floats offset, auto sum_of) {
+#pragma GCC unroll 8
+          for (std::uint32_t t = 0; t < n_tokens; ++t) {
+            accumulators[t][p] =
+                mul_add(offset, splat(sum_of(x[t * x_stride])), accumulators[t][p]);
+          }
+        };
+        const auto sum = [](const ByteColumns& columns) { return columns.sum; };
+        constexpr float kMinusZero = -kZero;
+        if constexpr (kZero != 0 && F::kSplitScales) {
+          add_offsets(mul(scales[0], splat(kMinusZero)),
+                      [](const ByteColumns& columns) { return columns.sums[0]; });
+          add_offsets(mul(scales[1], splat(kMinusZero)),
+                      [](const ByteColumns& columns) { return columns.sums[1]; });
+        } else if constexpr (kZero != 0) {
+          add_offsets(mul(scales[0], splat(kMinusZero)), sum);
+        }
+        if constexpr (F::kHasOffsets) add_offsets(head.offset(block, part), sum);
       }
       lines += Packing<F>::kBlockBytes;
     }
@@ -188,19 +210,22 @@ HWY_INLINE void multiply_part(const std::byte* tile,
 }
 
 // Sums of so many tokens stay in registers.
-constexpr std::uint32_t kTokens = kRowLanes == 16 ? 8 : 4;
+constexpr std::uint32_t kTokens = kHasManyRegisters ? 8 : 6;
 
 /// PackedFormat::multiply.
 template <class F>
 void multiply_tokens(const std::byte* tile, std::size_t n_columns, PackedTokens x, float* sums) {
+  bool is_first = true;
   const auto step = [&]<std::uint32_t n_tokens>(std::integral_constant<std::uint32_t, n_tokens>) {
     for (; x.n >= n_tokens; x.n -= n_tokens) {
       if constexpr (n_tokens == 1) {
-        multiply_part<F, 1, kParts>(tile, n_columns, x.first, x.stride, 0, sums);
+        multiply_part<F, 1, kParts>(tile, n_columns, x.first, x.stride, 0, is_first, sums);
       } else {
         for (std::uint32_t part = 0; part < kParts; ++part)
-          multiply_part<F, n_tokens, 1>(tile, n_columns, x.first, x.stride, part, sums);
+          multiply_part<F, n_tokens, 1>(
+              tile, n_columns, x.first, x.stride, part, is_first && part == 0, sums);
       }
+      is_first = false;
       x.first += n_tokens * x.stride;
       sums += n_tokens * kPackedRows;
     }

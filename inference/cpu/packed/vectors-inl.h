@@ -200,6 +200,9 @@ HWY_INLINE __m128i signed_pair_products(__m128i w, __m128i x) {
 
 constexpr std::uint32_t kParts = kPackedRows / kRowLanes;  // vectors a line takes
 
+/// 32 of them, not 16.
+constexpr bool kHasManyRegisters = HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_NEON;
+
 /// kRowLanes halves.
 HWY_INLINE Floats load_halves(const std::byte* from) {
 #if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX2
