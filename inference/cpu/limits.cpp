@@ -13,6 +13,27 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include "inference/cpu/packed/kernel-inl.h"
+
+// Both kinds of products that packed/kernel-inl.h has, each with its instructions allowed.
+#define KINGLET_BYTE_PEAK pairs
+HWY_BEFORE_NAMESPACE();
+#include "inference/cpu/byte_peak-inl.h"
+HWY_AFTER_NAMESPACE();
+#undef KINGLET_BYTE_PEAK
+
+#if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX2
+#define KINGLET_BYTE_PEAK vnni
+#if HWY_TARGET == HWY_AVX3
+HWY_PUSH_ATTRIBUTES(HWY_TARGET_STR ",avx512vnni")
+#else
+HWY_PUSH_ATTRIBUTES(HWY_TARGET_STR ",avxvnni")
+#endif
+#include "inference/cpu/byte_peak-inl.h"
+HWY_POP_ATTRIBUTES
+#undef KINGLET_BYTE_PEAK
+#endif
+
 HWY_BEFORE_NAMESPACE();
 namespace kinglet::inference::cpu::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
@@ -69,6 +90,15 @@ double multiply_floats(std::size_t n_rounds, float* result) {
   return 2.0 * static_cast<double>(n_rounds * kSums * hn::Lanes(tag));
 }
 
+/// The same of bytes, with the instructions that the packed kernels choose.
+double multiply_bytes(std::size_t n_rounds, float* result) {
+#if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX2
+  if (best_byte_products(HWY_TARGET == HWY_AVX3) == ByteProducts::kVnni)
+    return vnni::multiply_bytes(n_rounds, result);
+#endif
+  return pairs::multiply_bytes(n_rounds, result);
+}
+
 }  // namespace kinglet::inference::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -79,6 +109,7 @@ namespace {
 
 HWY_EXPORT(read_all);
 HWY_EXPORT(multiply_floats);
+HWY_EXPORT(multiply_bytes);
 
 using Clock = std::chrono::steady_clock;
 
@@ -87,7 +118,7 @@ constexpr std::size_t kBufferBytes = std::size_t{512} << 20;
 constexpr std::size_t kBufferWords = kBufferBytes / sizeof(std::uint64_t);
 constexpr int kRounds = 5;
 /// Of a thread, in a round: where something else takes a core, the other threads go on.
-constexpr std::uint32_t kParts = 8;
+constexpr std::size_t kParts = 8;
 
 /// The best rate of kRounds: `work(part)` for n_parts, `amount` in all.
 template <class Work>
@@ -135,6 +166,13 @@ DeviceLimits measure_limits(std::uint32_t n_threads) {
       });
   // What nobody looks at, the compiler leaves out.
   volatile float looked_at = floats[0];
+  constexpr std::size_t kByteRounds = 500'000;
+  const double byte_ops = HWY_DYNAMIC_DISPATCH(multiply_bytes)(1, floats.data());
+  limits.byte_ops =
+      best_rate(pool, n_threads, byte_ops * kByteRounds * n_threads, [&](std::uint32_t part) {
+        HWY_DYNAMIC_DISPATCH(multiply_bytes)(kByteRounds, &floats[part]);
+      });
+  looked_at = floats[0];
   (void)looked_at;
   return limits;
 }
