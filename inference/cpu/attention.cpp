@@ -44,7 +44,7 @@ constexpr std::size_t kSumParts = kPadding;
 constexpr std::size_t kRowTail = 2 * kPadding;
 
 constexpr std::size_t whole_head(std::uint32_t head_dim) {
-  return (head_dim + kKvBlock - 1) / kKvBlock * kKvBlock;
+  return (std::size_t{head_dim} + kKvBlock - 1) / kKvBlock * kKvBlock;
 }
 constexpr std::size_t row_floats(std::uint32_t head_dim) {
   return whole_head(head_dim) + kRowTail;
@@ -281,7 +281,7 @@ class Rows {
   }
   template <std::uint32_t n, class Keys>
   void score(std::uint32_t row, const Keys& keys) {
-    float* scores = weights_ + row * kPageTokens;
+    float* scores = weights_ + std::size_t{row} * kPageTokens;
     if constexpr (Keys::kInBlocks) {
       score_blocks<n>(queries_ + row, n_, keys, job_.head_dim, scores);
     } else {
@@ -302,7 +302,7 @@ class Rows {
   }
   template <std::uint32_t n, class Values>
   void add(std::uint32_t row, const Values& values, Slots slots, float* left) {
-    const float* weights = weights_ + row * kPageTokens;
+    const float* weights = weights_ + std::size_t{row} * kPageTokens;
     float* rows = left + row * stride_;
     if constexpr (Values::kInBlocks) {
       add_blocks<n>(weights, values, slots, job_.head_dim, rows, stride_);
@@ -352,7 +352,7 @@ class Rows {
     const std::size_t width = stride_ - kRowTail;
     Slots all = {kPageTokens, 0};
     for (std::uint32_t i = page.first; i < page.last; ++i) {
-      float* HWY_RESTRICT scores = weights_ + i * kPageTokens;
+      float* HWY_RESTRICT scores = weights_ + std::size_t{i} * kPageTokens;
       float* HWY_RESTRICT row = left + i * stride_;
       const Slots slots = seen_[i].slots(page.begin);
       all = {std::min(all.begin, slots.begin), std::max(all.end, slots.end)};

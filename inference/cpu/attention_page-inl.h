@@ -259,7 +259,7 @@ HWY_INLINE void widen_values(const BlockValues<format>& values,
                              std::size_t last,
                              float* HWY_RESTRICT out) {
   constexpr std::size_t kVectors = kKvBlock / kLanes;
-  for (std::size_t d = 0; d < head_dim; d += kKvBlock, out += kKvBlock * kPageTokens) {
+  for (std::size_t d = 0; d < head_dim; d += kKvBlock, out += std::size_t{kKvBlock} * kPageTokens) {
     for (std::size_t slot = first; slot < last; ++slot) {
       values.template prefetch<kVectors>(slot, d);
       Vector row[kVectors];

@@ -115,7 +115,7 @@ HWY_INLINE void score_some_blocks(const float* HWY_RESTRICT q,
       const std::size_t at = slot + v * kLanes;
 #pragma GCC unroll 12
       for (std::uint32_t i = 0; i < n; ++i) {
-        float* out = scores + i * kPageTokens + at;
+        float* out = scores + std::size_t{i} * kPageTokens + at;
         Vector score = d == 0 ? hn::Zero(Floats()) : hn::Load(Floats(), out);
 #pragma GCC unroll 2
         for (std::size_t b = 0; b < n_blocks; ++b)
@@ -235,7 +235,7 @@ HWY_INLINE void scale_weights(const float* HWY_RESTRICT weights,
                               float* HWY_RESTRICT scaled) {
   for (std::size_t slot = 0; slot < kPageTokens; slot += kLanes) {
     const Vector scales = values.scales(d, slot);
-    for (std::size_t at = slot; at < n * kPageTokens; at += kPageTokens)
+    for (std::size_t at = slot; at < std::size_t{n} * kPageTokens; at += kPageTokens)
       hn::Store(hn::Mul(hn::Load(Floats(), weights + at), scales), Floats(), scaled + at);
   }
 }
@@ -252,9 +252,9 @@ HWY_INLINE void add_blocks(const float* HWY_RESTRICT weights,
   HWY_ALIGN float scaled[kTogether * n * kPageTokens];
   std::size_t d = 0;
   if constexpr (kTogether == 2) {
-    for (; d + kKvBlock < head_dim; d += 2 * kKvBlock) {
+    for (; d + kKvBlock < head_dim; d += kTogether * kKvBlock) {
       scale_weights<n>(weights, values, d, scaled);
-      scale_weights<n>(weights, values, d + kKvBlock, scaled + n * kPageTokens);
+      scale_weights<n>(weights, values, d + kKvBlock, scaled + std::size_t{n} * kPageTokens);
       add_some_blocks<n, 2>(scaled, values, slots, d, rows, row_stride);
     }
   }

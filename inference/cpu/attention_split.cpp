@@ -61,18 +61,17 @@ std::uint32_t AttentionSplit::cut(std::uint32_t n_threads) {
   return static_cast<std::uint32_t>(items_.size());
 }
 
-void AttentionSplit::attend(std::uint32_t index) {
-  const Item& item = items_[index];
-  const Whole& whole = wholes_[item.whole];
+void AttentionSplit::attend(std::uint32_t item) {
+  const auto [index, runs] = items_[item];
+  const Whole& whole = wholes_[index];
   const Attention& job = jobs_[whole.job];
-  if (item.runs.size() == whole.runs.size()) return cpu::attend(job, whole.tile);
+  if (runs.size() == whole.runs.size()) return cpu::attend(job, whole.tile);
   float* const left = left_.get() + whole.left;
-  const std::uint32_t n_before = item.runs.begin - whole.runs.begin;
-  attend_runs(job, whole.tile, item.runs, left + n_before * run_floats(job, whole.tile));
+  const std::uint32_t n_before = runs.begin - whole.runs.begin;
+  attend_runs(job, whole.tile, runs, left + n_before * run_floats(job, whole.tile));
   // Whoever ends last sees what all others wrote.
-  const std::uint32_t n_runs = item.runs.size();
   const std::uint32_t n_left =
-      n_runs_left_[item.whole].fetch_sub(n_runs, std::memory_order_acq_rel) - n_runs;
+      n_runs_left_[index].fetch_sub(runs.size(), std::memory_order_acq_rel) - runs.size();
   if (n_left == 0) join_runs(job, whole.tile, left);
 }
 

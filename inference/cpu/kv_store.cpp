@@ -109,7 +109,8 @@ HWY_INLINE void place(const std::int8_t* HWY_RESTRICT quants,
                       std::byte* HWY_RESTRICT page_quants) {
   auto* out = reinterpret_cast<std::uint8_t*>(page_quants);
   if constexpr (is_q8) {
-    if constexpr (side == Side::kValues) std::memcpy(out + slot * kKvBlock, quants, kKvBlock);
+    if constexpr (side == Side::kValues)
+      std::memcpy(out + std::size_t{slot} * kKvBlock, quants, kKvBlock);
     if constexpr (side == Side::kKeys) {
       for (std::size_t d = 0; d < kKvBlock; ++d)
         out[d * kPageTokens + slot] = static_cast<std::uint8_t>(quants[d]);
@@ -129,9 +130,9 @@ template <bool is_q8, Side side>
 void write_quantized(const KvHeads& heads, std::byte* page) {
   const std::uint32_t head_dim = heads.head_dim;
   constexpr std::size_t kBlockBytes =
-      kKvScaleBytes + kPageTokens * (is_q8 ? kKvBlock : kKvBlock / 2);
+      kKvScaleBytes + std::size_t{kPageTokens} * (is_q8 ? kKvBlock : kKvBlock / 2);
   HWY_ALIGN float row[kMaxHeadDim];
-  const std::size_t n_whole = (head_dim + kKvBlock - 1) / kKvBlock * kKvBlock;
+  const std::size_t n_whole = (std::size_t{head_dim} + kKvBlock - 1) / kKvBlock * kKvBlock;
   std::fill(row + head_dim, row + n_whole, 0.0F);
   const float* from = side == Side::kKeys ? heads.keys : heads.values;
   const std::uint32_t end = heads.slot + heads.n_tokens;

@@ -30,7 +30,7 @@ inline constexpr std::uint32_t kMaxHeadDim = 512;
 /// Dimensions that share a scale, in quantized formats.
 inline constexpr std::uint32_t kKvBlock = 32;
 /// Bytes of the scales before a block's quants.
-inline constexpr std::size_t kKvScaleBytes = kPageTokens * 2;
+inline constexpr std::size_t kKvScaleBytes = std::size_t{kPageTokens} * 2;
 
 /// Keys and values of neighbouring positions of one page, of one KV head.
 struct KvHeads {

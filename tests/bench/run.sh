@@ -1,5 +1,5 @@
 #!/bin/bash
-# usage: run.sh BUILD [engine|speed|peer|roofline|tokenizer|mask|adapter] [ARGS]: what `./dev bench` runs
+# usage: run.sh BUILD [engine|speed|peer|roofline|tokenizer|mask|adapter|attention] [ARGS]: what `./dev bench` runs
 # (`./dev bench gpu` is gpu.sh, `./dev bench cpu` cpu.sh).
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -80,8 +80,13 @@ case $name in
     [ $# -gt 0 ] || set -- inference/starter_model/kinglet-starter.gguf
     exec "$build/bin/adapter_bench" "$@"
     ;;
+  attention)
+    # ARGS: [THREADS [ISA [SHAPE]]], as tests/bench/attention_bench.cpp says.
+    cmake --build "$build" --target attention_bench >&2
+    exec "$build/bin/attention_bench" "$@"
+    ;;
   *)
-    echo "no such benchmark: $name (there is: engine, cpu, gpu, speed, peer, roofline, tokenizer, mask, adapter)" >&2
+    echo "no such benchmark: $name (there is: engine, cpu, gpu, speed, peer, roofline, tokenizer, mask, adapter, attention)" >&2
     exit 2
     ;;
 esac
