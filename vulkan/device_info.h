@@ -15,6 +15,7 @@ inline constexpr std::uint32_t kApiVersion = VK_API_VERSION_1_2;
 
 /// DeviceInfo::vendor_id, which is PCI's.
 inline constexpr std::uint32_t kIntelVendor = 0x8086;
+inline constexpr std::uint32_t kAmdVendor = 0x1002;
 
 enum class DeviceType : std::uint8_t { kDiscrete, kIntegrated, kVirtual, kSoftware, kOther };
 /// "discrete GPU", "integrated GPU", "virtual GPU", "software driver", "other device".

@@ -103,7 +103,11 @@ TilePath tile_path(const DeviceInfo& device,
   const bool is_chosen = path == ProductPath::kAuto || path == ProductPath::kIntegerDot;
   const bool is_exact = type == CacheType::kF32 || path == ProductPath::kFloat ||
                         (is_chosen && device.type == DeviceType::kSoftware);
-  if (!is_exact && path != ProductPath::kHalf && !tiling.matrices.shapes.empty()) {
+  // Of their own accord AMD's cards take halves: by RADV's model of RDNA 3 two fifths of the cycles
+  // (docs/results/gpu_attention.md).
+  const bool takes_matrices =
+      path == ProductPath::kMatrix || (is_chosen && device.vendor_id != kAmdVendor);
+  if (!is_exact && takes_matrices && !tiling.matrices.shapes.empty()) {
     if (auto matrix = matrix_specialization(device, head_dim, page_tokens))
       return {"attention_tile_matrix", *std::move(matrix)};
   }
@@ -152,7 +156,7 @@ std::uint64_t block_iterations(const Attention& op) {
 /// And once: rotation.glsl, the sums of rows, of a cluster's splits and of clusters.
 std::uint64_t other_iterations(const Attention& op) {
   constexpr std::uint64_t kJoin =
-      2 * (2 * kFanIn + std::uint64_t{kMaxHeadDim / kBlock} * (2 + kFanIn / 4));
+      2 * (std::uint64_t{2} * kFanIn + std::uint64_t{kMaxHeadDim / kBlock} * (2 + kFanIn / 4));
   return is_tiled(op) ? kTileRows * (kTiledHeadStages + kJoin)
                       : kMostRows * (kMostHeadStages + kJoin + kMaxHeadDim);
 }
@@ -176,7 +180,7 @@ std::uint32_t default_loads(CacheType type) {
 std::uint32_t busy_groups(CacheType type) {
   constexpr std::uint64_t kUnderWay = std::uint64_t{4} << 20;
   const std::uint64_t load_bytes = cache_row_bytes(type, 32) / 4;  // rounded: without the scale's
-  return static_cast<std::uint32_t>(2 * kUnderWay / (kBlock * default_loads(type) * load_bytes));
+  return static_cast<std::uint32_t>(2 * kUnderWay / (load_bytes * kBlock * default_loads(type)));
 }
 
 /// Splits of the context: as many as keep a device busy, if there are blocks enough; and so many
