@@ -12,7 +12,7 @@
 HWY_BEFORE_NAMESPACE();
 namespace kinglet::inference::cpu::HWY_NAMESPACE {
 
-struct PackedIQ4_NL : PackedDefaults, SmallBlocks<1, 18> {
+struct PackedIQ4NL : PackedDefaults, SmallBlocks<1, 18> {
   static constexpr int kBits = 4;
   static constexpr Codes kCodes = Codes::kSigned;
   using Head = SmallHead<1>;
@@ -24,7 +24,7 @@ struct PackedIQ4_NL : PackedDefaults, SmallBlocks<1, 18> {
 };
 
 void multiply_iq4_nl(const std::byte* tile, std::size_t n_columns, PackedTokens x, float* sums) {
-  multiply_packed<PackedIQ4_NL>(tile, n_columns, x, sums);
+  multiply_packed<PackedIQ4NL>(tile, n_columns, x, sums);
 }
 
 }  // namespace kinglet::inference::cpu::HWY_NAMESPACE
@@ -38,8 +38,8 @@ HWY_EXPORT(multiply_iq4_nl);
 extern const PackedFormat kPackedIQ4_NL;
 constinit const PackedFormat kPackedIQ4_NL = {
     .type = TensorType::kIQ4_NL,
-    .tile_bytes = Packing<HWY_NAMESPACE::PackedIQ4_NL>::tile_bytes,
-    .pack = Packing<HWY_NAMESPACE::PackedIQ4_NL>::pack,
+    .tile_bytes = Packing<HWY_NAMESPACE::PackedIQ4NL>::tile_bytes,
+    .pack = Packing<HWY_NAMESPACE::PackedIQ4NL>::pack,
     .multiply = [](auto... args) { return HWY_DYNAMIC_DISPATCH(multiply_iq4_nl)(args...); },
 };
 

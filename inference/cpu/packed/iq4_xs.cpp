@@ -12,7 +12,7 @@
 HWY_BEFORE_NAMESPACE();
 namespace kinglet::inference::cpu::HWY_NAMESPACE {
 
-struct PackedIQ4_XS : PackedDefaults {
+struct PackedIQ4XS : PackedDefaults {
   static constexpr int kBits = 4;
   static constexpr Codes kCodes = Codes::kSigned;
   static constexpr std::size_t kFileColumns = 256;
@@ -20,11 +20,11 @@ struct PackedIQ4_XS : PackedDefaults {
 
   // 16 halves that scale all; the low 4 bits of the scales of sub-blocks s and s + 4, for s = 0..3;
   // the upper 2 bits of those of sub-blocks s, s + 2, s + 4 and s + 6, for s = 0 and 1.
-  static constexpr std::size_t kLowAt = 2 * kPackedRows;
-  static constexpr std::size_t kUpperAt = kLowAt + 4 * kPackedRows;
+  static constexpr std::size_t kLowAt = std::size_t{2} * kPackedRows;
+  static constexpr std::size_t kUpperAt = kLowAt + std::size_t{4} * kPackedRows;
 
   static constexpr std::size_t head_bytes(std::size_t /*n_blocks*/) {
-    return whole_lines(kUpperAt + 2 * kPackedRows);
+    return whole_lines(kUpperAt + std::size_t{2} * kPackedRows);
   }
   static void pack_head(const std::byte* block,
                         std::size_t /*n_blocks*/,
@@ -56,7 +56,7 @@ struct PackedIQ4_XS : PackedDefaults {
       const auto* low = reinterpret_cast<const std::uint8_t*>(head + kLowAt);
       const auto* upper = reinterpret_cast<const std::uint8_t*>(head + kUpperAt);
       // Two sub-blocks at once: plain loops, which the compiler makes vectors of.
-      constexpr std::size_t kTwo = 2 * kPackedRows;
+      constexpr std::size_t kTwo = std::size_t{2} * kPackedRows;
 #pragma GCC unroll 4
       for (std::size_t pair = 0; pair < 4; ++pair) {
         for (std::size_t i = 0; i < kTwo; ++i) {
@@ -79,7 +79,7 @@ struct PackedIQ4_XS : PackedDefaults {
 };
 
 void multiply_iq4_xs(const std::byte* tile, std::size_t n_columns, PackedTokens x, float* sums) {
-  multiply_packed<PackedIQ4_XS>(tile, n_columns, x, sums);
+  multiply_packed<PackedIQ4XS>(tile, n_columns, x, sums);
 }
 
 }  // namespace kinglet::inference::cpu::HWY_NAMESPACE
@@ -93,8 +93,8 @@ HWY_EXPORT(multiply_iq4_xs);
 extern const PackedFormat kPackedIQ4_XS;
 constinit const PackedFormat kPackedIQ4_XS = {
     .type = TensorType::kIQ4_XS,
-    .tile_bytes = Packing<HWY_NAMESPACE::PackedIQ4_XS>::tile_bytes,
-    .pack = Packing<HWY_NAMESPACE::PackedIQ4_XS>::pack,
+    .tile_bytes = Packing<HWY_NAMESPACE::PackedIQ4XS>::tile_bytes,
+    .pack = Packing<HWY_NAMESPACE::PackedIQ4XS>::pack,
     .multiply = [](auto... args) { return HWY_DYNAMIC_DISPATCH(multiply_iq4_xs)(args...); },
 };
 

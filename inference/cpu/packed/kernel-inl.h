@@ -92,7 +92,7 @@ class SmallHead {
   }
 
  private:
-  static constexpr std::size_t kHalfLine = 2 * kPackedRows;
+  static constexpr std::size_t kHalfLine = std::size_t{2} * kPackedRows;
   const std::byte* head_;
 };
 

@@ -23,7 +23,7 @@ constexpr std::size_t code_bytes(int n_bits) {
 
 /// Writes the codes of a row into its block.
 template <int kBits>
-void store_codes(const CodeWords& codes, std::uint32_t row, std::byte* block) {
+void store_codes(const CodeWords& codes, std::size_t row, std::byte* block) {
   const auto store = [&](std::size_t line, std::uint32_t word) {
     std::memcpy(block + line * kLine + row * 4, &word, 4);
   };
@@ -74,7 +74,7 @@ inline CodeWords add_fifth_bits(std::uint32_t fifths, CodeWords codes) {
 }
 
 /// A half, into its row's place in a line of 16.
-inline void store_half(const std::byte* half, std::uint32_t row, std::byte* line) {
+inline void store_half(const std::byte* half, std::size_t row, std::byte* line) {
   std::memcpy(line + row * 2, half, 2);
 }
 

@@ -205,7 +205,7 @@ HWY_INLINE void multiply_part(const std::byte* tile,
   }
   for (std::uint32_t t = 0; t < n_tokens; ++t) {
     for (std::uint32_t p = 0; p < n_parts; ++p)
-      store(accumulators[t][p], sums + t * kPackedRows + (first_part + p) * kRowLanes);
+      store(accumulators[t][p], sums + std::size_t{t} * kPackedRows + (first_part + p) * kRowLanes);
   }
 }
 
@@ -227,7 +227,7 @@ void multiply_tokens(const std::byte* tile, std::size_t n_columns, PackedTokens 
       }
       is_first = false;
       x.first += n_tokens * x.stride;
-      sums += n_tokens * kPackedRows;
+      sums += std::size_t{n_tokens} * kPackedRows;
     }
   };
   step(std::integral_constant<std::uint32_t, kTokens>());

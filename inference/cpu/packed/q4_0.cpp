@@ -11,7 +11,7 @@
 HWY_BEFORE_NAMESPACE();
 namespace kinglet::inference::cpu::HWY_NAMESPACE {
 
-struct PackedQ4_0 : PackedDefaults, SmallBlocks<1, 18> {
+struct PackedQ40 : PackedDefaults, SmallBlocks<1, 18> {
   static constexpr int kBits = 4;
   static constexpr int kZero = 8;
   using Head = SmallHead<1>;
@@ -22,7 +22,7 @@ struct PackedQ4_0 : PackedDefaults, SmallBlocks<1, 18> {
 };
 
 void multiply_q4_0(const std::byte* tile, std::size_t n_columns, PackedTokens x, float* sums) {
-  multiply_packed<PackedQ4_0>(tile, n_columns, x, sums);
+  multiply_packed<PackedQ40>(tile, n_columns, x, sums);
 }
 
 }  // namespace kinglet::inference::cpu::HWY_NAMESPACE
@@ -36,8 +36,8 @@ HWY_EXPORT(multiply_q4_0);
 extern const PackedFormat kPackedQ4_0;
 constinit const PackedFormat kPackedQ4_0 = {
     .type = TensorType::kQ4_0,
-    .tile_bytes = Packing<HWY_NAMESPACE::PackedQ4_0>::tile_bytes,
-    .pack = Packing<HWY_NAMESPACE::PackedQ4_0>::pack,
+    .tile_bytes = Packing<HWY_NAMESPACE::PackedQ40>::tile_bytes,
+    .pack = Packing<HWY_NAMESPACE::PackedQ40>::pack,
     .multiply = [](auto... args) { return HWY_DYNAMIC_DISPATCH(multiply_q4_0)(args...); },
 };
 

@@ -11,7 +11,7 @@
 HWY_BEFORE_NAMESPACE();
 namespace kinglet::inference::cpu::HWY_NAMESPACE {
 
-struct PackedQ4_1 : PackedDefaults, SmallBlocks<2, 20> {
+struct PackedQ41 : PackedDefaults, SmallBlocks<2, 20> {
   static constexpr int kBits = 4;
   static constexpr bool kHasOffsets = true;
   using Head = SmallHead<2>;
@@ -22,7 +22,7 @@ struct PackedQ4_1 : PackedDefaults, SmallBlocks<2, 20> {
 };
 
 void multiply_q4_1(const std::byte* tile, std::size_t n_columns, PackedTokens x, float* sums) {
-  multiply_packed<PackedQ4_1>(tile, n_columns, x, sums);
+  multiply_packed<PackedQ41>(tile, n_columns, x, sums);
 }
 
 }  // namespace kinglet::inference::cpu::HWY_NAMESPACE
@@ -36,8 +36,8 @@ HWY_EXPORT(multiply_q4_1);
 extern const PackedFormat kPackedQ4_1;
 constinit const PackedFormat kPackedQ4_1 = {
     .type = TensorType::kQ4_1,
-    .tile_bytes = Packing<HWY_NAMESPACE::PackedQ4_1>::tile_bytes,
-    .pack = Packing<HWY_NAMESPACE::PackedQ4_1>::pack,
+    .tile_bytes = Packing<HWY_NAMESPACE::PackedQ41>::tile_bytes,
+    .pack = Packing<HWY_NAMESPACE::PackedQ41>::pack,
     .multiply = [](auto... args) { return HWY_DYNAMIC_DISPATCH(multiply_q4_1)(args...); },
 };
 

@@ -13,7 +13,7 @@
 HWY_BEFORE_NAMESPACE();
 namespace kinglet::inference::cpu::HWY_NAMESPACE {
 
-struct PackedQ4_K : PackedDefaults, SuperBlocks<144> {
+struct PackedQ4K : PackedDefaults, SuperBlocks<144> {
   static constexpr int kBits = 4;
   static constexpr bool kHasOffsets = true;
   using Head = SuperHead;
@@ -24,7 +24,7 @@ struct PackedQ4_K : PackedDefaults, SuperBlocks<144> {
 };
 
 void multiply_q4_k(const std::byte* tile, std::size_t n_columns, PackedTokens x, float* sums) {
-  multiply_packed<PackedQ4_K>(tile, n_columns, x, sums);
+  multiply_packed<PackedQ4K>(tile, n_columns, x, sums);
 }
 
 }  // namespace kinglet::inference::cpu::HWY_NAMESPACE
@@ -38,8 +38,8 @@ HWY_EXPORT(multiply_q4_k);
 extern const PackedFormat kPackedQ4_K;
 constinit const PackedFormat kPackedQ4_K = {
     .type = TensorType::kQ4_K,
-    .tile_bytes = Packing<HWY_NAMESPACE::PackedQ4_K>::tile_bytes,
-    .pack = Packing<HWY_NAMESPACE::PackedQ4_K>::pack,
+    .tile_bytes = Packing<HWY_NAMESPACE::PackedQ4K>::tile_bytes,
+    .pack = Packing<HWY_NAMESPACE::PackedQ4K>::pack,
     .multiply = [](auto... args) { return HWY_DYNAMIC_DISPATCH(multiply_q4_k)(args...); },
 };
 

@@ -11,7 +11,7 @@
 HWY_BEFORE_NAMESPACE();
 namespace kinglet::inference::cpu::HWY_NAMESPACE {
 
-struct PackedQ5_0 : PackedDefaults, SmallBlocks<1, 22> {
+struct PackedQ50 : PackedDefaults, SmallBlocks<1, 22> {
   static constexpr int kBits = 5;
   static constexpr Codes kCodes = Codes::kFiveBits;
   static constexpr int kZero = 16;
@@ -24,7 +24,7 @@ struct PackedQ5_0 : PackedDefaults, SmallBlocks<1, 22> {
 };
 
 void multiply_q5_0(const std::byte* tile, std::size_t n_columns, PackedTokens x, float* sums) {
-  multiply_packed<PackedQ5_0>(tile, n_columns, x, sums);
+  multiply_packed<PackedQ50>(tile, n_columns, x, sums);
 }
 
 }  // namespace kinglet::inference::cpu::HWY_NAMESPACE
@@ -38,8 +38,8 @@ HWY_EXPORT(multiply_q5_0);
 extern const PackedFormat kPackedQ5_0;
 constinit const PackedFormat kPackedQ5_0 = {
     .type = TensorType::kQ5_0,
-    .tile_bytes = Packing<HWY_NAMESPACE::PackedQ5_0>::tile_bytes,
-    .pack = Packing<HWY_NAMESPACE::PackedQ5_0>::pack,
+    .tile_bytes = Packing<HWY_NAMESPACE::PackedQ50>::tile_bytes,
+    .pack = Packing<HWY_NAMESPACE::PackedQ50>::pack,
     .multiply = [](auto... args) { return HWY_DYNAMIC_DISPATCH(multiply_q5_0)(args...); },
 };
 

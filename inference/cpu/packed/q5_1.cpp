@@ -11,7 +11,7 @@
 HWY_BEFORE_NAMESPACE();
 namespace kinglet::inference::cpu::HWY_NAMESPACE {
 
-struct PackedQ5_1 : PackedDefaults, SmallBlocks<2, 24> {
+struct PackedQ51 : PackedDefaults, SmallBlocks<2, 24> {
   static constexpr int kBits = 5;
   static constexpr Codes kCodes = Codes::kFiveBits;
   static constexpr bool kHasOffsets = true;
@@ -24,7 +24,7 @@ struct PackedQ5_1 : PackedDefaults, SmallBlocks<2, 24> {
 };
 
 void multiply_q5_1(const std::byte* tile, std::size_t n_columns, PackedTokens x, float* sums) {
-  multiply_packed<PackedQ5_1>(tile, n_columns, x, sums);
+  multiply_packed<PackedQ51>(tile, n_columns, x, sums);
 }
 
 }  // namespace kinglet::inference::cpu::HWY_NAMESPACE
@@ -38,8 +38,8 @@ HWY_EXPORT(multiply_q5_1);
 extern const PackedFormat kPackedQ5_1;
 constinit const PackedFormat kPackedQ5_1 = {
     .type = TensorType::kQ5_1,
-    .tile_bytes = Packing<HWY_NAMESPACE::PackedQ5_1>::tile_bytes,
-    .pack = Packing<HWY_NAMESPACE::PackedQ5_1>::pack,
+    .tile_bytes = Packing<HWY_NAMESPACE::PackedQ51>::tile_bytes,
+    .pack = Packing<HWY_NAMESPACE::PackedQ51>::pack,
     .multiply = [](auto... args) { return HWY_DYNAMIC_DISPATCH(multiply_q5_1)(args...); },
 };
 

@@ -13,7 +13,7 @@
 HWY_BEFORE_NAMESPACE();
 namespace kinglet::inference::cpu::HWY_NAMESPACE {
 
-struct PackedQ5_K : PackedDefaults, SuperBlocks<176> {
+struct PackedQ5K : PackedDefaults, SuperBlocks<176> {
   static constexpr int kBits = 5;
   static constexpr Codes kCodes = Codes::kFiveBits;
   static constexpr bool kHasOffsets = true;
@@ -29,7 +29,7 @@ struct PackedQ5_K : PackedDefaults, SuperBlocks<176> {
 };
 
 void multiply_q5_k(const std::byte* tile, std::size_t n_columns, PackedTokens x, float* sums) {
-  multiply_packed<PackedQ5_K>(tile, n_columns, x, sums);
+  multiply_packed<PackedQ5K>(tile, n_columns, x, sums);
 }
 
 }  // namespace kinglet::inference::cpu::HWY_NAMESPACE
@@ -43,8 +43,8 @@ HWY_EXPORT(multiply_q5_k);
 extern const PackedFormat kPackedQ5_K;
 constinit const PackedFormat kPackedQ5_K = {
     .type = TensorType::kQ5_K,
-    .tile_bytes = Packing<HWY_NAMESPACE::PackedQ5_K>::tile_bytes,
-    .pack = Packing<HWY_NAMESPACE::PackedQ5_K>::pack,
+    .tile_bytes = Packing<HWY_NAMESPACE::PackedQ5K>::tile_bytes,
+    .pack = Packing<HWY_NAMESPACE::PackedQ5K>::pack,
     .multiply = [](auto... args) { return HWY_DYNAMIC_DISPATCH(multiply_q5_k)(args...); },
 };
 

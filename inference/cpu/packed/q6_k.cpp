@@ -11,7 +11,7 @@
 HWY_BEFORE_NAMESPACE();
 namespace kinglet::inference::cpu::HWY_NAMESPACE {
 
-struct PackedQ6_K : PackedDefaults {
+struct PackedQ6K : PackedDefaults {
   static constexpr int kBits = 6;
   static constexpr Codes kCodes = Codes::kSixBits;
   static constexpr int kZero = 32;
@@ -21,10 +21,10 @@ struct PackedQ6_K : PackedDefaults {
 
   // A line of halves that scale all, then a line of 16 scales, with signs, for each half of a
   // block.
-  static constexpr std::size_t kScalesAt = 2 * kPackedRows;
+  static constexpr std::size_t kScalesAt = std::size_t{2} * kPackedRows;
 
   static constexpr std::size_t head_bytes(std::size_t /*n_blocks*/) {
-    return whole_lines(kScalesAt + 16 * kPackedRows);
+    return whole_lines(kScalesAt + std::size_t{16} * kPackedRows);
   }
   static void pack_head(const std::byte* blocks,
                         std::size_t /*n_blocks*/,
@@ -65,7 +65,7 @@ struct PackedQ6_K : PackedDefaults {
 };
 
 void multiply_q6_k(const std::byte* tile, std::size_t n_columns, PackedTokens x, float* sums) {
-  multiply_packed<PackedQ6_K>(tile, n_columns, x, sums);
+  multiply_packed<PackedQ6K>(tile, n_columns, x, sums);
 }
 
 }  // namespace kinglet::inference::cpu::HWY_NAMESPACE
@@ -79,8 +79,8 @@ HWY_EXPORT(multiply_q6_k);
 extern const PackedFormat kPackedQ6_K;
 constinit const PackedFormat kPackedQ6_K = {
     .type = TensorType::kQ6_K,
-    .tile_bytes = Packing<HWY_NAMESPACE::PackedQ6_K>::tile_bytes,
-    .pack = Packing<HWY_NAMESPACE::PackedQ6_K>::pack,
+    .tile_bytes = Packing<HWY_NAMESPACE::PackedQ6K>::tile_bytes,
+    .pack = Packing<HWY_NAMESPACE::PackedQ6K>::pack,
     .multiply = [](auto... args) { return HWY_DYNAMIC_DISPATCH(multiply_q6_k)(args...); },
 };
 

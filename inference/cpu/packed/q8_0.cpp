@@ -11,7 +11,7 @@
 HWY_BEFORE_NAMESPACE();
 namespace kinglet::inference::cpu::HWY_NAMESPACE {
 
-struct PackedQ8_0 : PackedDefaults, SmallBlocks<1, 34> {
+struct PackedQ80 : PackedDefaults, SmallBlocks<1, 34> {
   static constexpr int kBits = 8;
   static constexpr Codes kCodes = Codes::kSigned;
   using Head = SmallHead<1>;
@@ -24,7 +24,7 @@ struct PackedQ8_0 : PackedDefaults, SmallBlocks<1, 34> {
 };
 
 void multiply_q8_0(const std::byte* tile, std::size_t n_columns, PackedTokens x, float* sums) {
-  multiply_packed<PackedQ8_0>(tile, n_columns, x, sums);
+  multiply_packed<PackedQ80>(tile, n_columns, x, sums);
 }
 
 }  // namespace kinglet::inference::cpu::HWY_NAMESPACE
@@ -38,8 +38,8 @@ HWY_EXPORT(multiply_q8_0);
 extern const PackedFormat kPackedQ8_0;
 constinit const PackedFormat kPackedQ8_0 = {
     .type = TensorType::kQ8_0,
-    .tile_bytes = Packing<HWY_NAMESPACE::PackedQ8_0>::tile_bytes,
-    .pack = Packing<HWY_NAMESPACE::PackedQ8_0>::pack,
+    .tile_bytes = Packing<HWY_NAMESPACE::PackedQ80>::tile_bytes,
+    .pack = Packing<HWY_NAMESPACE::PackedQ80>::pack,
     .multiply = [](auto... args) { return HWY_DYNAMIC_DISPATCH(multiply_q8_0)(args...); },
 };
 

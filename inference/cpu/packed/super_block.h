@@ -25,7 +25,7 @@ struct SuperBlocks {
                         std::uint32_t row,
                         std::byte* head) {
     store_half(block, row, head);
-    store_half(block + 2, row, head + 2 * kPackedRows);
+    store_half(block + 2, row, head + std::size_t{2} * kPackedRows);
     const SubBlockScales in = unpack_scales(block + 4);
     for (std::size_t s = 0; s < kSubBlocks; ++s) {
       head[kLine + s * kPackedRows + row] =

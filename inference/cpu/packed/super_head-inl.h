@@ -35,7 +35,7 @@ class SuperHead {
                load_unsigned(scales_ + block * kPackedRows + part * kRowLanes));
   }
   Floats offset(std::size_t block, std::size_t part) const {
-    const Floats d_min = load_halves(head_ + 2 * kPackedRows + part * 2 * kRowLanes);
+    const Floats d_min = load_halves(head_ + std::size_t{2} * kPackedRows + part * 2 * kRowLanes);
     return mul(mul(d_min, splat(-1.0F)),
                load_unsigned(mins_ + block * kPackedRows + part * kRowLanes));
   }
