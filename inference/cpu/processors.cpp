@@ -61,9 +61,11 @@ fs::path folder_of(const fs::path& root, std::uint32_t processor) {
 std::vector<std::uint32_t> speeds(const fs::path& root,
                                   const std::vector<std::uint32_t>& processors) {
   for (const char* file : {"cpu_capacity", "cpufreq/cpuinfo_max_freq"}) {
-    std::vector<std::uint32_t> found;
-    for (const std::uint32_t processor : processors)
-      found.push_back(number(first_line(folder_of(root, processor) / file)).value_or(0));
+    std::vector<std::uint32_t> found(processors.size());
+    std::transform(
+        processors.begin(), processors.end(), found.begin(), [&](std::uint32_t processor) {
+          return number(first_line(folder_of(root, processor) / file)).value_or(0);
+        });
     const auto [least, most] = std::minmax_element(found.begin(), found.end());
     // Capacities that are all the same say nothing: x86 kernels often leave them at their default.
     if (*least != 0 && *least != *most) return found;

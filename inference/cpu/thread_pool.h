@@ -69,7 +69,7 @@ class ThreadPool {
   std::uint32_t n_items_ = 0;
 
   std::unique_ptr<Stretch[]> stretches_;  // (n_threads)
-  alignas(128) std::atomic<std::uint32_t> n_done_ = 0;
+  std::atomic<std::uint32_t> n_done_ = 0;
   std::atomic<bool> stopping_ = false;
   ThreadBudget budget_;
   std::vector<std::thread> workers_;
