@@ -39,8 +39,7 @@ CpuExecutor::CpuExecutor(std::shared_ptr<const Model> model,
                with_activation_bytes(
                    info,
                    Slots::n_bytes(model->hyper_parameters(), info.chunk_tokens) +
-                       Multiplier::n_bytes(placed.threads->n_threads(),
-                                           info.activations,
+                       Multiplier::n_bytes(info.activations,
                                            info.chunk_tokens,
                                            Slots::most_numbers(model->hyper_parameters()))),
                n_kv_tokens),

@@ -60,14 +60,11 @@ Multiplier::Multiplier(ThreadPool& threads,
   if (activations == Activations::kInt8) bytes_ = ByteActivations(most_tokens, most_columns);
 }
 
-std::uint64_t Multiplier::n_bytes(std::uint32_t n_threads,
-                                  Activations activations,
+std::uint64_t Multiplier::n_bytes(Activations activations,
                                   std::uint32_t most_tokens,
                                   std::uint32_t most_columns) {
-  const std::uint64_t n_scratch_bytes = n_scratch(n_threads, most_tokens) * sizeof(float);
-  return activations == Activations::kF32
-             ? n_scratch_bytes
-             : n_scratch_bytes + ByteActivations(most_tokens, most_columns).n_bytes();
+  return activations == Activations::kF32 ? 0
+                                          : ByteActivations(most_tokens, most_columns).n_bytes();
 }
 
 void Multiplier::multiply(const ProductJob& job) {

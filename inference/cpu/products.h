@@ -68,9 +68,8 @@ class Multiplier {
              std::uint32_t most_tokens,
              std::uint32_t most_columns);
 
-  /// What such a multiplier takes.
-  static std::uint64_t n_bytes(std::uint32_t n_threads,
-                               Activations activations,
+  /// Of its activations; each thread has some kilobytes beside.
+  static std::uint64_t n_bytes(Activations activations,
                                std::uint32_t most_tokens,
                                std::uint32_t most_columns);
 
