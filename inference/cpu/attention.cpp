@@ -317,29 +317,27 @@ class Rows {
     if (page.last - page.first == most) return body(std::integral_constant<std::uint32_t, most>());
     if constexpr (most > 1) for_few<most - 1>(page, body);
   }
-  /// Calls body(n, row) for all rows, n at a time: so that no few are left, which would wait for
-  /// their own sums.
+  /// How many of n rows to take together: so that no few are left, which would wait for their own
+  /// sums.
+  static constexpr std::uint32_t rows_together(std::uint32_t n) {
+    if (kMostRowsTogether == 12 && n >= 12 && n != 13) return 12;
+    if (n == 6 || n >= 9) return 6;
+    if (n == 4 || n >= 7) return 4;
+    return n == 5 ? 3 : n;
+  }
+  /// Calls body(n, row) for all rows, n at a time.
   template <class Body>
   static HWY_INLINE void for_rows(std::uint32_t row, std::uint32_t end, const Body& body) {
-    const auto call = [&]<std::uint32_t n>() HWY_ATTR {
-      body(std::integral_constant<std::uint32_t, n>(), row);
-      row += n;
-    };
-    while (row < end) {
-      const std::uint32_t n = end - row;
-      if (kMostRowsTogether == 12 && n >= 12 && n != 13) {
-        call.template operator()<kMostRowsTogether>();
-      } else if (n == 6 || n >= 9) {
-        call.template operator()<6>();
-      } else if (n == 4 || n >= 7) {
-        call.template operator()<4>();
-      } else if (n == 3 || n == 5) {
-        call.template operator()<3>();
-      } else if (n == 2) {
-        call.template operator()<2>();
-      } else {
-        call.template operator()<1>();
+    for (std::uint32_t n = 0; row < end; row += n) {
+      n = rows_together(end - row);
+      if constexpr (kMostRowsTogether == 12) {
+        if (n == 12) body(std::integral_constant<std::uint32_t, 12>(), row);
       }
+      if (n == 6) body(std::integral_constant<std::uint32_t, 6>(), row);
+      if (n == 4) body(std::integral_constant<std::uint32_t, 4>(), row);
+      if (n == 3) body(std::integral_constant<std::uint32_t, 3>(), row);
+      if (n == 2) body(std::integral_constant<std::uint32_t, 2>(), row);
+      if (n == 1) body(std::integral_constant<std::uint32_t, 1>(), row);
     }
   }
 
@@ -472,7 +470,7 @@ RunRange runs_of(const Attention& job, const AttentionTile& tile) {
 }
 
 std::size_t run_floats(const Attention& job, const AttentionTile& tile) {
-  const std::uint32_t n_tokens = tile.token_end - tile.token_begin;
+  const std::size_t n_tokens = tile.token_end - tile.token_begin;
   return n_tokens * (job.n_heads / job.n_kv_heads) * row_floats(job.head_dim);
 }
 

@@ -128,7 +128,7 @@ HWY_INLINE void score_some_blocks(const float* HWY_RESTRICT q,
 
 /// A few rows take two blocks together, else each sum would wait for its last product.
 template <std::uint32_t n>
-constexpr std::size_t kBlocksTogether = n* kKvBlock <= 4 * kLanes ? 2 : 1;
+constexpr std::size_t kBlocksTogether = std::size_t{n} * kKvBlock <= 4 * kLanes ? 2 : 1;
 
 template <std::uint32_t n, class Keys>
 HWY_INLINE void score_blocks(const float* HWY_RESTRICT q,
