@@ -180,6 +180,7 @@ const std::vector<Row>& rows() {
       one_of("backend", {"auto", "cpu", "vulkan"}, &Config::backend),
       text("device", "part of a Vulkan device's name as a string", &Config::device),
       one_of("kvFormat", {"f16", "f32", "q8", "q4"}, &Config::kv_format),
+      one_of("activations", {"int8", "f32"}, &Config::activations),
       number("threads", 0, 256, Narrowing::kNever, &Config::threads),
       number("contextTokens", 256, 131'072, Narrowing::kLower, &Config::context_tokens),
       number("maxNewTokens", 1, 4096, Narrowing::kLower, &Config::max_new_tokens),
@@ -345,7 +346,8 @@ std::vector<std::string> apply_config_file(const std::filesystem::path& file,
 bool concern_engine(const json& settings) {
   const auto is_named = [&](const char* key) { return settings.contains(key); };
   return std::ranges::any_of(
-      std::array{"model", "adapters", "backend", "device", "kvFormat", "threads"}, is_named);
+      std::array{"model", "adapters", "backend", "device", "kvFormat", "activations", "threads"},
+      is_named);
 }
 
 std::string describe_config(const Config& config) {

@@ -31,7 +31,8 @@ struct Config {
   std::string backend = "auto";         // auto, cpu or vulkan
   std::string device;                   // part of a Vulkan device's name; empty: the best one
   std::string kv_format = "f16";        // f32, f16, q8 or q4
-  std::uint32_t threads = 0;            // of the CPU backend; 0: as many as there are cores
+  std::string activations = "int8";     // of the CPU backend: int8, or f32, which is exact
+  std::uint32_t threads = 0;            // of the CPU backend; 0: as many as there are fast cores
   std::uint32_t context_tokens = 4096;  // the longest prompt
   std::uint32_t max_new_tokens = 96;    // the longest completion
   double temperature = 0;               // 0: always the likeliest token

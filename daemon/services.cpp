@@ -18,6 +18,7 @@ Result<wire::Load> describe_load(const Config& wanted, std::uint32_t context_tok
                     .backend = wanted.backend,
                     .device = wanted.device,
                     .kv_format = wanted.kv_format,
+                    .activations = wanted.activations,
                     .threads = wanted.threads,
                     .context_tokens = context_tokens};
 }

@@ -42,9 +42,18 @@ Result<std::unique_ptr<Executor>> place_on(std::string_view backend_name,
   return backend->create(model, options);
 }
 
+Result<Placement> place_on_cpu(const std::shared_ptr<const Model>& model,
+                               ExecutorOptions options,
+                               std::optional<Activations> activations,
+                               std::string fallback_reason) {
+  options.activations = activations.value_or(options.activations);
+  return Placement{TRY(place_on("cpu", model, options)), std::move(fallback_reason)};
+}
+
 /// The first real GPU that takes the model, else the CPU.
 Result<Placement> place_anywhere(const std::shared_ptr<const Model>& model,
-                                 const ExecutorOptions& options) {
+                                 const ExecutorOptions& options,
+                                 std::optional<Activations> cpu_activations) {
   std::string reason;
   const auto add_reason = [&](std::string_view backend, const std::string& what) {
     reason += (reason.empty() ? "" : "; ") + std::string(backend) + ": " + what;
@@ -71,21 +80,22 @@ Result<Placement> place_anywhere(const std::shared_ptr<const Model>& model,
   }
   ExecutorOptions on_cpu = options;
   on_cpu.device.clear();
-  return Placement{TRY(place_on("cpu", model, on_cpu)), std::move(reason)};
+  return place_on_cpu(model, std::move(on_cpu), cpu_activations, std::move(reason));
 }
 
 Result<Placement> place(BackendChoice choice,
                         const std::shared_ptr<const Model>& model,
-                        const ExecutorOptions& options) {
+                        const ExecutorOptions& options,
+                        std::optional<Activations> cpu_activations) {
   switch (choice) {
     case BackendChoice::kAuto:
       break;
     case BackendChoice::kCpu:
-      return Placement{TRY(place_on("cpu", model, options)), {}};
+      return place_on_cpu(model, options, cpu_activations, {});
     case BackendChoice::kVulkan:
       return Placement{TRY(place_on("vulkan", model, options)), {}};
   }
-  return place_anywhere(model, options);
+  return place_anywhere(model, options, cpu_activations);
 }
 
 EngineInfo describe(const Executor& executor, std::uint32_t n_context) {
@@ -169,7 +179,8 @@ Result<std::unique_ptr<Engine>> Engine::load(const EngineOptions& options) {
                 .tuning = options.tuning,
                 .cache_folder = options.cache_folder,
                 .progress = [&](float fraction) { report(LoadStage::kPlacingWeights, fraction); },
-            }));
+            },
+            options.cpu_activations));
 
   std::unique_ptr<Engine> engine(new Engine);
   engine->executor_ = std::move(placement.executor);

@@ -39,6 +39,8 @@ struct EngineOptions {
   std::string device = {};  ///< as in ExecutorOptions
   KvFormat kv_format = KvFormat::kF16;
   Activations activations = Activations::kF32;
+  /// In their place, where the CPU computes.
+  std::optional<Activations> cpu_activations = std::nullopt;
   ProductPath product_path = ProductPath::kAuto;  ///< GPU
   TuningUse tuning = TuningUse::kWhereKept;       ///< GPU
   /// The longest prompt and output together. 0: the model's context length, at most 16384.

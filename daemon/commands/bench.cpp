@@ -185,7 +185,9 @@ Action bench_command(CLI::App& app) {
       ->capture_default_str();
   app.add_option("--threads", flags->n_threads, "Of the CPU backend; 0: one for each fast core")
       ->capture_default_str();
-  app.add_flag("--fast", flags->fast, "Multiply weights with activations rounded to 8 bits");
+  app.add_flag("--fast",
+               flags->fast,
+               "Multiply weights with activations rounded to 8 bits, as the daemon does on a CPU");
   app.add_option("--path",
                  flags->path,
                  "How a GPU multiplies weights: auto, float, half, integer-dot or matrix")

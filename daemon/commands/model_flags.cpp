@@ -35,7 +35,9 @@ void ModelFlags::add_to(CLI::App& app, std::string backend, std::string kv_forma
       ->capture_default_str();
   app.add_option("--threads", n_threads_, "Of the CPU backend; 0: one for each fast core")
       ->capture_default_str();
-  app.add_flag("--fast", fast_, "Multiply weights with activations rounded to 8 bits");
+  app.add_flag("--fast",
+               fast_,
+               "Multiply weights with activations rounded to 8 bits, as the daemon does on a CPU");
   app.add_option(
          "--path", path_, "How a GPU multiplies weights: auto, float, half, integer-dot or matrix")
       ->capture_default_str();

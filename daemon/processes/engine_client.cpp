@@ -30,8 +30,8 @@ bool same_but_adapters(const Result<wire::Load>& a, const Result<wire::Load>& b)
   if (a.has_value() != b.has_value()) return false;
   if (!a) return a.error().message == b.error().message;
   return a->model_path == b->model_path && a->backend == b->backend && a->device == b->device &&
-         a->kv_format == b->kv_format && a->threads == b->threads &&
-         a->context_tokens == b->context_tokens;
+         a->kv_format == b->kv_format && a->activations == b->activations &&
+         a->threads == b->threads && a->context_tokens == b->context_tokens;
 }
 
 }  // namespace

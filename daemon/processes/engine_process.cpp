@@ -44,6 +44,12 @@ Result<inference::EngineOptions> engine_options(const wire::Load& load) {
                 "There is no cache format \"" + load.kv_format + "\".");
   }
   options.kv_format = *kv_format;
+  if (load.activations == "int8") {
+    options.cpu_activations = inference::Activations::kInt8;
+  } else if (load.activations != "f32") {
+    return fail(ErrorCode::kInvalidArgument,
+                "There are no activations \"" + load.activations + "\".");
+  }
   return options;
 }
 

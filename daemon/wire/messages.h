@@ -100,7 +100,8 @@ struct Load {
   std::string backend;               // auto, cpu, vulkan
   std::string device;                // part of a Vulkan device's name; empty: the best
   std::string kv_format;             // f32, f16, q8, q4
-  std::uint32_t threads = 0;         // of the CPU backend; 0: as many as there are cores
+  std::string activations = "int8";  // of the CPU backend: int8, f32
+  std::uint32_t threads = 0;         // of the CPU backend; 0: as many as there are fast cores
   std::uint32_t context_tokens = 0;  // the longest prompt and completion together; 0: the model's
 
   static constexpr auto kType = MessageType::kLoad;
@@ -110,6 +111,7 @@ struct Load {
                       &Load::backend,
                       &Load::device,
                       &Load::kv_format,
+                      &Load::activations,
                       &Load::threads,
                       &Load::context_tokens);
   }

@@ -47,7 +47,8 @@ TEST_SUITE("daemon/config") {
     Config config;
     CHECK(
         from_user(R"({"threads": -1, "backend": "metal", "topP": 2, "enabled": "yes",
-                        "exclude": [1], "model": 7, "maxFiles": 1.5, "kvFormat": "f32"})",
+                        "exclude": [1], "model": 7, "maxFiles": 1.5, "kvFormat": "f32",
+                        "activations": "f32"})",
                   config) ==
         Messages{
             R"("backend" in config.json must be one of "auto" "cpu" "vulkan", not "metal".)",
@@ -59,7 +60,9 @@ TEST_SUITE("daemon/config") {
             R"("topP" in config.json must be a number from 0.01 to 1, not 2.)",
         });
     CHECK(config.kv_format == "f32");
+    CHECK(config.activations == "f32");
     config.kv_format = "f16";
+    config.activations = "int8";
     CHECK(config == Config{});
   }
 
@@ -96,7 +99,8 @@ TEST_SUITE("daemon/config") {
   }
 
   TEST_CASE("settings that concern the engine are told from those that do not") {
-    for (const char* key : {"model", "adapters", "backend", "device", "kvFormat", "threads"}) {
+    for (const char* key :
+         {"model", "adapters", "backend", "device", "kvFormat", "activations", "threads"}) {
       CHECK(concern_engine({{key, nullptr}}));
     }
     CHECK(!concern_engine({{"contextTokens", 256}, {"enabled", false}}));
