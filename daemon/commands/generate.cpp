@@ -1,6 +1,7 @@
 // `kinglet generate`: one text, continued, on standard output as it comes; or several ways to go
 // on.
 #include <algorithm>
+#include <cinttypes>
 #include <cstdio>
 #include <limits>
 #include <memory>
@@ -80,10 +81,10 @@ Result<int> print_candidates(const GenerateOptions& options,
                              inference::Engine& engine) {
   const auto results = TRY(engine.generate_candidates(request, options.n_candidates));
   for (std::size_t i = 0; i < results.size(); ++i) {
-    std::printf("== %zu of %zu (--seed %llu)\n%s\n",
+    std::printf("== %zu of %zu (--seed %" PRIu64 ")\n%s\n",
                 i + 1,
                 results.size(),
-                static_cast<unsigned long long>(request.sampler.seed + i),
+                request.sampler.seed + i,
                 results[i].text.c_str());
     if (options.stats) print_stats(engine.info(), results[i]);
   }

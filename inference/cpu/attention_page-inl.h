@@ -110,9 +110,9 @@ struct WidePlainValues {
 
 /// Bytes of a block of dimensions of a page's positions.
 template <KvFormat format>
-constexpr std::size_t kBlockBytes = kKvScaleBytes + kPageTokens*(format == KvFormat::kQ8_0
-                                                                     ? kKvBlock
-                                                                     : kKvBlock / 2);
+constexpr std::size_t kBlockBytes = kKvScaleBytes +
+                                    std::size_t{kPageTokens} *
+                                        (format == KvFormat::kQ8_0 ? kKvBlock : kKvBlock / 2);
 
 /// Scales of a block's positions.
 template <KvFormat format>

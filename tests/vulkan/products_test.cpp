@@ -44,7 +44,7 @@ double activation(Store store, double gate) {
 // The worst error of any part's output; elements around the outputs count.
 double error_of(Lab& lab, const Case& c, const Operations* operations = nullptr) {
   if (operations == nullptr) operations = &lab.operations(c.path);
-  const bool is_gated = c.store == Store::kSwiGlu || c.store == Store::kGeGlu;
+  const bool gated = is_gated(c.store);
   const std::uint32_t input_stride = c.n_columns + c.padding;
   const auto input = random_floats(std::size_t{c.n_tokens} * input_stride, 1);
   const auto norm = random_floats(c.n_columns, 2);
@@ -105,16 +105,16 @@ double error_of(Lab& lab, const Case& c, const Operations* operations = nullptr)
     results.push_back(std::move(result));
   }
   for (std::uint32_t i = 0; i < op.n_parts; ++i) {
-    if (is_gated && i > 0) continue;
+    if (gated && i > 0) continue;
     const std::uint32_t n_rows = c.in_one_matrix ? c.rows[i] / 2 : c.rows[i];
     for (std::uint32_t t = 0; t < c.n_tokens; ++t) {
       for (std::uint32_t r = 0; r < n_rows; ++r) {
         double& place = expected[i][t * (n_rows + c.padding) + r];
         const double result = results[i][t * c.rows[i] + r];
         const double up = c.in_one_matrix ? results[i][t * c.rows[i] + n_rows + r]
-                          : is_gated      ? results[1][t * c.rows[1] + r]
+                          : gated         ? results[1][t * c.rows[1] + r]
                                           : 0;
-        place = is_gated                 ? activation(c.store, result) * up
+        place = gated                    ? activation(c.store, result) * up
                 : c.store == Store::kAdd ? place + c.scale * result
                                          : c.scale * result;
       }

@@ -40,10 +40,6 @@ struct Case {
   bool has_scratch = false;
 };
 
-bool is_gated(Store store) {
-  return store == Store::kSwiGlu || store == Store::kGeGlu;
-}
-
 /// The largest error of any part's output, relative to that part's root mean square. Inputs and
 /// outputs have strides of their own; what lies between the outputs' rows must stay as it was.
 double worst_error_of(Lab& lab, ProductPath path, const Operations& operations, const Case& shape) {

@@ -29,7 +29,7 @@ void add_product_kernels(const DeviceInfo& device,
 }
 
 Traffic traffic(const Products& op) {
-  const bool is_gated = op.store == Store::kSwiGlu || op.store == Store::kGeGlu;
+  const bool gated = is_gated(op.store);
   const std::uint64_t n_tokens = op.n_tokens;
   const std::uint64_t n_columns = op.parts[0].weights.n_columns;
   Traffic sum;
@@ -45,8 +45,8 @@ Traffic traffic(const Products& op) {
     if (part.bias != 0) sum.read += n_rows * sizeof(float);
     sum.flops += 2 * n_tokens * n_rows * n_columns;
     // Gates and ups become one output.
-    const std::uint64_t n_written = is_gated && op.n_parts == 1 ? n_rows / 2 : n_rows;
-    if (is_gated && i > 0) continue;
+    const std::uint64_t n_written = gated && op.n_parts == 1 ? n_rows / 2 : n_rows;
+    if (gated && i > 0) continue;
     sum.written += n_tokens * n_written * sizeof(float);
     if (op.store == Store::kAdd) sum.read += n_tokens * n_written * sizeof(float);
   }

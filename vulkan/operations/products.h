@@ -19,6 +19,9 @@ enum class Store : std::uint8_t {
   kSwiGlu,  // output = silu(gate) · up
   kGeGlu,   // output = gelu(gate) · up
 };
+constexpr bool is_gated(Store store) {
+  return store == Store::kSwiGlu || store == Store::kGeGlu;
+}
 
 /// Several matrices times the same vectors: result[t][r] = Σ_c weights[r][c] · input[t][c] +
 /// bias[r].

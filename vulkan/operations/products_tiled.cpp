@@ -25,10 +25,6 @@ constexpr std::uint32_t kMaxSplits = 8;
 constexpr std::uint32_t kSplitStep = 256;
 constexpr std::uint32_t kLeastSplitColumns = 512;
 
-bool is_gated(Store store) {
-  return store == Store::kSwiGlu || store == Store::kGeGlu;
-}
-
 std::uint32_t n_tiles(const TileShape& shape, std::uint32_t n_lines, std::uint32_t n_tokens) {
   return divide_up(n_lines, shape.lines) * divide_up(n_tokens, shape.tokens);
 }
@@ -121,6 +117,36 @@ Traffic stored(const TilePush& push, Store store) {
   return {(store == Store::kAdd ? bytes : 0) + n_biases * push.n_rows * sizeof(float), bytes, 0};
 }
 
+/// What one part's kernel is told, but for how its columns are split.
+TilePush push_of(const Products& op, const Products::Part& part) {
+  const Matrix& weights = part.weights;
+  TilePush push = {};
+  push.weights = weights.address;
+  push.bias = part.bias;
+  push.input = op.input;
+  push.output = part.output;
+  push.n_rows = weights.n_rows;
+  push.n_columns = weights.n_columns;
+  if (is_gated(op.store) && op.n_parts == 1) {
+    assert(weights.n_rows % 2 == 0);
+    push.n_rows = weights.n_rows / 2;
+    push.ups = weights.address + push.n_rows * row_bytes(weights);
+    push.ups_bias = part.bias == 0 ? 0 : part.bias + push.n_rows * sizeof(float);
+  } else if (is_gated(op.store)) {
+    const Products::Part& ups = op.parts[1];
+    assert(op.n_parts == 2 && ups.weights.type == weights.type &&
+           ups.weights.n_rows == weights.n_rows && ups.weights.n_columns == weights.n_columns);
+    push.ups = ups.weights.address;
+    push.ups_bias = ups.bias;
+  }
+  push.input_stride = stride_or(op.input_stride, weights.n_columns);
+  push.output_stride = stride_or(part.output_stride, push.n_rows);
+  push.n_tokens = op.n_tokens;
+  push.store = static_cast<std::uint32_t>(op.store);
+  push.scale = op.scale;
+  return push;
+}
+
 }  // namespace
 
 void add_tiled_kernels(const DeviceInfo& device,
@@ -168,31 +194,7 @@ void Operations::products_tiled(Stream& stream, const Products& op) const {
     const DeviceInfo& device = device_->info();
     const ProductPath path = tiled_path(device, tiling_, product_path_, weights.type);
     const Way way = way_of(tiling_, path);
-    TilePush push = {};
-    push.weights = weights.address;
-    push.bias = part.bias;
-    push.input = op.input;
-    push.output = part.output;
-    push.n_rows = weights.n_rows;
-    push.n_columns = weights.n_columns;
-    if (gated && op.n_parts == 1) {
-      assert(weights.n_rows % 2 == 0);
-      push.n_rows = weights.n_rows / 2;
-      push.ups = weights.address + push.n_rows * row_bytes(weights);
-      push.ups_bias = part.bias == 0 ? 0 : part.bias + push.n_rows * sizeof(float);
-    } else if (gated) {
-      const Products::Part& ups = op.parts[1];
-      assert(op.n_parts == 2 && ups.weights.type == weights.type &&
-             ups.weights.n_rows == weights.n_rows && ups.weights.n_columns == weights.n_columns);
-      push.ups = ups.weights.address;
-      push.ups_bias = ups.bias;
-    }
-    push.input_stride = stride_or(op.input_stride, weights.n_columns);
-    push.output_stride = stride_or(part.output_stride, push.n_rows);
-    push.n_tokens = op.n_tokens;
-    push.store = static_cast<std::uint32_t>(op.store);
-    push.scale = op.scale;
-
+    TilePush push = push_of(op, part);
     const std::uint32_t n_lines = gated ? 2 * push.n_rows : push.n_rows;
     const TileShape& shape = choose(*way.tiles, n_lines, op.n_tokens);
     const std::uint32_t tiles = n_tiles(shape, n_lines, op.n_tokens);

@@ -36,10 +36,6 @@ struct VecShape {
   std::uint32_t slab;  // columns
 };
 
-bool is_gated(Store store) {
-  return store == Store::kSwiGlu || store == Store::kGeGlu;
-}
-
 bool is_software(const DeviceInfo& device) {
   return device.type == DeviceType::kSoftware;
 }
