@@ -36,6 +36,8 @@ Result<std::unique_ptr<const Device>> Device::create(std::shared_ptr<const Insta
   v12.storageBuffer8BitAccess = VK_TRUE;
   v12.shaderFloat16 = info.optional.float16_arithmetic ? VK_TRUE : VK_FALSE;
   v12.vulkanMemoryModel = info.optional.cooperative_matrix ? VK_TRUE : VK_FALSE;
+  // Kernels hand on what they wrote to the whole device (kernels/arrival.glsl).
+  v12.vulkanMemoryModelDeviceScope = v12.vulkanMemoryModel;
   v12.shaderInt8 = info.optional.int8_arithmetic ? VK_TRUE : VK_FALSE;
   VkPhysicalDeviceVulkan11Features v11 = {};
   v11.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_1_FEATURES;

@@ -177,7 +177,7 @@ void read_features(const DeviceTable& table,
   info.optional.cooperative_matrix_nv = matrix.cooperativeMatrix == VK_TRUE;
   // Its SPIR-V is of the Vulkan memory model.
   if (khr_matrix.cooperativeMatrix == VK_TRUE && v12.vulkanMemoryModel == VK_TRUE &&
-      info.optional.float16_arithmetic) {
+      v12.vulkanMemoryModelDeviceScope == VK_TRUE && info.optional.float16_arithmetic) {
     read_matrix_shape(table, info);
   }
   info.optional.executable_statistics = executable.pipelineExecutableInfo == VK_TRUE;

@@ -21,10 +21,12 @@ vulkan::CacheType cache_type(KvFormat format) {
 }
 
 vulkan::Attention attention_shape(const HyperParameters& h,
+                                  vulkan::CacheType cache_type,
                                   std::uint32_t layer,
                                   std::uint32_t n_tokens,
                                   std::uint32_t max_context) {
   vulkan::Attention attention;
+  attention.cache.type = cache_type;
   attention.cache.page_tokens = kPageTokens;
   attention.cache.n_kv_heads = h.n_kv_heads;
   attention.cache.head_dim = h.head_dim;
@@ -273,8 +275,10 @@ void Emitter::rope(vulkan::Stream& stream, const Op& op, Tokens tokens) const {
 }
 
 vulkan::Attention Emitter::attention(const Op& op, std::uint32_t layer, Tokens tokens) const {
-  vulkan::Attention attention = attention_shape(h_, layer, tokens.n, shape_.max_context);
+  vulkan::Attention attention =
+      attention_shape(h_, workspace_.cache_type, layer, tokens.n, shape_.max_context);
   attention.cache = cache(layer, tokens.begin);
+  assert(vulkan::attention_scratch_bytes(attention) <= workspace_.scratch_bytes);
   attention.queries = at(op.in, tokens.begin);
   attention.positions = positions(tokens.begin);
   attention.scratch = workspace_.scratch;

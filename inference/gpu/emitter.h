@@ -71,6 +71,7 @@ class Emitter {
 
 /// What attention will be asked for, but for addresses.
 vulkan::Attention attention_shape(const HyperParameters& hyper_parameters,
+                                  vulkan::CacheType cache_type,
                                   std::uint32_t layer,
                                   std::uint32_t n_tokens,
                                   std::uint32_t max_context);

@@ -124,7 +124,8 @@ Result<GpuExecutor::Placed> GpuExecutor::place(const Model& model,
     placed.slots.push_back(TRY(Buffer::create(device, bytes, MemoryUse::kDevice, "activations")));
     placed.activation_bytes += bytes;
   }
-  const std::uint64_t scratch = scratch_bytes(h, info.chunk_tokens, capacity(options.n_kv_tokens));
+  const std::uint64_t scratch = scratch_bytes(
+      h, cache_type(info.kv_format), info.chunk_tokens, capacity(options.n_kv_tokens));
   placed.scratch = TRY(Buffer::create(device, scratch, MemoryUse::kDevice, "attention's scratch"));
   placed.split_scratch = TRY(Buffer::create(
       device, vulkan::kSplitScratchBytes, MemoryUse::kDevice, "the scratch of products"));
@@ -165,6 +166,7 @@ GpuExecutor::GpuExecutor(std::shared_ptr<const Model> model,
   workspace_.positions = workspace_.ids + chunk_tokens * sizeof(std::uint32_t);
   workspace_.pages = workspace_.positions + chunk_tokens * sizeof(std::uint32_t);
   workspace_.scratch = placed_.scratch->address();
+  workspace_.scratch_bytes = placed_.scratch->size();
   workspace_.split_scratch = placed_.split_scratch->address();
   workspace_.counters = placed_.counters->address();
   workspace_.choosing =

@@ -49,6 +49,8 @@ Result<Plan> plan_pass(const vulkan::Device& device,
   workspace.values.assign(h.n_layers, kNowhere);
   workspace.slots.fill(kNowhere);
   workspace.rope.fill(kNowhere);
+  workspace.scratch_bytes =
+      scratch_bytes(h, workspace.cache_type, shape.n_tokens, shape.max_context);
   workspace.ids = workspace.positions = workspace.pages = workspace.scratch = kNowhere;
   workspace.split_scratch = workspace.counters = workspace.choosing = workspace.history = kNowhere;
   workspace.logits = workspace.host_logits = &logits;

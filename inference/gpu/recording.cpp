@@ -359,21 +359,27 @@ vulkan::HeadShape head_shape(const HyperParameters& h) {
 }
 
 std::uint64_t scratch_bytes(const HyperParameters& hyper_parameters,
+                            vulkan::CacheType cache_type,
                             std::uint32_t chunk_tokens,
                             std::uint32_t max_context) {
-  // Fewer tokens are split more often, and not evenly: look at each. Windows need fewer splits.
+  // Fewer tokens are split more often, and not evenly: look at each, of one sequence and of their
+  // own. Windows need fewer splits.
   std::uint64_t most = 1;
   for (std::uint32_t n = 1; n <= chunk_tokens; ++n) {
-    vulkan::Attention shape = attention_shape(hyper_parameters, 0, n, max_context);
+    vulkan::Attention shape = attention_shape(hyper_parameters, cache_type, 0, n, max_context);
     shape.window = 0;
-    most = std::max(most, vulkan::attention_scratch_bytes(shape));
+    for (const std::uint32_t page_stride : {0, 1}) {
+      shape.cache.page_stride = page_stride;
+      most = std::max(most, vulkan::attention_scratch_bytes(shape));
+    }
   }
   return most;
 }
 
 std::uint64_t counter_bytes(const HyperParameters& hyper_parameters, std::uint32_t chunk_tokens) {
   // Tokens of sequences of their own take the most.
-  vulkan::Attention shape = attention_shape(hyper_parameters, 0, chunk_tokens, 1);
+  vulkan::Attention shape =
+      attention_shape(hyper_parameters, vulkan::CacheType::kF32, 0, chunk_tokens, 1);
   shape.cache.page_stride = 1;
   return std::uint64_t{vulkan::attention_counters(shape)} * sizeof(std::uint32_t);
 }

@@ -47,6 +47,7 @@ vulkan::HeadShape head_shape(const HyperParameters& hyper_parameters);
 
 /// Bytes of scratch for any pass of at most this many tokens.
 std::uint64_t scratch_bytes(const HyperParameters& hyper_parameters,
+                            vulkan::CacheType cache_type,
                             std::uint32_t chunk_tokens,
                             std::uint32_t max_context);
 /// Bytes of attention's counters, likewise.

@@ -28,8 +28,9 @@ struct Workspace {
   std::array<vulkan::DeviceAddress, 2> rope = {};            // by RopeFactorSet
   vulkan::DeviceAddress ids = 0;                             // (chunk_tokens) u32
   vulkan::DeviceAddress positions = 0;                       // (chunk_tokens) u32
-  vulkan::DeviceAddress pages = 0;          // u32; a table for each token in a pass of sequences
-  vulkan::DeviceAddress scratch = 0;        // of attention
+  vulkan::DeviceAddress pages = 0;    // u32; a table for each token in a pass of sequences
+  vulkan::DeviceAddress scratch = 0;  // of attention
+  std::uint64_t scratch_bytes = 0;
   vulkan::DeviceAddress split_scratch = 0;  // kSplitScratchBytes, of products; 0: none
   vulkan::DeviceAddress counters = 0;       // of attention; zeros
   vulkan::DeviceAddress choosing = 0;       // scratch of the greedy choice; zeros

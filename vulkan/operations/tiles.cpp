@@ -46,11 +46,17 @@ bool matrices_fit(const DeviceInfo& device, const TileShape& shape) {
     return false;
   }
   const std::uint32_t n_subgroups = shape.workgroup();
+  const std::uint32_t invocations = n_subgroups * device.matrix_subgroup_size;
+  // Each invocation loads as much as each other: kernels/mul_mat_load.glsl, four columns at a time.
+  if (shape.lines * shape.depth / 4 % invocations != 0 ||
+      shape.tokens * shape.depth / 4 % invocations != 0) {
+    return false;
+  }
   const std::uint32_t shared = (shape.lines + shape.tokens) * (shape.depth + 8) * kHalfBytes +
                                n_subgroups * one.m * one.n * kFloatBytes;
   return shape.line_sums % one.m == 0 && shape.token_sums % one.n == 0 &&
          shape.depth % one.k == 0 && shared <= device.max_shared_bytes &&
-         n_subgroups * device.matrix_subgroup_size <= device.max_workgroup_invocations;
+         invocations <= device.max_workgroup_invocations;
 }
 
 // By TileKind.

@@ -61,6 +61,26 @@ TEST_SUITE("inference/gpu/plan") {
     CHECK(plan.dispatches.back().stage + 2 >= plan.all.n_stages);
   }
 
+  TEST_CASE("attention's scratch has room for the splits of every cache") {
+    if (Lab::get() == nullptr) SKIP("no software Vulkan driver (llvmpipe)");
+    // Quantized caches are split more often; an assertion looks at each dispatch.
+    const auto model = hollow_model(preset("phi-3.5-mini", "Q4_K_M"));
+    const auto& h = model->hyper_parameters();
+    const auto scratch = [&](vulkan::CacheType type) {
+      return inference::gpu::scratch_bytes(h, type, 16, 32'768);
+    };
+    CHECK(scratch(vulkan::CacheType::kQ4_0) > scratch(vulkan::CacheType::kF32));
+    for (const std::uint32_t page_stride : {0, 1'024}) {
+      const auto plan = inference::gpu::plan_pass(
+          Lab::get()->device(),
+          *model,
+          KvFormat::kQ4_0,
+          {.n_tokens = 16, .n_logits = 1, .max_context = 32'768, .page_stride = page_stride});
+      REQUIRE(plan);
+      CHECK(plan->dispatches.size() > h.n_layers);
+    }
+  }
+
   TEST_CASE("a decoded token takes five stages a layer in tiles of attention as GPUs take them") {
     if (Lab::get() == nullptr) SKIP("no software Vulkan driver (llvmpipe)");
     for (const char* name : {"phi-3.5-mini", "phi-4-mini", "qwen2.5-coder-7b"}) {
