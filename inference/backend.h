@@ -64,6 +64,8 @@ std::optional<ProductPath> find_product_path(std::string_view name);
 /// Whether the kernels' shapes are found by trying them on the device (vulkan/operations/tune.h).
 enum class TuningUse : std::uint8_t {
   kWhereKept,  // once for each device and driver, on GPUs, if there is a cache_folder
+  kUntilDone,  // the same, however long it takes: before measuring
+  kKept,       // what earlier starts found; nothing is tried
   kNever,
   kAlways,  // on software drivers, too; at each start, if there is no cache_folder
 };

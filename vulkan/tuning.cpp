@@ -21,15 +21,18 @@ std::string candidates_line(std::uint64_t candidates) {
 
 using Clock = std::chrono::steady_clock;
 
-/// Sets the knobs of one trial.
-Result<void> turn(const Trial& trial, Clock::time_point end, Tuning& tuning) {
-  for (const Knob& knob : trial.knobs)
-    tuning.set(knob.name, knob.values.front());
+/// Sets knobs of one trial that `known` lacks: at least one, so that every search gets on, and
+/// none of which not all values were tried.
+Result<void> turn(const Trial& trial, Clock::time_point end, Tuning& known) {
+  Tuning tuning = known;
+  for (const Knob& knob : trial.knobs) {
+    if (!known.has(knob.name)) tuning.set(knob.name, knob.values.front());
+  }
   std::optional<double> best = TRY(trial.measure(tuning));
   for (const Knob& knob : trial.knobs) {
+    if (known.has(knob.name)) continue;
     std::uint32_t chosen = knob.values.front();
     for (const std::uint32_t value : std::span(knob.values).subspan(1)) {
-      if (Clock::now() >= end) break;
       tuning.set(knob.name, value);
       const auto seconds = TRY(trial.measure(tuning));
       if (!seconds || (best && *seconds >= *best * kClearlyFaster)) continue;
@@ -37,6 +40,8 @@ Result<void> turn(const Trial& trial, Clock::time_point end, Tuning& tuning) {
       chosen = value;
     }
     tuning.set(knob.name, chosen);
+    known.set(knob.name, chosen);
+    if (Clock::now() >= end) break;
   }
   return {};
 }

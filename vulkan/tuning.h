@@ -56,11 +56,11 @@ struct Trial {
 /// Whether all of its numbers are.
 bool is_known(const Trial& trial, const Tuning& tuning);
 
-/// Turns one knob after the other and keeps what is clearly faster than what was. Trials whose
-/// numbers are all in `known` are passed over: the result is `known` and the numbers of the others,
-/// defaults included. None is begun after `budget` is spent, and the one under way then keeps the
-/// best so far; so a search that was cut short goes on another time. An error of a measurement ends
-/// it.
+/// Turns one knob after the other and keeps what is clearly faster than what was. What `known` has
+/// is not turned again: the result is `known` and the other knobs' numbers, defaults included. None
+/// is begun after `budget` is spent, the one under way then is finished, and those that were not
+/// turned are left out; so a search that was cut short goes on with them another time. An error of
+/// a measurement ends it.
 Result<Tuning> search(std::span<const Trial> trials,
                       std::chrono::duration<double> budget,
                       Tuning known = {});

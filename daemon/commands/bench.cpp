@@ -93,14 +93,15 @@ Result<std::vector<BenchRow>> time_loads(const inference::Backend& backend,
   return rows;
 }
 
-/// The cache's room that there is memory for, after everything a first start does once: kernels are
-/// compiled and tuned.
+/// The cache's room that there is memory for, after everything that first starts do once: kernels
+/// are compiled, and tuned to the end, so that all rows are of the same ones.
 Result<std::uint32_t> start_once(const inference::Backend& backend,
                                  const BenchOptions& options,
                                  inference::ExecutorOptions executor_options,
                                  const std::string& path) {
   const auto model = TRY(inference::Model::load(path));
   executor_options.n_kv_tokens = bench_tokens(*model, options);
+  executor_options.tuning = inference::TuningUse::kUntilDone;
   const auto executor = TRY(place(backend, model, executor_options));
   return executor->n_pages() * inference::kPageTokens;
 }
@@ -112,6 +113,7 @@ Result<nlohmann::json> bench(const BenchFlags& flags,
                              const std::string& path) {
   inference::ExecutorOptions executor_options = wished;
   executor_options.n_kv_tokens = TRY(start_once(backend, flags.options, wished, path));
+  executor_options.tuning = inference::TuningUse::kKept;
   const std::vector<BenchRow> loads = TRY(time_loads(backend, executor_options, path));
 
   const auto model = TRY(inference::Model::load(path));

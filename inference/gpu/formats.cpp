@@ -12,7 +12,14 @@ namespace kinglet::inference::gpu {
 
 namespace {
 
-constexpr std::chrono::seconds kTuningBudget{2};
+using Seconds = std::chrono::duration<double>;
+
+/// That a start may spend on tuning.
+Seconds tuning_budget(TuningUse use) {
+  constexpr Seconds kOrdinary{2};
+  constexpr Seconds kMuch{600};  // trying everything takes less
+  return use == TuningUse::kUntilDone ? kMuch : kOrdinary;
+}
 
 vulkan::ProductPath product_path(ProductPath path, KvFormat kv_format) {
   switch (path) {
@@ -31,12 +38,15 @@ vulkan::ProductPath product_path(ProductPath path, KvFormat kv_format) {
   return vulkan::ProductPath::kMatrix;
 }
 
+/// Whether numbers other than the defaults are wanted.
 bool tunes(const vulkan::DeviceInfo& device, const ExecutorOptions& options) {
   switch (options.tuning) {
     case TuningUse::kWhereKept:
+    case TuningUse::kUntilDone:
       return device.type != vulkan::DeviceType::kSoftware && !options.cache_folder.empty();
     case TuningUse::kNever:
       return false;
+    case TuningUse::kKept:
     case TuningUse::kAlways:
       break;
   }
@@ -60,7 +70,9 @@ vulkan::Tuning tuning_of(const vulkan::Device& device,
   const std::uint64_t candidates = vulkan::candidates_hash(device.info());
   vulkan::Tuning known =
       vulkan::read_tuning(device.info(), candidates, file).value_or(vulkan::Tuning());
-  Result<vulkan::Tuning> found = vulkan::tune(device, formats, kTuningBudget, known);
+  if (options.tuning == TuningUse::kKept) return known;
+  Result<vulkan::Tuning> found =
+      vulkan::tune(device, formats, tuning_budget(options.tuning), known);
   if (!found) return known;
   // What could not be written is searched for again next time, and that is all.
   if (!file.empty() && *found != known) {

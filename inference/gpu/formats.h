@@ -9,8 +9,8 @@ namespace kinglet::inference::gpu {
 /// Errors: those of Weights::types_of().
 Result<vulkan::Formats> formats_of(const Model& model, KvFormat kv_format, ProductPath path);
 
-/// What suits the device of the numbers that operations on these formats leave open: found at an
-/// earlier start, or now, in a second or two. Nothing on software drivers, where trying takes long
+/// What suits the device of the numbers that operations on these formats leave open: found at
+/// earlier starts, or now, in a second or two. Nothing on software drivers, where trying takes long
 /// and finds little, and where it could not be kept; options.tuning says otherwise. A search that
 /// fails finds nothing.
 vulkan::Tuning tuning_of(const vulkan::Device& device,

@@ -12,9 +12,9 @@ namespace kinglet::vulkan {
 /// tries some of each, for about as long as `budget`, and adds the fastest. Products of one token
 /// come first, in the order of the weights' types, then those of many, then attention.
 ///
-/// What a search cut short leaves untried, and formats that no model before had, are tried another
-/// time. Takes some 130 MiB of the device's memory meanwhile. Errors: kOutOfMemory and the device's
-/// own.
+/// Numbers that a search cut short leaves untried, and those of formats that no model before had,
+/// are not in the result: they are tried another time. Takes some 130 MiB of the device's memory
+/// meanwhile. Errors: kOutOfMemory and the device's own.
 Result<Tuning> tune(const Device& device,
                     const Formats& formats,
                     std::chrono::duration<double> budget,
