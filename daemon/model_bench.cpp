@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cmath>
 #include <limits>
+#include <optional>
 #include <utility>
 
 #include "daemon/base/cpu_time.h"
@@ -20,8 +21,6 @@ using inference::TokenId;
 using Clock = std::chrono::steady_clock;
 
 constexpr std::uint32_t kMaxRounds = 9;
-/// A row may take so many times its seconds before it is skipped: there is no figure otherwise.
-constexpr double kPatience = 4;
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
@@ -152,7 +151,7 @@ class Bench {
     const double expected = expected_seconds(n);
     if (const std::string why = too_long(n); !why.empty()) {
       row.skipped = why;
-    } else if (expected > kPatience * options_.seconds_per_row) {
+    } else if (expected > options_.patience * options_.seconds_per_row) {
       row.skipped = "would take " + about(expected);
     } else {
       const auto round = [&]() -> Result<double> {
@@ -179,23 +178,41 @@ class Bench {
     const PassCost cost = this->cost(1, depth + n / 2);
     row.bytes = cost.bytes();
     row.least_seconds = n * (limits_.least_seconds(cost, limits_.best_flops()));
-    const double expected = expected_seconds(depth);
+    const std::uint32_t n_there = filled_ ? std::min(filled_->n_tokens(), depth) : 0;
+    const double expected = expected_seconds(depth - n_there);
     if (const std::string why = too_long(std::uint64_t{depth} + n); !why.empty()) {
       row.skipped = why;
-    } else if (expected > kPatience * options_.seconds_per_row) {
+    } else if (expected > options_.patience * options_.seconds_per_row) {
       row.skipped = "filling the cache would take " + about(expected);
     } else {
-      Sequence origin = TRY(new_sequence(depth + n));
-      if (depth > 0) TRY(timed(origin, depth));
+      TRY(fill(depth));
       const auto round = [&]() -> Result<double> {
-        executor_.truncate(origin, depth);
-        return timed_decode(origin);
+        executor_.truncate(*filled_, depth);
+        return timed_decode(*filled_);
       };
       cpu_seconds_.clear();
       TRY(measure(row, round));
       if (row.pass) row.cpu_seconds = median(std::move(cpu_seconds_));
     }
     return add(std::move(row));
+  }
+
+  /// The deepest position that a test of decoding reaches.
+  std::uint32_t deepest() const {
+    std::uint32_t most = 0;
+    for (const std::uint32_t wished : options_.depths) {
+      const std::uint64_t end = std::min(std::uint64_t{wished} + options_.n_decoded, context());
+      if (too_long(end).empty()) most = std::max(most, static_cast<std::uint32_t>(end));
+    }
+    return most;
+  }
+
+  /// Makes filled_ that deep, with what it has of a test before.
+  Result<void> fill(std::uint32_t depth) {
+    if (!filled_) filled_ = TRY(new_sequence(deepest()));
+    if (filled_->n_tokens() > depth) executor_.truncate(*filled_, depth);
+    if (filled_->n_tokens() < depth) TRY(timed(*filled_, depth - filled_->n_tokens()));
+    return {};
   }
 
   Result<void> add(BenchRow row) {
@@ -211,6 +228,7 @@ class Bench {
   std::vector<float> logits_;
   std::uint64_t state_ = 1;
   double prefill_speed_ = 0;         // tokens a second
+  std::optional<Sequence> filled_;   // that all tests of decoding continue
   std::vector<double> cpu_seconds_;  // per token, of the rounds of a row
   std::vector<BenchRow> rows_;
 };

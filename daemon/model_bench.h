@@ -49,8 +49,11 @@ struct BenchOptions {
   std::vector<std::uint32_t> prefills = {512, 4096, 32768};
   std::uint32_t n_decoded = 64;
   std::vector<std::uint32_t> depths = {0, 4096, 32768, 131072};
-  /// Of one row. What would take much longer, as far as can be told, is skipped.
+  /// Of one row.
   double seconds_per_row = 10;
+  /// How many times its seconds a row may take, as far as can be told, before it is skipped: there
+  /// is no figure otherwise.
+  double patience = 4;
   /// Whether tests go beyond the context that the model was trained for.
   bool beyond_context = false;
   /// One more round of each row, with the kernels timed.

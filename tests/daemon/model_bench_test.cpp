@@ -67,6 +67,41 @@ TEST_SUITE("daemon/model_bench") {
     CHECK((*rows)[2].tokens_per_s() == 0);
   }
 
+  TEST_CASE("a row that would try the patience is skipped, and others follow") {
+    const auto executor = starter(2'048);
+    BenchOptions options;
+    options.prefills = {256, 1'024};
+    options.depths = {1'000, 0};
+    options.n_decoded = 4;
+    options.seconds_per_row = 0.05;
+    options.patience = 1e-9;
+    const auto rows = bench_model(*executor, kLimits, options);
+    REQUIRE(rows.has_value());
+    REQUIRE(rows->size() == 4);
+    CHECK((*rows)[0].skipped.empty());
+    CHECK((*rows)[1].skipped.starts_with("would take about"));
+    CHECK((*rows)[2].skipped.starts_with("filling the cache would take about"));
+    CHECK((*rows)[3].skipped.empty());
+  }
+
+  TEST_CASE("tests of decoding continue one sequence, whatever the order of their depths") {
+    const auto executor = starter(1'024);
+    BenchOptions options;
+    options.prefills = {};
+    options.depths = {500, 100, 900, 1'000'000, 0};
+    options.n_decoded = 4;
+    options.seconds_per_row = 0.05;
+    const auto rows = bench_model(*executor, kLimits, options);
+    REQUIRE(rows.has_value());
+    REQUIRE(rows->size() == 5);
+    for (const std::size_t i : {0, 1, 2, 4}) {
+      CHECK((*rows)[i].skipped.empty());
+      CHECK((*rows)[i].depth == options.depths[i]);
+      CHECK((*rows)[i].tokens_per_s() > 0);
+    }
+    CHECK((*rows)[3].skipped == "more than the context holds");
+  }
+
   TEST_CASE("the cache is asked to hold the longest test, as far as the model goes") {
     const auto executor = starter(64);
     BenchOptions options;
