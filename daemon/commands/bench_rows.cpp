@@ -58,6 +58,20 @@ void print_pass(const BenchRow& row, const inference::DeviceLimits& limits) {
   }
 }
 
+/// What the device does at best; nulls where it has no such units.
+nlohmann::json json_of(const inference::DeviceLimits& limits) {
+  const auto known = [](double value) {
+    return value > 0 ? nlohmann::json(value) : nlohmann::json();
+  };
+  return {{"read_bytes_per_s", known(limits.read_bytes_per_s)},
+          {"copy_bytes_per_s", known(limits.copy_bytes_per_s)},
+          {"float_flops", known(limits.float_flops)},
+          {"half_flops", known(limits.half_flops)},
+          {"byte_ops", known(limits.byte_ops)},
+          {"matrix_flops", known(limits.matrix_flops)},
+          {"dispatch_seconds", known(limits.dispatch_seconds)}};
+}
+
 /// What the recording of a pass tells; nulls where there is none.
 nlohmann::json json_of(const BenchRow& row, const inference::DeviceLimits& limits) {
   nlohmann::json json = {{"stages_per_layer", nullptr},
@@ -153,7 +167,8 @@ nlohmann::json json_of(const std::string& model,
                          {"rounds", row.n_rounds},
                          {"bytes_per_token",
                           row.test == BenchTest::kPrefill ? static_cast<double>(row.bytes) / row.n
-                                                          : static_cast<double>(row.bytes)}};
+                                                          : static_cast<double>(row.bytes)},
+                         {"limits", json_of(limits)}};
   const bool has_speed = row.skipped.empty() && row.test != BenchTest::kLoad;
   const bool has_share = row.skipped.empty() && row.least_seconds > 0;
   json["tokens_per_s"] = has_speed ? nlohmann::json(row.tokens_per_s()) : nlohmann::json();
