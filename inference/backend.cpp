@@ -264,6 +264,12 @@ std::optional<TuningUse> find_tuning_use(std::string_view name) {
   return std::nullopt;
 }
 
+std::optional<Lowering> find_lowering(std::string_view name) {
+  if (name == "fused") return Lowering::kFused;
+  if (name == "unfused") return Lowering::kUnfused;
+  return std::nullopt;
+}
+
 const Backend* find_backend(std::string_view name) {
   for (const Backend& backend : all_backends()) {
     if (backend.name == name) return &backend;

@@ -75,8 +75,10 @@ std::optional<TuningUse> find_tuning_use(std::string_view name);
 /// What a backend makes of an architecture's operations.
 enum class Lowering : std::uint8_t {
   kFused,    // groups of them in one kernel (fusion.h)
-  kUnfused,  // one by one: to check the other with
+  kUnfused,  // one by one: to check the other with, and to time it beside
 };
+/// As people write it: "fused", "unfused".
+std::optional<Lowering> find_lowering(std::string_view name);
 
 struct ExecutorOptions {
   /// Index in the backend's list of devices, or part of a name. Empty: the first usable one.

@@ -26,6 +26,7 @@ struct BenchFlags {
   std::uint32_t n_threads = 0;
   bool fast = false;
   std::string path = "auto";
+  std::string lowering = "fused";
   BenchOptions options;
   bool json = false;
 };
@@ -143,12 +144,18 @@ Result<int> run(const BenchFlags& flags) {
     return fail(ErrorCode::kInvalidArgument,
                 "--path \"" + flags.path + "\" is none of auto, float, half, integer-dot, matrix");
   }
+  const auto lowering = inference::find_lowering(flags.lowering);
+  if (!lowering) {
+    return fail(ErrorCode::kInvalidArgument,
+                "--lowering \"" + flags.lowering + "\" is none of fused and unfused");
+  }
   const inference::ExecutorOptions options = {
       .device = flags.device,
       .kv_format = *kv_format,
       .activations = flags.fast ? inference::Activations::kInt8 : inference::Activations::kF32,
       .n_threads = flags.n_threads,
       .product_path = *path,
+      .lowering = *lowering,
       .cache_folder = cache_folder(),
   };
   const inference::DeviceLimits limits = TRY(backend->limits(options));
@@ -194,7 +201,16 @@ Action bench_command(CLI::App& app) {
                  flags->path,
                  "How a GPU multiplies weights: auto, float, half, integer-dot or matrix")
       ->capture_default_str();
+  app.add_option("--lowering",
+                 flags->lowering,
+                 "Whether operations share kernels: fused, or unfused, as the effect is measured")
+      ->capture_default_str();
   app.add_option("--seconds", flags->options.seconds_per_row, "That a row may take, about")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  app.add_option("--patience",
+                 flags->options.patience,
+                 "How many times these seconds a row may take before it is skipped")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
   app.add_flag("--kernels",
