@@ -7,7 +7,9 @@
 #
 # KINGLET_TEST_DEVICE is part of the GPU's name (default: the first that is no software driver);
 # SHAPES and FORMATS are lists of make_gguf's, PREFILL and DEPTH of lengths, DECODE the tokens decoded,
-# CHECK_SECONDS what each check may take.
+# CHECK_SECONDS what each check may take, PATIENCE how many times SECONDS_PER_ROW a row may take;
+# EFFECT_PREFILL, EFFECT_DEPTH and KV_DEPTH are for the first model again, otherwise computed: operation
+# by operation, with other caches, by other paths.
 set -euo pipefail
 out=$(realpath -m "${1:?usage: gpu.sh OUT [PEER]}")
 peer=${2:+$(realpath "$2")}
@@ -18,7 +20,11 @@ decode=${DECODE:-64}
 prefill=${PREFILL:-512,4096,32000}
 depth=${DEPTH:-0,1024,4096,32000,65000}
 seconds=${SECONDS_PER_ROW:-3}
+patience=${PATIENCE:-12}
 check_seconds=${CHECK_SECONDS:-300}
+effect_prefill=${EFFECT_PREFILL:-512,4096}
+effect_depth=${EFFECT_DEPTH:-4096}
+kv_depth=${KV_DEPTH:-4096,32000}
 build=build/dev
 bin=$build/bin
 mkdir -p "$out/models"
@@ -81,18 +87,42 @@ for i in "${!suites[@]}"; do
   { echo '```'; tail -40 "$out/check-$i.log"; echo '```'; } >>"$out/report.md"
 done
 
-# bench NAME MODEL ARGS...: writes OUT/NAME.json and a table; tells of what fails and goes on.
-bench() {
+# measure NAME MODEL ARGS...: writes OUT/NAME.json, or tells why not.
+measure() {
   local name=$1 model=$2
   shift 2
-  if ! "$bin/kinglet" bench "$model" --backend vulkan --device "$device" --decode "$decode" \
-    --seconds "$seconds" --json "$@" >"$out/$name.json" 2>"$out/$name.log" ||
-    ! tests/bench/table.py "$out/$name.json" >>"$out/report.md" 2>>"$out/$name.log"; then
-    { echo "bench failed:"; echo '```'; tail -5 "$out/$name.log"; echo '```'; } >>"$out/report.md"
-    failed=1
+  "$bin/kinglet" bench "$model" --backend vulkan --device "$device" --decode "$decode" --beyond-context \
+    --seconds "$seconds" --patience "$patience" --json "$@" >"$out/$name.json" 2>"$out/$name.log" && return
+  if grep -q ' has no .*; let the path be chosen' "$out/$name.log"; then
+    echo "Not measured: $(cat "$out/$name.log")" >>"$out/report.md"
+    return 1
   fi
+  { echo "bench $* failed:"; echo '```'; tail -5 "$out/$name.log"; echo '```'; } >>"$out/report.md"
+  failed=1
+  return 1
 }
 
+# table ARGS...: of what was measured.
+table() { tests/bench/table.py "$@" >>"$out/report.md" || { echo "no table" >>"$out/report.md"; failed=1; }; }
+
+# effects NAME MODEL: what was measured as OUT/NAME.json, beside other ways to compute it.
+effects() {
+  local name=$1 model=$2 kv path done=()
+  say "Effects, $name"
+  measure "$name-unfused" "$model" --prefill "$effect_prefill" --depth "$effect_depth" --lowering unfused &&
+    done+=("operation by operation=$out/$name-unfused.json")
+  for kv in q8 q4; do
+    measure "$name-$kv" "$model" --prefill "${effect_prefill%%,*}" --depth "$kv_depth" --kv $kv &&
+      done+=("$kv cache=$out/$name-$kv.json")
+  done
+  for path in float half integer-dot matrix; do
+    measure "$name-$path" "$model" --prefill "$effect_prefill" --depth "$effect_depth" --path $path &&
+      done+=("path $path=$out/$name-$path.json")
+  done
+  [ ${#done[@]} = 0 ] || table --effects "$out/$name.json" "${done[@]}"
+}
+
+effects_of=
 for shape in $shapes; do
   for format in $formats; do
     model=$out/models/$shape-$format.gguf
@@ -104,7 +134,10 @@ for shape in $shapes; do
       failed=1
       continue
     fi
-    bench "$shape-$format" "$model" --prefill "$prefill" --depth "$depth" --beyond-context --kernels
+    if measure "$shape-$format" "$model" --prefill "$prefill" --depth "$depth" --kernels; then
+      table "$out/$shape-$format.json"
+      [ -n "$effects_of" ] || effects_of=$shape-$format
+    fi
     if [ -n "$peer" ]; then
       tests/bench/run.sh $build speed "$peer" "$model" --backend vulkan --device "$device" --flash \
         --prefill "${prefill%,*}" --depth "${depth%,*}" --decode "$decode" >>"$out/report.md" ||
@@ -112,5 +145,6 @@ for shape in $shapes; do
     fi
   done
 done
+[ -z "$effects_of" ] || effects "$effects_of" "$out/models/$effects_of.gguf"
 say "Done"
 exit $failed

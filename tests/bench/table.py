@@ -1,17 +1,36 @@
 #!/usr/bin/python3
 """usage: table.py BENCH.json: the rows of `kinglet bench --json` as a Markdown table, and the time
-of each kernel where it was measured."""
+of each kernel where it was measured.
+       table.py --effects BASE.json NAME=BENCH.json...: the speeds of each, beside those of BASE."""
 import json
 import sys
+
+LIMITS = [("read_bytes_per_s", "reads {:.1f} GB/s", 1e-9),
+          ("copy_bytes_per_s", "copies {:.1f} GB/s", 1e-9),
+          ("float_flops", "{:.0f} GFLOP/s of f32", 1e-9),
+          ("half_flops", "{:.0f} GFLOP/s of f16", 1e-9),
+          ("byte_ops", "{:.0f} Gop/s of bytes", 1e-9),
+          ("matrix_flops", "{:.0f} GFLOP/s of matrix units", 1e-9),
+          ("dispatch_seconds", "{:.1f} us for an empty step", 1e6)]
+
+
+def read(path):
+    with open(path, encoding="utf-8") as file:
+        return json.load(file)
 
 
 def text(value, form, scale=1):
     return "-" if value is None else form.format(value * scale)
 
 
-def main():
-    with open(sys.argv[1], encoding="utf-8") as file:
-        rows = json.load(file)
+def print_limits(row):
+    known = [form.format(row["limits"][name] * scale) for name, form, scale in LIMITS
+             if row["limits"][name] is not None]
+    print("{}: {}\n".format(row["device"], ", ".join(known)))
+
+
+def print_rows(rows):
+    print_limits(rows[0])
     print("| test | n | depth | tokens/s | of limit | with stages | stages, dispatches a layer "
           "| barriers | thread, us/token |\n|---|---|---|---|---|---|---|---|---|")
     for row in rows:
@@ -47,6 +66,38 @@ def main():
                 k["name"], k["dispatches"], k["seconds"] * 1e6, k["bytes"] / k["seconds"] * 1e-9,
                 k["flops"] / k["seconds"] * 1e-9))
         print()
+
+
+def speeds(path):
+    """Tokens a second by test; none where it was skipped."""
+    return {(row["test"], row["n"], row["depth"]): row["tokens_per_s"]
+            for row in read(path) if row["test"] != "load"}
+
+
+def print_effects(base, others):
+    base = speeds(base)
+    others = [(name, speeds(path)) for name, path in others]
+    tests = [test for test in base if any(test in other for _, other in others)]
+    print("| tokens/s | {} |\n|---|{}".format(
+        " | ".join("{} {} at depth {}".format(*test) for test in tests), "---|" * len(tests)))
+    print("| as by default | {} |".format(
+        " | ".join(text(base[test], "{:.1f}") for test in tests)))
+    for name, other in others:
+        cells = []
+        for test in tests:
+            cell = text(other.get(test), "{:.1f}")
+            if other.get(test) and base[test]:
+                cell += " ({:.2f} x)".format(other[test] / base[test])
+            cells.append(cell)
+        print("| {} | {} |".format(name, " | ".join(cells)))
+    print()
+
+
+def main():
+    if sys.argv[1] == "--effects":
+        print_effects(sys.argv[2], [other.split("=", 1) for other in sys.argv[3:]])
+    else:
+        print_rows(read(sys.argv[1]))
 
 
 main()
