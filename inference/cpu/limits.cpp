@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstring>
+#include <utility>
 #include <vector>
 
 #include "inference/cpu/thread_pool.h"
@@ -38,6 +39,10 @@ HWY_BEFORE_NAMESPACE();
 namespace kinglet::inference::cpu::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
+// A cache line, and how far ahead the packed kernels ask for theirs.
+constexpr std::size_t kLineWords = 64 / sizeof(std::uint64_t);
+constexpr std::size_t kAheadWords = kAhead / sizeof(std::uint64_t);
+
 /// Reads it all; the result depends on every word.
 std::uint64_t read_all(const std::uint64_t* words, std::size_t n) {
   const hn::ScalableTag<std::uint64_t> tag;
@@ -47,6 +52,8 @@ std::uint64_t read_all(const std::uint64_t* words, std::size_t n) {
   auto c = a;
   auto d = a;
   for (std::size_t i = 0; i + 4 * lanes <= n; i += 4 * lanes) {
+    for (std::size_t ahead = 0; ahead < 4 * lanes; ahead += kLineWords)
+      hwy::Prefetch(words + i + kAheadWords + ahead);
     a = hn::Add(a, hn::LoadU(tag, words + i));
     b = hn::Add(b, hn::LoadU(tag, words + i + lanes));
     c = hn::Add(c, hn::LoadU(tag, words + i + 2 * lanes));
@@ -115,7 +122,6 @@ using Clock = std::chrono::steady_clock;
 
 // More than last-level caches hold.
 constexpr std::size_t kBufferBytes = std::size_t{512} << 20;
-constexpr std::size_t kBufferWords = kBufferBytes / sizeof(std::uint64_t);
 constexpr int kRounds = 5;
 /// Of a thread, in a round: where something else takes a core, the other threads go on.
 constexpr std::size_t kParts = 8;
@@ -132,30 +138,46 @@ double best_rate(ThreadPool& pool, std::uint32_t n_parts, double amount, const W
   return best;
 }
 
+/// Ours, written once: pages that nobody wrote to are all the same one.
+Result<Arena> written_memory(const char* what) {
+  Arena memory = TRY(Arena::create(kBufferBytes, what));
+  std::memset(memory.begin(), 1, memory.size());
+  return memory;
+}
+
+std::uint64_t* words_of(const Arena& memory) {
+  return reinterpret_cast<std::uint64_t*>(memory.begin());
+}
+
 }  // namespace
 
-ReadProbe::ReadProbe(std::uint32_t n_threads)
-    : pool_(n_threads), words_(kBufferWords, 1), sums_(n_threads * kParts) {}
+ReadProbe::ReadProbe(std::uint32_t n_threads, Arena memory)
+    : pool_(n_threads), memory_(std::move(memory)), sums_(n_threads * kParts) {}
+
+Result<std::unique_ptr<ReadProbe>> ReadProbe::create(std::uint32_t n_threads) {
+  Arena memory = TRY(written_memory("measuring how fast memory is read"));
+  return std::unique_ptr<ReadProbe>(new ReadProbe(n_threads, std::move(memory)));
+}
 
 double ReadProbe::measure() {
-  const std::size_t n_words = words_.size() / sums_.size();
+  const std::size_t n_words = memory_.size() / sizeof(std::uint64_t) / sums_.size();
   const auto bytes = static_cast<double>(n_words * sums_.size() * sizeof(std::uint64_t));
   return best_rate(pool_, static_cast<std::uint32_t>(sums_.size()), bytes, [&](std::uint32_t part) {
-    sums_[part] += HWY_DYNAMIC_DISPATCH(read_all)(words_.data() + part * n_words, n_words);
+    sums_[part] += HWY_DYNAMIC_DISPATCH(read_all)(words_of(memory_) + part * n_words, n_words);
   });
 }
 
-DeviceLimits measure_limits(std::uint32_t n_threads) {
+Result<DeviceLimits> measure_limits(std::uint32_t n_threads) {
   DeviceLimits limits;
-  limits.read_bytes_per_s = ReadProbe(n_threads).measure();
+  limits.read_bytes_per_s = TRY(ReadProbe::create(n_threads))->measure();
   ThreadPool pool(n_threads);
-  const std::size_t n_words = kBufferWords / 2 / n_threads;
-  std::vector<std::uint64_t> words(n_words * n_threads, 1);
+  const Arena memory = TRY(written_memory("measuring how fast memory is copied"));
+  const std::size_t n_words = memory.size() / sizeof(std::uint64_t) / n_threads;
   std::vector<float> floats(n_threads);
   // The first half of each part over its second one: half is read, half is written.
-  const auto bytes = static_cast<double>(words.size() * sizeof(std::uint64_t));
+  const auto bytes = static_cast<double>(n_words * n_threads * sizeof(std::uint64_t));
   limits.copy_bytes_per_s = best_rate(pool, n_threads, bytes, [&](std::uint32_t part) {
-    std::uint64_t* const begin = words.data() + part * n_words;
+    std::uint64_t* const begin = words_of(memory) + part * n_words;
     std::memcpy(begin + n_words / 2, begin, n_words / 2 * sizeof(std::uint64_t));
   });
   constexpr std::size_t kMultiplyRounds = 2'000'000;

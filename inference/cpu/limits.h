@@ -2,27 +2,35 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
+#include "daemon/base/result.h"
+#include "inference/cpu/memory.h"
 #include "inference/cpu/thread_pool.h"
 #include "inference/device_limits.h"
 
 namespace kinglet::inference::cpu {
 
-/// How fast memory is read now: by all threads at once, past what caches hold.
+/// How fast memory is read now: by all threads at once, past what caches hold, in the way that
+/// packed weights are: a stretch for each thread, in huge pages, asked for ahead.
 class ReadProbe {
  public:
-  explicit ReadProbe(std::uint32_t n_threads);
+  /// Error: kOutOfMemory.
+  static Result<std::unique_ptr<ReadProbe>> create(std::uint32_t n_threads);
   /// Bytes a second; the best of some passes, which take a tenth of a second together.
   double measure();
 
  private:
+  ReadProbe(std::uint32_t n_threads, Arena memory);
+
   ThreadPool pool_;
-  std::vector<std::uint64_t> words_;
+  Arena memory_;
   std::vector<std::uint64_t> sums_;
 };
 
-/// Takes about a second; all threads work at once. The best of several rounds each.
-DeviceLimits measure_limits(std::uint32_t n_threads);
+/// Takes about a second; all threads work at once. The best of several rounds each. Error:
+/// kOutOfMemory.
+Result<DeviceLimits> measure_limits(std::uint32_t n_threads);
 
 }  // namespace kinglet::inference::cpu

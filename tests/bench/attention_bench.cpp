@@ -155,7 +155,7 @@ class Bench {
 /// The tables for so many threads, in Markdown.
 void measure(std::uint32_t n_threads, const std::string& wanted) {
   ThreadPool pool(n_threads);
-  const DeviceLimits limits = measure_limits(n_threads);
+  const DeviceLimits limits = measure_limits(n_threads).value();
   std::printf("%s, %u threads: reads %.1f GB/s, multiplies and adds %.0f GFLOP/s\n\n",
               simd_target(),
               n_threads,

@@ -154,7 +154,7 @@ int run(int argc, char** argv) {
       options.formats.push_back(argument);
     }
   }
-  const double rate = ReadProbe(options.n_threads).measure();
+  const double rate = ReadProbe::create(options.n_threads).value()->measure();
   std::printf("%s, %u threads; reading %.1f GB/s\n", simd_target(), options.n_threads, rate / 1e9);
   for (const BlockFormat* format : block_formats()) {
     if (!is_packable(format->type)) continue;

@@ -7,7 +7,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
-#include <optional>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -91,7 +90,11 @@ class Bench {
     engine.flash |= kv != "f16";
     ours_ = open_kinglet(engine);
     theirs_ = open_peer(engine);
-    if (engine.backend == "cpu") probe_.emplace(options.n_threads);
+    if (engine.backend == "cpu") {
+      auto probe = inference::cpu::ReadProbe::create(options.n_threads);
+      if (!probe) throw std::runtime_error(probe.error().message);
+      probe_ = *std::move(probe);
+    }
   }
 
   void run() {
@@ -185,7 +188,7 @@ class Bench {
   std::string kv_;
   std::unique_ptr<Kinglet> ours_;
   std::unique_ptr<Peer> theirs_;
-  std::optional<inference::cpu::ReadProbe> probe_;
+  std::unique_ptr<inference::cpu::ReadProbe> probe_;
 };
 
 void run(Options& options) {

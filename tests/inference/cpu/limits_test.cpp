@@ -6,7 +6,7 @@ namespace kinglet::test {
 
 TEST_SUITE("inference/cpu/limits") {
   TEST_CASE("reading, copying and each kind of arithmetic have a rate of a processor's size") {
-    const inference::DeviceLimits limits = inference::cpu::measure_limits(2);
+    const inference::DeviceLimits limits = inference::cpu::measure_limits(2).value();
     for (const double rate : {limits.read_bytes_per_s, limits.copy_bytes_per_s}) {
       CHECK(rate > 1e7);
       CHECK(rate < 1e13);
