@@ -6,6 +6,9 @@
 #
 # With a third argument, a format ("Q4_0"): that one, few rounds, a minute or two.
 #
+# Phi-3.5-mini's shape is measured, too: LAYERS of its layers in each format, and where WHOLE=1 all
+# of them in Q4_K_M (2.4 GB of disk).
+#
 # FORMATS, KV, PREFILL and DEPTH are lists, ROUNDS, THREADS and DECODE numbers, ISA "best avx2" or
 # one of them; BUILD is the build's folder (build/dev spares those who have it another build).
 set -euo pipefail
@@ -29,8 +32,11 @@ else
   prefill=${PREFILL:-512,2048}
   depth=${DEPTH:-0,4096}
   rounds=${ROUNDS:-7}
-  isa=${ISA:-best avx2}
+  # Where these are the best, once is enough.
+  better=$(grep -m1 -oE 'avx512f|avx_vnni' /proc/cpuinfo || true)
+  isa=${ISA:-best${better:+ avx2}}
 fi
+layers=${LAYERS:-4}
 mkdir -p "$out/models"
 report=$out/report.md
 
@@ -82,6 +88,23 @@ for format in $formats; do
     echo | tee -a "$report"
   done
 done
+
+phi() { # NAME FORMAT ROUNDS [OPTIONS OF MAKE_GGUF]
+  local name=$1 format=$2 phi_rounds=$3 model
+  shift 3
+  model=$out/models/$name-$format.gguf
+  [ -f "$model" ] ||
+    "$build/bin/make_gguf" --preset phi-3.5-mini --format "$format" --out "$model" "$@" >&2
+  speed "$model" --rounds "$phi_rounds" --kv f16 --prefill 512 --depth 0
+}
+for format in $formats; do
+  say "Phi-3.5-mini's shape, $layers layers, $format"
+  phi "phi-3.5-mini-$layers-layers" "$format" "$rounds" --layers "$layers"
+done
+if [ "${WHOLE:-0}" = 1 ]; then
+  say "Phi-3.5-mini's shape, whole, Q4_K_M"
+  phi phi-3.5-mini Q4_K_M 3
+fi
 
 say "The starter model: ghost texts of 16 tokens"
 cat <<'EOT' | tee -a "$report"
