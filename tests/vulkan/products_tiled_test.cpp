@@ -42,7 +42,12 @@ struct Case {
 
 /// The largest error of any part's output, relative to that part's root mean square. Inputs and
 /// outputs have strides of their own; what lies between the outputs' rows must stay as it was.
-double worst_error_of(Lab& lab, ProductPath path, const Operations& operations, const Case& shape) {
+/// `n_dispatches` becomes how many it took.
+double worst_error_of(Lab& lab,
+                      ProductPath path,
+                      const Operations& operations,
+                      const Case& shape,
+                      std::size_t* n_dispatches = nullptr) {
   constexpr std::uint32_t kInputGap = 4;
   constexpr std::uint32_t kOutputGap = 3;
   const std::uint32_t n_tokens = shape.n_tokens;
@@ -118,7 +123,10 @@ double worst_error_of(Lab& lab, ProductPath path, const Operations& operations, 
     op.parts.at(i).output = outputs.back()->address();
     op.parts.at(i).output_stride = static_cast<std::uint32_t>(stride);
   }
-  lab.run([&](Stream& stream) { operations.products_tiled(stream, op); });
+  lab.run([&](Stream& stream) {
+    operations.products_tiled(stream, op);
+    if (n_dispatches != nullptr) *n_dispatches = stream.dispatches().size();
+  });
   double worst = 0;
   for (std::size_t i = 0; i < outputs.size(); ++i)
     worst = std::max(worst, worst_error(lab.read<float>(*outputs[i]), expected[i]));
@@ -146,7 +154,8 @@ void for_each_path(Lab& lab,
 /// As for a device that has much to fill.
 Tiling splitting() {
   Tiling tiling = default_tiling(Lab::get()->device().info());
-  tiling.floats.wanted_groups = 64;
+  for (Tiles* tiles : {&tiling.floats, &tiling.halves, &tiling.dots, &tiling.matrices})
+    tiles->wanted_groups = 64;
   return tiling;
 }
 
@@ -222,7 +231,10 @@ TEST_SUITE("vulkan/operations_products_tiled") {
     for_each_path(lab, {q8}, splitting(), [&](const Path& path, const Operations& operations) {
       for (const Case& shape : cases) {
         CAPTURE(static_cast<int>(shape.store));
-        CHECK(worst_error_of(lab, path.path, operations, shape) < path.tolerance);
+        std::size_t n_dispatches = 0;
+        CHECK(worst_error_of(lab, path.path, operations, shape, &n_dispatches) < path.tolerance);
+        // Else nothing was split: each matrix's product, and what joins its sums.
+        CHECK(n_dispatches == (is_gated(shape.store) ? 2 : 2 * shape.types.size()));
       }
     });
   }
