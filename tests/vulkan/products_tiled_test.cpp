@@ -133,6 +133,21 @@ double worst_error_of(Lab& lab,
   return worst;
 }
 
+bool has_path(const DeviceInfo& device, ProductPath path) {
+  switch (path) {
+    case ProductPath::kHalf:
+      return device.optional.float16_arithmetic;
+    case ProductPath::kIntegerDot:
+      return device.optional.integer_dot_product;
+    case ProductPath::kMatrix:
+      return has_matrix_tiles(device);
+    case ProductPath::kAuto:
+    case ProductPath::kFloat:
+      break;
+  }
+  return true;
+}
+
 /// Calls f(path, operations) for each path of the device, with kernels for these formats.
 template <class F>
 void for_each_path(Lab& lab,
@@ -140,10 +155,7 @@ void for_each_path(Lab& lab,
                    const std::optional<Tiling>& tiling,
                    F&& f) {
   for (const Path& path : kPaths) {
-    const OptionalFeatures& has = lab.device().info().optional;
-    if (path.path == ProductPath::kHalf && !has.float16_arithmetic) continue;
-    if (path.path == ProductPath::kIntegerDot && !has.integer_dot_product) continue;
-    if (path.path == ProductPath::kMatrix && !has.cooperative_matrix) continue;
+    if (!has_path(lab.device().info(), path.path)) continue;
     CAPTURE(path_name(path.path));
     f(path,
       lab.operations(
@@ -157,6 +169,30 @@ Tiling splitting() {
   for (Tiles* tiles : {&tiling.floats, &tiling.halves, &tiling.dots, &tiling.matrices})
     tiles->wanted_groups = 64;
   return tiling;
+}
+
+const Tiles& tiles_of(const Tiling& tiling, ProductPath path) {
+  return path == ProductPath::kHalf         ? tiling.halves
+         : path == ProductPath::kIntegerDot ? tiling.dots
+         : path == ProductPath::kMatrix     ? tiling.matrices
+                                            : tiling.floats;
+}
+
+/// What tuning may put in the place of the largest tiles of a GPU.
+std::vector<TileShape> tuned_shapes(const DeviceInfo& gpu, ProductPath path) {
+  const TileKind kind = path == ProductPath::kHalf         ? TileKind::kHalves
+                        : path == ProductPath::kIntegerDot ? TileKind::kDots
+                        : path == ProductPath::kMatrix     ? TileKind::kMatrices
+                                                           : TileKind::kFloats;
+  const Knob large = tiling_knobs(gpu, kind).front();
+  std::vector<TileShape> shapes;
+  for (const std::uint32_t value : large.values) {
+    if (value == 0) continue;  // the default
+    Tuning tuning;
+    tuning.set(large.name, value);
+    shapes.push_back(tiles_of(tuned_tiling(gpu, tuning), path).shapes.back());
+  }
+  return shapes;
 }
 
 }  // namespace
@@ -278,22 +314,30 @@ TEST_SUITE("vulkan/operations_products_tiled") {
     DeviceInfo gpu = lab.device().info();
     gpu.type = DeviceType::kDiscrete;
     const Tiling all = default_tiling(gpu);
-    const WeightType type = WeightType::kQ4_0;
+    const auto check = [&](const Path& path, const TileShape& shape, WeightType type) {
+      CAPTURE(path_name(path.path));
+      CAPTURE(shape.lines);
+      CAPTURE(shape.tokens);
+      CAPTURE(shape.depth);
+      CAPTURE(static_cast<int>(type));
+      const Tiling one = {{{shape}}, {{shape}}, {{shape}}, {{shape}}};
+      const auto operations = lab.operations(
+          {.weights = {type}, .caches = {}, .product_path = path.path, .tiling = one});
+      for (const Case& product :
+           {Case{{type}, {150}, 96, 90}, {{type}, {150}, 64, 9, Store::kSwiGlu}}) {
+        Case whole = product;
+        whole.n_columns = whole_blocks(type, product.n_columns);
+        CHECK(worst_error_of(lab, path.path, operations, whole) < path.tolerance);
+      }
+    };
     for (const Path& path : kPaths) {
-      if (path.path == ProductPath::kMatrix && all.matrices.shapes.empty()) continue;
-      const auto& tiles = path.path == ProductPath::kHalf         ? all.halves
-                          : path.path == ProductPath::kIntegerDot ? all.dots
-                          : path.path == ProductPath::kMatrix     ? all.matrices
-                                                                  : all.floats;
-      for (const TileShape& shape : tiles.shapes) {
-        CAPTURE(shape.lines);
-        CAPTURE(shape.tokens);
-        const Tiling one = {{{shape}}, {{shape}}, {{shape}}, {{shape}}};
-        const auto operations = lab.operations(
-            {.weights = {type}, .caches = {}, .product_path = path.path, .tiling = one});
-        CHECK(worst_error_of(lab, path.path, operations, {{type}, {150}, 96, 90}) < path.tolerance);
-        CHECK(worst_error_of(lab, path.path, operations, {{type}, {150}, 64, 9, Store::kSwiGlu}) <
-              path.tolerance);
+      if (!has_path(lab.device().info(), path.path)) continue;
+      for (const TileShape& shape : tiles_of(all, path.path).shapes)
+        check(path, shape, WeightType::kQ4_0);
+      // Those that tuning may choose held only what plain rows need, once: blocks want more.
+      for (const TileShape& shape : tuned_shapes(gpu, path.path)) {
+        for (const WeightType type : {WeightType::kF32, WeightType::kQ8_0, WeightType::kQ4_K})
+          check(path, shape, type);
       }
     }
   }

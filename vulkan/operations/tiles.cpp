@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cassert>
 #include <string>
 
 namespace kinglet::vulkan {
@@ -10,6 +11,8 @@ namespace {
 
 constexpr std::uint32_t kFloatBytes = 4;
 constexpr std::uint32_t kHalfBytes = 2;
+// As kernels/quads.glsl: blocks come into shared memory by whole chunks.
+constexpr std::uint32_t kChunkColumns = 32;
 
 /// What is known of each kind of tile.
 struct Kind {
@@ -66,7 +69,7 @@ const std::array<Kind, 4>& kinds() {
        &Tiling::floats,
        float_bytes,
        {{64, 32, 8, 4, 32}, {64, 64, 8, 8, 32}, {128, 64, 8, 8, 32}},
-       {{64, 64, 8, 8, 16}, {64, 64, 4, 4, 32}, {128, 128, 8, 8, 16}}},
+       {{64, 64, 8, 8, 32}, {64, 64, 4, 4, 32}, {128, 128, 8, 8, 32}}},
       {"mul_mat_half",
        &Tiling::halves,
        half_bytes,
@@ -113,10 +116,12 @@ std::string groups_knob(const Kind& kind) {
 }  // namespace
 
 Specialization TileShape::specialization() const {
+  assert(depth > 0 && depth % kChunkColumns == 0);
   return {.constants = {workgroup(), lines, tokens, line_sums, token_sums, depth}};
 }
 
 Specialization TileShape::matrix_specialization(const DeviceInfo& device) const {
+  assert(depth > 0 && depth % kChunkColumns == 0);
   const MatrixShape& one = device.matrix;
   return {.constants = {workgroup() * device.matrix_subgroup_size,
                         lines,

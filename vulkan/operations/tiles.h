@@ -17,7 +17,7 @@ struct TileShape {
   std::uint32_t tokens = 0;
   std::uint32_t line_sums = 0;   // of one invocation; of one subgroup where matrices are multiplied
   std::uint32_t token_sums = 0;  // likewise
-  std::uint32_t depth = 0;       // columns in shared memory at once
+  std::uint32_t depth = 0;       // columns in shared memory at once: whole chunks, of 32
 
   std::uint32_t workgroup() const { return lines / line_sums * (tokens / token_sums); }
   Specialization specialization() const;
