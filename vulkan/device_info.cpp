@@ -9,6 +9,9 @@ namespace kinglet::vulkan {
 
 namespace {
 
+constexpr std::uint32_t kNeededInvocations = 256;
+constexpr std::uint32_t kNeededSharedBytes = 32'768;
+
 /// Structures of extensions, each hung on the one before.
 class Chain {
  public:
@@ -273,6 +276,14 @@ Result<DeviceInfo> read_device(const DeviceTable& table, VkPhysicalDevice handle
   info.subgroup_size = v11.subgroupSize;
   info.min_subgroup_size = v11.subgroupSize;
   info.max_subgroup_size = v11.subgroupSize;
+  // What kernels take without asking: argmax and the norms so many invocations, tiled attention so
+  // much shared memory. Vulkan promises half of both.
+  add_missing(info,
+              info.max_workgroup_invocations >= kNeededInvocations,
+              "workgroups of " + std::to_string(kNeededInvocations) + " invocations");
+  add_missing(info,
+              info.max_shared_bytes >= kNeededSharedBytes,
+              std::to_string(kNeededSharedBytes >> 10) + " KiB of shared memory");
   read_memory(table, info);
   if (core.apiVersion < kApiVersion) {
     add_missing(info, false, "Vulkan 1.2");

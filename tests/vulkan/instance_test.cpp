@@ -34,6 +34,14 @@ VKAPI_ATTR void VKAPI_CALL properties_of_vulkan_1_1(VkPhysicalDevice device,
   properties->properties.apiVersion = VK_API_VERSION_1_1;
 }
 
+// No more than Vulkan promises.
+VKAPI_ATTR void VKAPI_CALL small_workgroups(VkPhysicalDevice device,
+                                            VkPhysicalDeviceProperties2* properties) {
+  real_properties(device, properties);
+  properties->properties.limits.maxComputeWorkGroupInvocations = 128;
+  properties->properties.limits.maxComputeSharedMemorySize = 16'384;
+}
+
 // Compute shaders may not ask for a subgroup size, and buffers end at a GiB.
 VKAPI_ATTR void VKAPI_CALL narrow_properties(VkPhysicalDevice device,
                                              VkPhysicalDeviceProperties2* properties) {
@@ -142,6 +150,24 @@ TEST_SUITE("vulkan/instance") {
         {"llvmpipe"});
     REQUIRE(!device.has_value());
     CHECK(device.error().message.find("lacks Vulkan 1.2") != std::string::npos);
+  }
+
+  TEST_CASE("a device whose workgroups are too small for some kernel is refused for their size") {
+    if (Lab::get() == nullptr) SKIP("no software Vulkan driver (llvmpipe)");
+    const auto device = find_with(
+        [](DeviceTable& table) {
+          if (table.vkGetPhysicalDeviceProperties2 == nullptr ||
+              table.vkGetPhysicalDeviceProperties2 == small_workgroups) {
+            return;
+          }
+          real_properties = table.vkGetPhysicalDeviceProperties2;
+          table.vkGetPhysicalDeviceProperties2 = small_workgroups;
+        },
+        {"llvmpipe"});
+    REQUIRE(!device.has_value());
+    CHECK(device.error().code == ErrorCode::kUnsupported);
+    CHECK(device.error().message.find(
+              "lacks workgroups of 256 invocations, 32 KiB of shared memory") != std::string::npos);
   }
 
   TEST_CASE("limits are the device's own, those of compute shaders and of buffers") {
