@@ -73,8 +73,10 @@ Result<void> Stream::begin(Runs runs) {
   dispatch_seconds_.clear();
   if (timestamps_) {
     table.vkCmdResetQueryPool(commands_, timestamps_.get(), 0, n_timestamps());
+    // When all that came before is done: at the top of the pipe nothing orders it behind the
+    // barrier that the run before ends with, and it would count that run, too.
     table.vkCmdWriteTimestamp(
-        commands_, VK_PIPELINE_STAGE_TOP_OF_PIPE_BIT, timestamps_.get(), kBegin);
+        commands_, VK_PIPELINE_STAGE_ALL_COMMANDS_BIT, timestamps_.get(), kBegin);
   }
   return {};
 }
