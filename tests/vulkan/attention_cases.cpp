@@ -137,7 +137,12 @@ double attention_error(Lab& lab, CacheType type, const AttentionShape& shape, Pr
   const std::size_t q_width = std::size_t{shape.n_heads} * shape.head_dim;
   const std::size_t kv_width = std::size_t{shape.n_kv_heads} * shape.head_dim;
   const std::size_t row_stride = q_width + 2 * kv_width;
-  const auto rows = random_floats(shape.n_positions * row_stride, 7);
+  auto rows = random_floats(shape.n_positions * row_stride, 7);
+  for (std::size_t head = 0; head < rows.size(); head += shape.head_dim) {
+    const std::size_t in_row = head % row_stride;
+    if (in_row < q_width + kv_width)
+      rows[head + shape.head_dim / 3] += shape.outlier * (in_row < q_width ? 0.1F : 1.0F);
+  }
   std::vector<std::uint32_t> positions(shape.n_positions);
   std::iota(positions.begin(), positions.end(), 0U);
   const std::uint32_t n_pages = shape.n_positions / shape.page_tokens + 1;

@@ -37,6 +37,8 @@ struct AttentionShape {
   std::uint32_t n_heads, n_kv_heads, head_dim, page_tokens, n_positions, n_tokens, window;
   float soft_cap = 0;
   std::uint32_t rows = 0;  // vulkan::Formats's attention_rows
+  float outlier = 0;       // what one element of all keys is further from 0, and a tenth of it of
+                           // all queries: the biases that some models learn
 };
 
 /// Stores random keys and values and lets the last n_tokens of n_positions see them. Checks what

@@ -1,7 +1,8 @@
 // Scores and sums of attention_tile.glsl by each invocation for itself: a square of kSide rows and kSide
 // positions of the scores, the head sliced by kSlice elements, and then its part of the sums over
-// values, the positions sliced. With KINGLET_HALF all that is multiplied is f16, and so are the sums
-// over one slice.
+// values, the positions sliced. With KINGLET_HALF all that is multiplied is f16. Scores are summed in
+// f32 all the same: where keys and queries have a large element in common, as learned biases make them,
+// f16 sums would lose what tells the keys apart. Sums over a slice of values are f16.
 const uint kValueStride = kHeadStride / 4;
 const uint kValueKeys = kTileQuads / kValueStride / kSide * kSide;
 
@@ -14,10 +15,6 @@ void score_block(uint block, uint last) {
     load_queries(slice);
     load_slice(key_cache, block, last, slice, kSlice);
     barrier();
-#ifdef KINGLET_HALF
-    f16vec2 parts[kSide * kSide];
-    [[unroll]] for (uint i = 0; i < kSide * kSide; ++i) parts[i] = f16vec2(0.0);
-#endif
     [[dont_unroll]] for (uint quad = 0; quad < kSlice / 4; ++quad) {
       Quad keys[kSide];
       [[unroll]] for (uint k = 0; k < kSide; ++k) {
@@ -28,19 +25,16 @@ void score_block(uint block, uint last) {
         [[unroll]] for (uint k = 0; k < kSide; ++k) {
           const uint i = r * kSide + k;
 #ifdef KINGLET_HALF
-          parts[i] = fma(q.xy, keys[k].xy, parts[i]);
-          parts[i] = fma(q.zw, keys[k].zw, parts[i]);
+          // One instruction each where products of halves can be added to floats.
+          [[unroll]] for (uint e = 0; e < 4; ++e) {
+            scores[i] = fma(float(q[e]), float(keys[k][e]), scores[i]);
+          }
 #else
           scores[i] += dot(q, keys[k]);
 #endif
         }
       }
     }
-#ifdef KINGLET_HALF
-    [[unroll]] for (uint i = 0; i < kSide * kSide; ++i) {
-      scores[i] += float(parts[i].x) + float(parts[i].y);
-    }
-#endif
   }
   [[unroll]] for (uint r = 0; r < kSide; ++r) {
     [[unroll]] for (uint k = 0; k < kSide; ++k) {
