@@ -97,6 +97,7 @@ Result<GpuExecutor::Placed> GpuExecutor::place(const Model& model,
                                                const ExecutorInfo& info,
                                                const ExecutorOptions& options) {
   const trace::Span span("place model");
+  executor->workspace_.lowering = options.lowering;
   const HyperParameters& h = model.hyper_parameters();
   const vulkan::Device& device = *owned;
   Placed placed;

@@ -31,6 +31,7 @@ constexpr std::uint32_t kTokens = 44;
 struct Errors {
   double logits = 0;
   double divergence = 0;
+  double stages_per_layer = 0;  // of the last pass
 };
 
 /// Prompts of `step` tokens at a time.
@@ -47,7 +48,9 @@ Result<Errors> errors_of(const LoadedModel& loaded,
   const auto tokens = random_tokens(kTokens, loaded.reference->n_vocabulary(), 77);
   const auto expected = loaded.reference->logits(tokens, kTokens);
   const auto actual = all_logits(*executor, tokens, kTokens, step);
-  return Errors{logits_error(actual, expected), mean_divergence(actual, expected)};
+  return Errors{logits_error(actual, expected),
+                mean_divergence(actual, expected),
+                executor->last_pass()->stages_per_layer};
 }
 
 }  // namespace
@@ -123,6 +126,11 @@ TEST_SUITE("inference/gpu/paths") {
         const auto errors = errors_of(loaded, {.lowering = Lowering::kUnfused}, step);
         REQUIRE(errors.has_value());
         CHECK(errors->logits <= kExact);
+        const auto fused = errors_of(loaded, {.lowering = Lowering::kFused}, step);
+        REQUIRE(fused.has_value());
+        CHECK(fused->logits <= kExact);
+        // The executor did not heed the option once, and groups were compared with the reference.
+        CHECK(errors->stages_per_layer > fused->stages_per_layer);
       }
     }
   }
