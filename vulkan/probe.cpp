@@ -20,9 +20,10 @@ struct MultiplyPush {
 };
 #pragma pack(pop)
 
-constexpr std::uint32_t kWorkgroup = 256;  // of probe_read, probe_multiply and probe_multiply_half
+constexpr std::uint32_t kWorkgroup = 256;  // of probe_read and of probe_multiply…
 constexpr std::uint32_t kVectorBytes = 16;
 constexpr double kFlopsOfRound = 32;
+constexpr double kDotOpsOfRound = 128;         // of probe_multiply_dot
 constexpr std::uint32_t kMatrixSubgroups = 4;  // of a workgroup of probe_matrix
 constexpr double kMatrixProducts = 4;          // of a round
 constexpr int kRuns = 5;
@@ -62,6 +63,9 @@ class Probe {
     const DeviceInfo& info = device_.info();
     if (info.optional.float16_arithmetic) {
       peaks.half_flops = TRY(flops("probe_multiply_half", {}, kWorkgroup * kFlopsOfRound));
+    }
+    if (info.optional.integer_dot_product) {
+      peaks.byte_ops = TRY(flops("probe_multiply_dot", {}, kWorkgroup * kDotOpsOfRound));
     }
     if (info.optional.cooperative_matrix) peaks.matrix_flops = TRY(matrix_flops());
     peaks.dispatch_seconds = TRY(dispatch_seconds());

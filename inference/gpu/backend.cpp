@@ -128,6 +128,7 @@ Result<DeviceLimits> measure_limits(const ExecutorOptions& options) {
   return DeviceLimits{.read_bytes_per_s = peaks.read_bytes_per_s,
                       .copy_bytes_per_s = peaks.copy_bytes_per_s,
                       .float_flops = peaks.float_flops,
+                      .byte_ops = peaks.byte_ops,
                       .half_flops = peaks.half_flops,
                       .matrix_flops = peaks.matrix_flops,
                       .dispatch_seconds = peaks.dispatch_seconds};

@@ -24,6 +24,7 @@ TEST_SUITE("vulkan/probe") {
     CHECK(peaks->float_flops < 1e16);
     const OptionalFeatures& has = lab.device().info().optional;
     CHECK((peaks->half_flops > 1e6) == has.float16_arithmetic);
+    CHECK((peaks->byte_ops > 1e6) == has.integer_dot_product);
     CHECK((peaks->matrix_flops > 1e6) == has.cooperative_matrix);
     CHECK(peaks->dispatch_seconds > 0);
     CHECK(peaks->dispatch_seconds < 1);

@@ -98,6 +98,7 @@
   X(mul_mat_vec_q6_k)         \
   X(mul_mat_vec_q8_0)         \
   X(probe_multiply)           \
+  X(probe_multiply_dot)       \
   X(probe_multiply_half)      \
   X(probe_read)               \
   X(rms_norm)                 \
