@@ -1,5 +1,6 @@
 #include "inference/gpu/emitter.h"
 
+#include <algorithm>
 #include <cassert>
 
 namespace kinglet::inference::gpu {
@@ -41,11 +42,13 @@ vulkan::Attention attention_shape(const HyperParameters& h,
 
 Emitter::Emitter(const vulkan::Operations& operations,
                  const Workspace& workspace,
-                 const PassShape& shape)
+                 const PassShape& shape,
+                 std::uint32_t n_positions)
     : operations_(operations),
       workspace_(workspace),
       h_(workspace.model->hyper_parameters()),
-      shape_(shape) {}
+      shape_(shape),
+      n_positions_(n_positions) {}
 
 bool Emitter::can_fuse(const Group& group, std::uint32_t layer) const {
   for (const Op& op : group.ops) {
@@ -279,6 +282,10 @@ vulkan::Attention Emitter::attention(const Op& op, std::uint32_t layer, Tokens t
       attention_shape(h_, workspace_.cache_type, layer, tokens.n, shape_.max_context);
   attention.cache = cache(layer, tokens.begin);
   assert(vulkan::attention_scratch_bytes(attention) <= workspace_.scratch_bytes);
+  // The first slices of a prompt see less than the last one.
+  const std::uint32_t behind =
+      shape_.page_stride > 0 ? 0 : shape_.n_tokens - tokens.begin - tokens.n;
+  attention.n_positions = n_positions_ - std::min(behind, n_positions_ - 1);
   attention.queries = at(op.in, tokens.begin);
   attention.positions = positions(tokens.begin);
   attention.scratch = workspace_.scratch;

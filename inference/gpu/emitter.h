@@ -20,8 +20,11 @@ struct Tokens {
 
 class Emitter {
  public:
-  /// All outlive the emitter.
-  Emitter(const vulkan::Operations& operations, const Workspace& workspace, const PassShape& shape);
+  /// All outlive the emitter. The pass's last token sees `n_positions`.
+  Emitter(const vulkan::Operations& operations,
+          const Workspace& workspace,
+          const PassShape& shape,
+          std::uint32_t n_positions);
 
   /// Whether there are kernels that compute the group as a whole in this layer:
   /// otherwise it is to be computed operation by operation. For kSingle: no.
@@ -67,6 +70,7 @@ class Emitter {
   const Workspace& workspace_;
   const HyperParameters& h_;
   const PassShape& shape_;
+  std::uint32_t n_positions_;
 };
 
 /// What attention will be asked for, but for addresses.

@@ -70,6 +70,16 @@ void trace_run(const vulkan::Stream& stream, trace::Clock::time_point begin, dou
   }
 }
 
+/// What the last token sees, or tokens of several sequences in the mean.
+std::uint32_t positions_of(const Batch& batch) {
+  if (batch.segments.size() == 1)
+    return batch.segments.front().position + batch.segments.front().n_tokens;
+  std::uint64_t sum = 0;
+  for (const Segment& segment : batch.segments)
+    sum += std::uint64_t{segment.position + segment.n_tokens} * segment.n_tokens;
+  return static_cast<std::uint32_t>((sum + batch.tokens.size() - 1) / batch.tokens.size());
+}
+
 }  // namespace
 
 Result<std::unique_ptr<GpuExecutor>> GpuExecutor::create(
@@ -259,7 +269,7 @@ PassShape GpuExecutor::shape_of(const Batch& batch) const {
 Result<void> GpuExecutor::compute(const Batch& batch) {
   const PassShape shape = shape_of(batch);
   TRY(reserve_logits(shape.n_logits));
-  Kept& recording = *TRY(record(shape));
+  Kept& recording = *TRY(record(shape, positions_of(batch)));
   write_inputs(batch);
   for (Part& part : recording.parts) {
     if (batch.stop.stop_requested()) return fail(ErrorCode::kCancelled, "forward pass cancelled");
@@ -275,7 +285,7 @@ Result<std::uint32_t> GpuExecutor::choose(const Batch& batch, std::span<TokenId>
   PassShape shape = shape_of(batch);
   shape.n_logits = 1;
   shape.end = PassEnd::kNextToken;
-  Kept& recording = *TRY(record(shape));
+  Kept& recording = *TRY(record(shape, positions_of(batch)));
   write_inputs(batch);
   const std::uint32_t position = batch.segments.front().position;
   std::uint64_t n = 1;
@@ -402,7 +412,7 @@ Result<void> GpuExecutor::reserve_logits(std::uint32_t n_rows) {
   return {};
 }
 
-Result<GpuExecutor::Kept*> GpuExecutor::record(const PassShape& shape) {
+Result<GpuExecutor::Kept*> GpuExecutor::record(const PassShape& shape, std::uint32_t n_positions) {
   // Decoding at two depths, prefill chunks, the last chunk: those of one request.
   constexpr std::size_t kMostRecordings = 6;
   const std::uint64_t limit = budget(shape).limit();
@@ -419,7 +429,7 @@ Result<GpuExecutor::Kept*> GpuExecutor::record(const PassShape& shape) {
   }
   if (recordings_.size() == kMostRecordings) recordings_.pop_back();
   Recording recording =
-      TRY(record_pass(*placed_.device, *placed_.operations, workspace_, shape, limit));
+      TRY(record_pass(*placed_.device, *placed_.operations, workspace_, shape, n_positions, limit));
   return &*recordings_.insert(recordings_.begin(),
                               {shape, limit, std::move(recording.parts), recording.layers});
 }

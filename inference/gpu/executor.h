@@ -84,7 +84,8 @@ class GpuExecutor final : public Executor {
   void write_inputs(const Batch& batch);
   Result<void> record_uploads();
   Result<void> reserve_logits(std::uint32_t n_rows);
-  Result<Kept*> record(const PassShape& shape);
+  /// A recording that was made before tells the traffic of its own number of positions.
+  Result<Kept*> record(const PassShape& shape, std::uint32_t n_positions);
   SubmitBudget& budget(const PassShape& shape) { return budgets_[shape.n_tokens > kFewTokens]; }
   /// Runs of one part, after the inputs' way to the device where it is the first.
   Result<void> run_part(const PassShape& shape, Part& part, bool is_first, std::uint32_t n_runs);

@@ -55,7 +55,8 @@ Result<Plan> plan_pass(const vulkan::Device& device,
   workspace.split_scratch = workspace.counters = workspace.choosing = workspace.history = kNowhere;
   workspace.logits = workspace.host_logits = &logits;
 
-  const Recording recording = TRY(record_pass(device, operations, workspace, shape, kWorkLimit));
+  const Recording recording =
+      TRY(record_pass(device, operations, workspace, shape, shape.max_context, kWorkLimit));
   Plan plan = {.all = extent_of(recording.parts), .layers = recording.layers};
   std::uint32_t first_stage = 0;
   for (const Part& part : recording.parts) {

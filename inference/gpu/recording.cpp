@@ -69,6 +69,7 @@ class Recorder {
            const vulkan::Operations& operations,
            const Workspace& workspace,
            const PassShape& shape,
+           std::uint32_t n_positions,
            std::uint64_t work_limit)
       : device_(device),
         operations_(operations),
@@ -76,7 +77,7 @@ class Recorder {
         h_(workspace.model->hyper_parameters()),
         shape_(shape),
         work_limit_(work_limit),
-        emitter_(operations, workspace_, shape_) {}
+        emitter_(operations, workspace_, shape_, n_positions) {}
 
   Result<Recording> record() {
     const Architecture& architecture = workspace_.model->architecture();
@@ -349,9 +350,10 @@ Result<Recording> record_pass(const vulkan::Device& device,
                               const vulkan::Operations& operations,
                               const Workspace& workspace,
                               const PassShape& shape,
+                              std::uint32_t n_positions,
                               std::uint64_t work_limit) {
   const trace::Span span("record pass");
-  return Recorder(device, operations, workspace, shape, work_limit).record();
+  return Recorder(device, operations, workspace, shape, n_positions, work_limit).record();
 }
 
 vulkan::HeadShape head_shape(const HyperParameters& h) {

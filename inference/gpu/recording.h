@@ -35,11 +35,13 @@ struct Recording {
 
 /// Records a pass in parts of about `work_limit` multiplications each, at least one. The logits of
 /// the wanted tokens end in workspace.host_logits, (n_logits, n_vocabulary), or in the next pass's
-/// ids and positions. What is one part can run in a chain.
+/// ids and positions. What is one part can run in a chain. The dispatches' traffic is that of a
+/// pass whose last token sees `n_positions`, however many positions the shape has room for.
 Result<Recording> record_pass(const vulkan::Device& device,
                               const vulkan::Operations& operations,
                               const Workspace& workspace,
                               const PassShape& shape,
+                              std::uint32_t n_positions,
                               std::uint64_t work_limit);
 
 /// For which the kernels that work on heads are compiled.

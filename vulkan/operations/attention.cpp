@@ -402,11 +402,25 @@ void Operations::rope_store(Stream& stream, const RopeStore& op) const {
                   traffic(op));
 }
 
-std::uint64_t attention_scratch_bytes(const Attention& op) {
-  const std::uint32_t n_splits = splits_of(op);
+namespace {
+
+/// What so many splits leave to be joined.
+std::uint64_t partial_bytes(const Attention& op, std::uint32_t n_splits) {
   if (n_splits == 1) return 0;
   return std::uint64_t{op.n_tokens} * op.n_heads * n_splits * (op.cache.head_dim + 2) *
          sizeof(float);
+}
+
+/// As kernels/attention.glsl cuts what is seen: the others end at once.
+std::uint32_t splits_with_work(const Attention& op, std::uint64_t n_seen) {
+  const auto blocks = divide_up(static_cast<std::uint32_t>(n_seen), kBlock);
+  return divide_up(blocks, std::max(kLeastBlocks, divide_up(blocks, splits_of(op))));
+}
+
+}  // namespace
+
+std::uint64_t attention_scratch_bytes(const Attention& op) {
+  return partial_bytes(op, splits_of(op));
 }
 
 std::uint32_t attention_counters(const Attention& op) {
@@ -419,14 +433,14 @@ Traffic traffic(const Attention& op) {
   const std::uint64_t n = op.n_tokens;
   const std::uint64_t sequences = op.cache.page_stride > 0 ? n : 1;
   const std::uint64_t before = sequences > 1 ? 0 : n - 1;  // positions that the first does not see
-  const std::uint64_t longest =
-      op.window > 0 ? std::min(op.max_context, op.window) : op.max_context;
+  const std::uint32_t n_positions = op.n_positions > 0 ? op.n_positions : op.max_context;
+  const std::uint64_t longest = op.window > 0 ? std::min(n_positions, op.window) : n_positions;
   // Each sees one more than the one before it, or as many where there is a window.
   const std::uint64_t scores = op.window > 0 ? n * longest : n * longest - n * before / 2;
-  const std::uint64_t positions = std::min<std::uint64_t>(op.max_context, longest + before);
+  const std::uint64_t positions = std::min<std::uint64_t>(n_positions, longest + before);
   const std::uint64_t row = cache_row_bytes(op.cache.type, op.cache.head_dim);
   const std::uint64_t head_bytes = std::uint64_t{op.n_heads} * op.cache.head_dim * sizeof(float);
-  const std::uint64_t scratch = attention_scratch_bytes(op);
+  const std::uint64_t scratch = partial_bytes(op, splits_with_work(op, positions));
   return {n * head_bytes + sequences * positions * op.cache.n_kv_heads * 2 * row + scratch,
           n * head_bytes + scratch,
           scores * op.n_heads * op.cache.head_dim * 4};

@@ -84,6 +84,7 @@ struct Attention {
   std::uint32_t window = 0;       // a token sees this many positions, its own included; 0: all
   float scale = 0;                // usually 1 / sqrt(head_dim)
   float soft_cap = 0;             // scaled scores s become soft_cap · tanh(s / soft_cap); 0: not
+  std::uint32_t n_positions = 0;  // that the last token sees, for traffic(); 0: max_context
 };
 std::uint64_t attention_scratch_bytes(const Attention& op);
 std::uint32_t attention_counters(const Attention& op);
@@ -91,7 +92,7 @@ std::uint32_t attention_counters(const Attention& op);
 Traffic traffic(const HeadRmsNorm& op);
 Traffic traffic(const Rope& op);
 Traffic traffic(const RopeStore& op);
-/// For tokens at the end of max_context.
+/// For tokens at the end of n_positions.
 Traffic traffic(const Attention& op);
 
 }  // namespace kinglet::vulkan
