@@ -97,6 +97,7 @@ Result<std::unique_ptr<GpuExecutor>> GpuExecutor::create(
   }
   std::unique_ptr<GpuExecutor> executor(new GpuExecutor(
       std::move(model), std::move(complete), options.n_kv_tokens, std::move(placed)));
+  executor->workspace_.lowering = options.lowering;
   TRY(executor->reserve_logits(1));
   TRY(executor->record_uploads());
   return executor;
@@ -107,7 +108,6 @@ Result<GpuExecutor::Placed> GpuExecutor::place(const Model& model,
                                                const ExecutorInfo& info,
                                                const ExecutorOptions& options) {
   const trace::Span span("place model");
-  executor->workspace_.lowering = options.lowering;
   const HyperParameters& h = model.hyper_parameters();
   const vulkan::Device& device = *owned;
   Placed placed;
@@ -161,7 +161,10 @@ GpuExecutor::GpuExecutor(std::shared_ptr<const Model> model,
                          ExecutorInfo info,
                          std::uint32_t n_kv_tokens,
                          Placed placed)
-    : Executor(std::move(model), std::move(info), n_kv_tokens), placed_(std::move(placed)) {
+    : Executor(std::move(model), std::move(info), n_kv_tokens),
+      placed_(std::move(placed)),
+      few_tokens_(placed_.device->info().type, PassKind::kFewTokens),
+      many_tokens_(placed_.device->info().type, PassKind::kManyTokens) {
   const std::uint32_t chunk_tokens = this->info().chunk_tokens;
   workspace_.model = &this->model();
   workspace_.weights = &placed_.weights;

@@ -86,7 +86,9 @@ class GpuExecutor final : public Executor {
   Result<void> reserve_logits(std::uint32_t n_rows);
   /// A recording that was made before tells the traffic of its own number of positions.
   Result<Kept*> record(const PassShape& shape, std::uint32_t n_positions);
-  SubmitBudget& budget(const PassShape& shape) { return budgets_[shape.n_tokens > kFewTokens]; }
+  SubmitBudget& budget(const PassShape& shape) {
+    return shape.n_tokens > kFewTokens ? many_tokens_ : few_tokens_;
+  }
   /// Runs of one part, after the inputs' way to the device where it is the first.
   Result<void> run_part(const PassShape& shape, Part& part, bool is_first, std::uint32_t n_runs);
 
@@ -102,7 +104,8 @@ class GpuExecutor final : public Executor {
 
   // Few tokens wait for memory, many for arithmetic: a device has two speeds.
   static constexpr std::uint32_t kFewTokens = 16;
-  std::array<SubmitBudget, 2> budgets_;
+  SubmitBudget few_tokens_;
+  SubmitBudget many_tokens_;
   std::array<std::optional<vulkan::Stream>, 2> uploads_;  // of inputs: one page table, or many
   std::vector<Kept> recordings_;                          // the last used first
   bool device_is_lost_ = false;
