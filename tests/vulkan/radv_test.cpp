@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <set>
 #include <sstream>
 
 #include <doctest/doctest.h>
@@ -71,6 +72,11 @@ std::map<std::string, const Pipeline*> all_pipelines(Pipelines& pipelines) {
     found[std::string(row.name)] = *pipeline;
   }
   return found;
+}
+
+void check_spills(const std::vector<PipelineStatistic>& told) {
+  CHECK(value_of(told, "Spilled SGPRs") == 0);
+  CHECK(value_of(told, "Spilled VGPRs") == 0);
 }
 
 struct Table {
@@ -139,8 +145,7 @@ TEST_SUITE("vulkan/radv") {
       CAPTURE(key);
       const auto told = statistics(*device, *pipeline);
       REQUIRE(told.has_value());
-      CHECK(value_of(*told, "Spilled SGPRs") == 0);
-      CHECK(value_of(*told, "Spilled VGPRs") == 0);
+      check_spills(*told);
       Figures& figures = now.rows[key];
       std::transform(kFigures.begin(), kFigures.end(), figures.begin(), [&](const char* name) {
         return value_of(*told, name);
@@ -158,6 +163,10 @@ TEST_SUITE("vulkan/radv") {
       return;
     }
     INFO(path.string() << " (KINGLET_UPDATE_GOLDEN=1 rewrites it)");
+    for (const auto& [key, figures] : held.rows) {
+      CAPTURE(key);
+      CHECK_MESSAGE(now.rows.contains(key), "no kernel is compiled so any more");
+    }
     for (const auto& [key, figures] : now.rows) {
       CAPTURE(key);
       const auto row = held.rows.find(key);
@@ -173,5 +182,55 @@ TEST_SUITE("vulkan/radv") {
         }
       }
     }
+  }
+
+  TEST_CASE("nor do the tiles spill that tuning may choose, but for halves on RDNA 3") {
+    if (const auto why = no_radv()) SKIP(why->c_str());
+    const auto device = radv_device({.capture_statistics = true});
+    const auto pipelines = Pipelines::create(*device);
+    REQUIRE(pipelines.has_value());
+    const std::pair<TileKind, ProductPath> kinds[] = {{TileKind::kFloats, ProductPath::kFloat},
+                                                      {TileKind::kHalves, ProductPath::kHalf},
+                                                      {TileKind::kDots, ProductPath::kIntegerDot}};
+    std::set<std::string> checked;
+    // Where an invocation has more sums than by default, Mesa 22.3.6 spills 8 to 114 registers
+    // there. Tuning times such tiles before it takes them, and newer drivers have matrices on these
+    // cards.
+    const bool is_rdna3 = std::string(std::getenv("RADV_FORCE_FAMILY")) == "GFX1100";
+    std::set<std::string> spilling;
+    for (const auto& [kind, path] : kinds) {
+      const Knob large = tiling_knobs(device->info(), kind).front();
+      CHECK(large.values.size() > 2);
+      for (const std::uint32_t value : large.values) {
+        Tuning tuning;
+        tuning.set(large.name, value);
+        const auto operations = Operations::create(
+            **pipelines,
+            {.weights = {WeightType::kF16, WeightType::kQ8_0, WeightType::kQ4_K, WeightType::kQ6_K},
+             .caches = {},
+             .product_path = path,
+             .tuning = tuning});
+        REQUIRE(operations.has_value());
+        for (const auto& [use, pipeline] : operations->pipelines()) {
+          const std::string key = key_of(use.first, use.second);
+          const bool is_tile = key.starts_with("mul_mat_") && !key.starts_with("mul_mat_vec_");
+          if (!is_tile || !checked.insert(key).second) continue;
+          CAPTURE(key);
+          const auto told = statistics(*device, *pipeline);
+          REQUIRE(told.has_value());
+          if (is_rdna3 && kind == TileKind::kHalves && value != 0 &&
+              value_of(*told, "Spilled VGPRs") > 0) {
+            spilling.insert(key);
+          } else {
+            check_spills(*told);
+          }
+        }
+      }
+    }
+    std::printf("%s: %zu pipelines of tiles, %zu spill\n",
+                device->info().name.c_str(),
+                checked.size(),
+                spilling.size());
+    CHECK(spilling.size() <= 12);
   }
 }
