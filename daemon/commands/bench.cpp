@@ -107,11 +107,28 @@ Result<std::uint32_t> start_once(const inference::Backend& backend,
   return executor->n_pages() * inference::kPageTokens;
 }
 
-Result<nlohmann::json> bench(const BenchFlags& flags,
-                             const inference::Backend& backend,
-                             const inference::ExecutorOptions& wished,
-                             const inference::DeviceLimits& limits,
-                             const std::string& path) {
+/// A list of rows in JSON, a line for each, written as soon as it is known: who stops the program
+/// has those that were done, without the list's end.
+class JsonRows {
+ public:
+  void add(const nlohmann::json& row) {
+    const std::string text = (is_empty_ ? "[\n" : ",\n") + row.dump();
+    is_empty_ = false;
+    std::fputs(text.c_str(), stdout);
+    std::fflush(stdout);
+  }
+  void end() const { std::puts(is_empty_ ? "[]" : "\n]"); }
+
+ private:
+  bool is_empty_ = true;
+};
+
+Result<void> bench(const BenchFlags& flags,
+                   const inference::Backend& backend,
+                   const inference::ExecutorOptions& wished,
+                   const inference::DeviceLimits& limits,
+                   const std::string& path,
+                   JsonRows* json) {
   inference::ExecutorOptions executor_options = wished;
   executor_options.n_kv_tokens = TRY(start_once(backend, flags.options, wished, path));
   executor_options.tuning = inference::TuningUse::kKept;
@@ -119,17 +136,19 @@ Result<nlohmann::json> bench(const BenchFlags& flags,
 
   const auto model = TRY(inference::Model::load(path));
   const auto executor = TRY(backend.create(model, executor_options));
-  nlohmann::json rows = nlohmann::json::array();
   BenchOptions options = flags.options;
   options.on_row = [&](const BenchRow& row) {
-    if (!flags.json) print_bench_row(row, limits);
-    rows.push_back(json_of(model->name(), executor->info(), limits, row));
+    if (json != nullptr) {
+      json->add(json_of(model->name(), executor->info(), limits, row));
+    } else {
+      print_bench_row(row, limits);
+    }
   };
-  if (!flags.json) print_bench_head(*model, executor->info(), limits);
+  if (json == nullptr) print_bench_head(*model, executor->info(), limits);
   for (const BenchRow& load : loads)
     options.on_row(load);
   TRY(bench_model(*executor, limits, options));
-  return rows;
+  return {};
 }
 
 Result<int> run(const BenchFlags& flags) {
@@ -159,12 +178,13 @@ Result<int> run(const BenchFlags& flags) {
       .cache_folder = cache_folder(),
   };
   const inference::DeviceLimits limits = TRY(backend->limits(options));
-  nlohmann::json rows = nlohmann::json::array();
+  JsonRows json;
+  Result<void> done;
   for (const std::string& model : flags.models) {
-    const nlohmann::json measured = TRY(bench(flags, *backend, options, limits, model));
-    rows.insert(rows.end(), measured.begin(), measured.end());
+    if (done) done = bench(flags, *backend, options, limits, model, flags.json ? &json : nullptr);
   }
-  if (flags.json) std::puts(rows.dump(2).c_str());
+  if (flags.json) json.end();
+  TRY(std::move(done));
   return 0;
 }
 
@@ -216,7 +236,9 @@ Action bench_command(CLI::App& app) {
   app.add_flag("--kernels",
                flags->options.time_kernels,
                "Time each kernel of a pass, where the device runs kernels");
-  app.add_flag("--json", flags->json, "A list of rows, for scripts");
+  app.add_flag("--json",
+               flags->json,
+               "A list of rows, for scripts: a line for each, as soon as it is known");
   return [flags] { return run(*flags); };
 }
 

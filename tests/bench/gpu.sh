@@ -1,15 +1,17 @@
 #!/bin/bash
-# usage: gpu.sh OUT [PEER]: all figures that docs/performance.md owes, from a machine with a GPU, in
-# under ten minutes: builds, checks every kernel and whole passes on the GPU, makes models of real
-# shapes, measures each, with PEER (as tests/bench/peer/get_peer.sh makes it) llama.cpp beside it.
-# OUT/report.md is the result; models go to OUT/models and stay there for the next time. What fails is
-# in the report, and the rest is measured all the same; the exit status is 1 then.
+# usage: gpu.sh OUT [PEER]: all figures that docs/performance.md owes, from a machine with a GPU: builds,
+# then, in DEADLINE seconds and no more, checks every kernel and whole passes on the GPU, makes models
+# of real shapes, measures each, with PEER (as tests/bench/peer/get_peer.sh makes it) llama.cpp beside
+# it. OUT/report.md is the result; models go to OUT/models and stay there for the next time. What fails,
+# and what there was no time for, is in the report, and the rest is measured all the same; the exit
+# status is 1 then. What is owed most comes first: the first shape in the first format, the last in
+# the last, the others, then the effects.
 #
 # KINGLET_TEST_DEVICE is part of the GPU's name (default: the first that is no software driver);
 # SHAPES and FORMATS are lists of make_gguf's, PREFILL and DEPTH of lengths, DECODE the tokens decoded,
-# CHECK_SECONDS what each check may take, PATIENCE how many times SECONDS_PER_ROW a row may take;
-# EFFECT_PREFILL, EFFECT_DEPTH and KV_DEPTH are for the first model again, otherwise computed: operation
-# by operation, with other caches, by other paths.
+# DEADLINE the seconds after the build (540), CHECK_SECONDS what each check may take, PATIENCE how many
+# times SECONDS_PER_ROW a row may take; EFFECT_PREFILL, EFFECT_DEPTH and KV_DEPTH are for the first model
+# again, otherwise computed: operation by operation, with other caches, by other paths.
 set -euo pipefail
 out=$(realpath -m "${1:?usage: gpu.sh OUT [PEER]}")
 peer=${2:+$(realpath "$2")}
@@ -21,7 +23,8 @@ prefill=${PREFILL:-512,4096,32000}
 depth=${DEPTH:-0,1024,4096,32000,65000}
 seconds=${SECONDS_PER_ROW:-3}
 patience=${PATIENCE:-12}
-check_seconds=${CHECK_SECONDS:-300}
+deadline=${DEADLINE:-540}
+check_seconds=${CHECK_SECONDS:-150}
 effect_prefill=${EFFECT_PREFILL:-512,4096}
 effect_depth=${EFFECT_DEPTH:-4096}
 kv_depth=${KV_DEPTH:-4096,32000}
@@ -37,6 +40,7 @@ targets="kinglet make_gguf vulkan_test inference_gpu_test"
 [ -z "$peer" ] || targets="$targets peer_speed_bench"
 # shellcheck disable=SC2086 # a list
 cmake --build $build --target $targets >>"$out/build.log"
+SECONDS=0 # what takes long from here on is no compiler
 
 device=${KINGLET_TEST_DEVICE:-}
 if [ -z "$device" ]; then
@@ -45,6 +49,17 @@ if [ -z "$device" ]; then
 fi
 export KINGLET_TEST_DEVICE=$device
 failed=0
+
+# What a measure may take: half of what is left, so that one that hangs leaves some to the others.
+# Below 10 s nothing is begun.
+share() { echo $(((deadline - SECONDS) / 2)); }
+# has_time NAME: or the report tells that NAME was left out.
+has_time() {
+  [ "$(share)" -lt 10 ] || return 0
+  echo "- left out, too little of $deadline s was left: $1" >>"$out/report.md"
+  failed=1
+  return 1
+}
 
 # "right", or what is wrong with the check of this exit status and log. A skipped test checked
 # nothing, unless it is of what this device has not.
@@ -72,11 +87,23 @@ suites=(
   "inference_gpu_test -ts=inference/gpu/failures*"
 )
 checks=()
+[ "$check_seconds" -le "$(share)" ] || check_seconds=$(share)
 for i in "${!suites[@]}"; do
   # shellcheck disable=SC2086 # a program and its arguments
   timeout -k 10 "$check_seconds" $bin/${suites[i]} >"$out/check-$i.log" 2>&1 &
   checks+=($!)
 done
+# The first model meanwhile: it takes the processor, the checks the GPU.
+model_path() { echo "$out/models/$1-$2.gguf"; }
+make_model() {
+  local model
+  model=$(model_path "$1" "$2")
+  [ -f "$model" ] && return
+  timeout -k 5 "$(share)" "$bin/make_gguf" --preset "$1" --format "$2" --out "$model.part" >&2 &&
+    mv "$model.part" "$model"
+}
+make_model "${shapes%% *}" "${formats%% *}" &
+making=$!
 for i in "${!suites[@]}"; do
   status=0
   wait "${checks[i]}" || status=$?
@@ -87,12 +114,22 @@ for i in "${!suites[@]}"; do
   { echo '```'; tail -40 "$out/check-$i.log"; echo '```'; } >>"$out/report.md"
 done
 
-# measure NAME MODEL ARGS...: writes OUT/NAME.json, or tells why not.
+# measure NAME MODEL ARGS...: writes OUT/NAME.json, or tells why not; the rows that were done if it was
+# stopped.
 measure() {
-  local name=$1 model=$2
+  local name=$1 model=$2 status=0 seconds_left
   shift 2
-  "$bin/kinglet" bench "$model" --backend vulkan --device "$device" --decode "$decode" --beyond-context \
-    --seconds "$seconds" --patience "$patience" --json "$@" >"$out/$name.json" 2>"$out/$name.log" && return
+  has_time "$name" || return 1
+  seconds_left=$(share)
+  timeout -k 5 "$seconds_left" "$bin/kinglet" bench "$model" --backend vulkan --device "$device" --decode "$decode" --beyond-context \
+    --seconds "$seconds" --patience "$patience" --json "$@" >"$out/$name.json" 2>"$out/$name.log" ||
+    status=$?
+  [ $status != 0 ] || return 0
+  if [ $status = 124 ] || [ $status = 137 ]; then
+    echo "$name: stopped after $seconds_left s; its rows so far:"$'\n' >>"$out/report.md"
+    failed=1
+    return 0
+  fi
   if grep -q ' has no .*; let the path be chosen' "$out/$name.log"; then
     echo "Not measured: $(cat "$out/$name.log")" >>"$out/report.md"
     return 1
@@ -122,27 +159,46 @@ effects() {
   [ ${#done[@]} = 0 ] || table --effects "$out/$name.json" "${done[@]}"
 }
 
+# each SHAPE FORMAT: everything of one model.
 effects_of=
+each() {
+  local shape=$1 format=$2 name=$1-$2 model status=0 seconds_left
+  model=$(model_path "$shape" "$format")
+  say "$shape, $format"
+  has_time "$name" || return 0
+  if ! make_model "$shape" "$format"; then
+    echo "the model could not be made, or not in time" >>"$out/report.md"
+    failed=1
+    return 0
+  fi
+  if measure "$name" "$model" --prefill "$prefill" --depth "$depth" --kernels; then
+    table "$out/$name.json"
+    [ -n "$effects_of" ] || effects_of=$name
+  fi
+  [ -n "$peer" ] && has_time "$name beside the peer" || return 0
+  seconds_left=$(share)
+  timeout -k 5 "$seconds_left" tests/bench/run.sh $build speed "$peer" "$model" --backend vulkan \
+    --device "$device" --flash --prefill "${prefill%,*}" --depth "${depth%,*}" --decode "$decode" \
+    >>"$out/report.md" || status=$?
+  case $status in
+    0) return 0 ;;
+    124 | 137) echo "the peer: stopped after $seconds_left s" >>"$out/report.md" ;;
+    *) echo "the peer failed" >>"$out/report.md" ;;
+  esac
+  failed=1
+}
+
+wait "$making" || true # what went wrong shows when it is tried again
+first="${shapes%% *} ${formats%% *}"
+second="${shapes##* } ${formats##* }"
+# shellcheck disable=SC2086 # a shape and a format
+each $first
+# shellcheck disable=SC2086
+[ "$second" = "$first" ] || each $second
 for shape in $shapes; do
   for format in $formats; do
-    model=$out/models/$shape-$format.gguf
-    say "$shape, $format"
-    if [ ! -f "$model" ] &&
-      ! { "$bin/make_gguf" --preset "$shape" --format "$format" --out "$model.part" >&2 &&
-        mv "$model.part" "$model"; }; then
-      echo "the model could not be made" >>"$out/report.md"
-      failed=1
-      continue
-    fi
-    if measure "$shape-$format" "$model" --prefill "$prefill" --depth "$depth" --kernels; then
-      table "$out/$shape-$format.json"
-      [ -n "$effects_of" ] || effects_of=$shape-$format
-    fi
-    if [ -n "$peer" ]; then
-      tests/bench/run.sh $build speed "$peer" "$model" --backend vulkan --device "$device" --flash \
-        --prefill "${prefill%,*}" --depth "${depth%,*}" --decode "$decode" >>"$out/report.md" ||
-        { echo "the peer failed" >>"$out/report.md"; failed=1; }
-    fi
+    case "$shape $format" in "$first" | "$second") continue ;; esac
+    each "$shape" "$format"
   done
 done
 [ -z "$effects_of" ] || effects "$effects_of" "$out/models/$effects_of.gguf"

@@ -13,10 +13,24 @@ LIMITS = [("read_bytes_per_s", "reads {:.1f} GB/s", 1e-9),
           ("matrix_flops", "{:.0f} GFLOP/s of matrix units", 1e-9),
           ("dispatch_seconds", "{:.1f} us for an empty step", 1e6)]
 
+RELATIVE_TO = 1024  # of gpu.sh's depths
+
 
 def read(path):
+    """The rows; of a bench that was stopped, those that were done: a line each, without the end."""
     with open(path, encoding="utf-8") as file:
-        return json.load(file)
+        text = file.read().strip()
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        pass
+    rows = []
+    for line in text.removeprefix("[").splitlines():
+        try:
+            rows += [json.loads(line.strip().rstrip(","))] if line.strip() else []
+        except json.JSONDecodeError:
+            break  # the line that it was writing
+    return rows
 
 
 def text(value, form, scale=1):
@@ -30,6 +44,9 @@ def print_limits(row):
 
 
 def print_rows(rows):
+    if not rows:
+        print("No row was done.\n")
+        return
     print_limits(rows[0])
     print("| test | n | depth | tokens/s | of limit | with stages | stages, dispatches a layer "
           "| barriers | thread, us/token |\n|---|---|---|---|---|---|---|---|---|")
@@ -50,9 +67,10 @@ def print_rows(rows):
             text(row["barriers"], "{}"), text(row["cpu_us_per_token"], "{:.1f}")))
     print()
     depths = [row for row in rows if row["test"] == "decode" and row["share_of_limit"]]
-    start = next((row for row in depths if row["depth"] >= 1000), None)
+    # Relative to 1k alone: to another depth it would be another figure under the same name.
+    start = next((row for row in depths if row["depth"] == RELATIVE_TO), None)
     for row in depths:
-        if start and row["depth"] > start["depth"]:
+        if start and row["depth"] > RELATIVE_TO:
             print("Decode at depth {}, relative to depth {}: {:.0f} % of what the limits say.\n".format(
                 row["depth"], start["depth"], 100 * row["share_of_limit"] / start["share_of_limit"]))
     for row in rows:

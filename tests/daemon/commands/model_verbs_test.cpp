@@ -319,6 +319,8 @@ TEST_SUITE("daemon/commands/model_verbs") {
     INFO(outcome.output);
     REQUIRE(outcome.exit_code == 0);
     Json rows = Json::parse(outcome.output);
+    // A line for each, so that one who stops it has those before.
+    CHECK(std::ranges::count(outcome.output, '\n') == static_cast<std::ptrdiff_t>(rows.size()) + 2);
     // Loaded from the page cache and, where the file leaves it, from the disk.
     Json loads = Json::array();
     while (!rows.empty() && rows[0]["test"] == "load") {
