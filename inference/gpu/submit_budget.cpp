@@ -19,7 +19,7 @@ std::uint64_t first_limit(vulkan::DeviceType type, PassKind kind) {
     // f32.
     case vulkan::DeviceType::kDiscrete:
       return few ? 800'000'000 : 4'000'000'000;
-    // Atoms: 0.1 T and as little; one channel of memory, which the processor uses, too.
+    // Atoms: 0.07 to 0.1 T on paper; one channel of memory, which the processor uses, too.
     case vulkan::DeviceType::kIntegrated:
       return few ? 400'000'000 : 1'000'000'000;
     // Nobody knows what is behind the other two.

@@ -1,6 +1,7 @@
 // How much work one submit may hold. A desktop's watchdog resets a GPU after as little as two
-// seconds, and a waiting keystroke gets in between submits: so a submit aims at 50 ms, never
-// above 250. Nobody knows a device's speed beforehand; it is measured while working.
+// seconds, and a waiting keystroke gets in between submits: so a submit aims at 50 ms, and
+// the first ones are cut for less than 250 on the slowest device known. Nobody knows a device's
+// speed beforehand; it is measured while working.
 #pragma once
 
 #include <cstdint>
