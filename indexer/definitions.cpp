@@ -1,8 +1,6 @@
 #include "indexer/definitions.h"
 
 #include <algorithm>
-#include <map>
-#include <optional>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -17,9 +15,6 @@ constexpr std::size_t kMaxNameBytes = 200;
 constexpr std::size_t kMaxSignatureBytes = 600;
 constexpr std::size_t kMaxVariableSignatureBytes = 200;
 constexpr std::size_t kMaxDocBytes = 500;
-// Matches in progress at one time; more than any sane source needs, so that a hostile one costs
-// no more than a constant factor.
-constexpr std::uint32_t kMatchLimit = 1024;
 
 bool is_space(char c) {
   return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '\v';
@@ -32,10 +27,6 @@ std::string_view trim(std::string_view text, std::string_view also = {}) {
   while (!text.empty() && drop(text.back()))
     text.remove_suffix(1);
   return text;
-}
-
-ByteRange range_of(TSNode node) {
-  return {ts_node_start_byte(node), ts_node_end_byte(node)};
 }
 
 // The longest beginning of at most `max` bytes that ends with a whole character.
@@ -234,50 +225,6 @@ bool has_members(SymbolKind kind) {
          kind == SymbolKind::kInterface;
 }
 
-std::optional<Candidate> candidate_of(const CompiledQuery& query,
-                                      const TSQueryMatch& match,
-                                      const Language& language,
-                                      std::string_view text) {
-  Candidate candidate;
-  std::optional<ByteRange> name;
-  bool is_definition = false;
-  for (std::uint16_t i = 0; i < match.capture_count; ++i) {
-    const TSQueryCapture& capture = match.captures[i];
-    const ByteRange range = range_of(capture.node);
-    switch (query.capture_role(capture.index)) {
-      case CaptureRole::kDefinition:
-        is_definition = true;
-        candidate.definition.kind = query.symbol_kind(capture.index);
-        candidate.definition.range = range;
-        candidate.signature = range;
-        break;
-      case CaptureRole::kName:
-        name = range;
-        break;
-      case CaptureRole::kBody:
-        if (candidate.body.size() == 0) candidate.body = range;
-        candidate.body.end = range.end;
-        candidate.definition.has_body = true;
-        break;
-      case CaptureRole::kContent:
-        candidate.definition.has_body = true;
-        break;
-      case CaptureRole::kDoc:
-        candidate.doc = range;
-        break;
-      case CaptureRole::kTest:
-        candidate.definition.is_test = true;
-        break;
-      default:
-        break;
-    }
-  }
-  if (!is_definition || !name) return std::nullopt;
-  candidate.rank = match.pattern_index;
-  if (!set_name(candidate, text, *name, language.scope_separator)) return std::nullopt;
-  return candidate;
-}
-
 }  // namespace
 
 bool set_name(Candidate& candidate,
@@ -334,6 +281,12 @@ bool set_name(Candidate& candidate,
   if (words.starts_with("operator ") && words.ends_with("const")) words.remove_suffix(5);
   words = trim(words);
   if (words.starts_with("operator ") && words.ends_with("()")) words.remove_suffix(2);
+  // What a grammar takes for a name where it has lost its way.
+  if (candidate.definition.kind == SymbolKind::kVariable &&
+      (words.find('(') != std::string_view::npos ||
+       candidate.definition.container.find(' ') != std::string::npos)) {
+    return false;
+  }
   const std::string one_line = on_one_line(words);
   candidate.definition.name = std::string(cut_to(one_line, kMaxNameBytes));
   candidate.definition.name_range = {begin, begin + static_cast<std::uint32_t>(words.size())};
@@ -342,86 +295,20 @@ bool set_name(Candidate& candidate,
          candidate.definition.name_range.end <= candidate.definition.range.end;
 }
 
-bool run_query(const Language& language,
-               TSNode root,
-               std::string_view text,
-               const Budget& budget,
-               Findings& findings) {
-  const CompiledQuery& query = compiled_query(language);
-  const QueryCursor cursor(ts_query_cursor_new());
-  ts_query_cursor_set_match_limit(cursor.get(), kMatchLimit);
-  TSQueryCursorOptions options{};
-  options.payload = const_cast<Budget*>(&budget);
-  options.progress_callback = [](TSQueryCursorState* state) {
-    return static_cast<const Budget*>(state->payload)->expired();
-  };
-  ts_query_cursor_exec_with_options(cursor.get(), query.query(), root, &options);
-
-  struct Wrapper {
-    ByteRange outer;
-    bool in_signature;
-  };
-  std::map<std::pair<std::uint32_t, std::uint32_t>, Wrapper> wrappers;  // by the inner node's range
-  TSQueryMatch match{};
-  while (ts_query_cursor_next_match(cursor.get(), &match)) {
-    if (!query.holds(match, text)) continue;
-    std::optional<ByteRange> inner;
-    std::optional<Wrapper> wrapper;
-    std::optional<ByteRange> import;
-    std::optional<ByteRange> target;
-    for (std::uint16_t i = 0; i < match.capture_count; ++i) {
-      const ByteRange range = range_of(match.captures[i].node);
-      switch (query.capture_role(match.captures[i].index)) {
-        case CaptureRole::kInner:
-          inner = range;
-          break;
-        case CaptureRole::kOuter:
-          wrapper = Wrapper{range, true};
-          break;
-        case CaptureRole::kOuterLines:
-          wrapper = Wrapper{range, false};
-          break;
-        case CaptureRole::kImport:
-          import = range;
-          break;
-        case CaptureRole::kTarget:
-          target = range;
-          break;
-        default:
-          break;
-      }
-    }
-    if (inner && wrapper) {
-      wrappers.insert_or_assign({inner->begin, inner->end}, *wrapper);
-    } else if (import && target) {
-      std::string name = on_one_line(trim(cut_to(target->of(text), 4096), "\"'<>"));
-      if (!name.empty()) findings.imports.push_back({std::move(name), *import});
-    } else if (auto candidate = candidate_of(query, match, language, text)) {
-      findings.candidates.push_back(*std::move(candidate));
-    }
-  }
-  for (Candidate& candidate : findings.candidates) {
-    const ByteRange inner = candidate.signature;
-    const auto wrapper = wrappers.find({inner.begin, inner.end});
-    if (wrapper == wrappers.end()) continue;
-    candidate.definition.range = wrapper->second.outer;
-    if (wrapper->second.in_signature) candidate.signature = wrapper->second.outer;
-  }
-  std::sort(findings.imports.begin(), findings.imports.end(), [](const auto& a, const auto& b) {
-    return std::tie(a.range.begin, a.target) < std::tie(b.range.begin, b.target);
-  });
-  return !budget.expired();
+std::string import_target(std::string_view written) {
+  return on_one_line(trim(cut_to(written, 4096), "\"'<>"));
 }
 
 std::vector<Definition> settle(std::vector<Candidate> candidates,
                                const Language& language,
                                std::string_view text,
                                const std::vector<ByteRange>& comments) {
-  // One name, one definition.
-  std::sort(candidates.begin(), candidates.end(), [](const Candidate& a, const Candidate& b) {
-    return std::tie(a.definition.name_range.begin, a.rank) <
-           std::tie(b.definition.name_range.begin, b.rank);
-  });
+  // One name, one definition; of two that are as good the one that begins nearest to the name.
+  std::stable_sort(
+      candidates.begin(), candidates.end(), [](const Candidate& a, const Candidate& b) {
+        return std::tie(a.definition.name_range.begin, a.rank, b.definition.range.begin) <
+               std::tie(b.definition.name_range.begin, b.rank, a.definition.range.begin);
+      });
   candidates.erase(std::unique(candidates.begin(),
                                candidates.end(),
                                [](const Candidate& a, const Candidate& b) {

@@ -1,17 +1,14 @@
-// Definitions and imports of one file, from its syntax tree.
+// Definitions of one file, from what matched to what a record says.
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 #include <vector>
 
-#include <tree_sitter/api.h>
-
 #include "daemon/base/text.h"
 #include "indexer/language.h"
-#include "indexer/query.h"
 #include "indexer/record.h"
-#include "indexer/syntax.h"
 
 namespace kinglet::indexer {
 
@@ -25,11 +22,6 @@ struct Candidate {
   bool is_qualified = false;  // its name said where it belongs: `Foo::bar`; container holds "Foo"
 };
 
-struct Findings {
-  std::vector<Candidate> candidates;
-  std::vector<Import> imports;
-};
-
 /// Fills in `name`, `container` and `name_range` from the text of a declared name,
 /// "a::Foo<T>::bar". False when nothing is left to call it.
 bool set_name(Candidate& candidate,
@@ -37,12 +29,8 @@ bool set_name(Candidate& candidate,
               ByteRange name,
               std::string_view scope_separator);
 
-/// Runs the query file's patterns. False when the budget ran out.
-bool run_query(const Language& language,
-               TSNode root,
-               std::string_view text,
-               const Budget& budget,
-               Findings& findings);
+/// An import's target, from how it is written: without quotes, on one line.
+std::string import_target(std::string_view written);
 
 /// Sorts, drops duplicates and locals, and writes containers, signatures and docs. `comments` are
 /// in order.

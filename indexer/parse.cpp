@@ -3,108 +3,26 @@
 #include <algorithm>
 #include <cstdint>
 #include <limits>
-#include <numeric>
 #include <optional>
 #include <string>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "indexer/chunks.h"
 #include "indexer/clean_text.h"
 #include "indexer/definitions.h"
+#include "indexer/findings.h"
 #include "indexer/identifiers.h"
 #include "indexer/lexical.h"
+#include "indexer/names.h"
 #include "indexer/query.h"
 #include "indexer/syntax.h"
+#include "indexer/tree_arena.h"
 
 namespace kinglet::indexer {
 namespace {
 
 constexpr std::size_t kMinTermBytes = 3;
-constexpr std::size_t kMaxNameBytes = 128;
-
-// Names in order of appearance; sort() turns them into a record's sorted table.
-class NameTable {
- public:
-  /// Nothing for a name that is not fit for a record.
-  std::optional<std::uint32_t> add(std::string_view name) {
-    if (name.size() > kMaxNameBytes) return std::nullopt;
-    const auto [known, is_new] = ids_.try_emplace(name, static_cast<std::uint32_t>(names_.size()));
-    if (is_new) {
-      if (!is_clean(name)) {
-        ids_.erase(known);
-        return std::nullopt;
-      }
-      names_.push_back(name);
-    }
-    return known->second;
-  }
-
-  /// The new index of each old one.
-  std::vector<std::uint32_t> sort(std::vector<std::string>& sorted) const {
-    std::vector<std::uint32_t> order(names_.size());
-    std::iota(order.begin(), order.end(), 0U);
-    std::sort(order.begin(), order.end(), [&](std::uint32_t a, std::uint32_t b) {
-      return names_[a] < names_[b];
-    });
-    std::vector<std::uint32_t> new_ids(names_.size());
-    for (std::uint32_t i = 0; i < order.size(); ++i) {
-      new_ids[order[i]] = i;
-      sorted.emplace_back(names_[order[i]]);
-    }
-    return new_ids;
-  }
-
- private:
-  std::unordered_map<std::string_view, std::uint32_t> ids_;  // views of the text
-  std::vector<std::string_view> names_;
-};
-
-// What one walk over the tree collects.
-struct Walked {
-  std::vector<ByteRange> comments;
-  std::vector<ByteRange> references;
-  std::vector<ByteRange> errors;  // outermost error nodes
-};
-
-bool walk_tree(const CompiledQuery& query,
-               TSNode root,
-               std::string_view text,
-               const Budget& budget,
-               CutCosts& costs,
-               Walked& out) {
-  return walk(root, budget, [&](TSNode node, unsigned depth) {
-    const ByteRange range{ts_node_start_byte(node), ts_node_end_byte(node)};
-    if (ts_node_is_error(node) && (out.errors.empty() || out.errors.back().end <= range.begin)) {
-      out.errors.push_back(range);
-    }
-    if (ts_node_is_named(node)) {
-      const TSPoint first = ts_node_start_point(node);
-      TSPoint last = ts_node_end_point(node);
-      if (last.column == 0 && last.row > first.row) --last.row;
-      if (depth > 0) costs.add_unit(first.row, last.row);
-      switch (query.leaf_role(ts_node_symbol(node))) {
-        case LeafRole::kNone:
-          break;
-        case LeafRole::kReference:
-          if (range.size() > 0) out.references.push_back(range);
-          break;
-        case LeafRole::kReferenceText:
-          for_each_identifier(range.of(text), [&](std::size_t at, std::string_view word) {
-            const auto begin = range.begin + static_cast<std::uint32_t>(at);
-            out.references.push_back({begin, begin + static_cast<std::uint32_t>(word.size())});
-          });
-          break;
-        case LeafRole::kComment:
-          out.comments.push_back(range);
-          costs.add_comment(last.row);
-          break;
-      }
-    }
-    return true;
-  });
-}
 
 std::vector<std::uint32_t> definition_starts(const std::vector<Definition>& definitions) {
   std::vector<std::uint32_t> starts;
@@ -133,18 +51,24 @@ void add_chunks(const std::vector<ByteRange>& ranges,
                 std::string_view text,
                 NameTable& names,
                 FileRecord& record) {
-  std::unordered_map<std::uint32_t, std::uint32_t> counts;
+  std::vector<std::uint32_t> counts;  // by name, of the chunk at hand
+  std::vector<std::uint32_t> counted;
+  record.chunks.reserve(ranges.size());
   for (const ByteRange& range : ranges) {
     Chunk chunk;
     chunk.range = range;
     chunk.hash = hash_chunk(range.of(text));
-    counts.clear();
+    counted.clear();
     for_each_identifier(range.of(text), [&](std::size_t, std::string_view word) {
       if (word.size() < kMinTermBytes) return;
-      if (const auto name = names.add(word)) ++counts[*name];
+      const auto name = names.add(word);
+      if (!name) return;
+      if (*name >= counts.size()) counts.resize(names.size() * 2, 0);
+      if (counts[*name]++ == 0) counted.push_back(*name);
     });
-    for (const auto& [name, count] : counts)
-      chunk.terms.push_back({name, count});
+    chunk.terms.reserve(counted.size());
+    for (const std::uint32_t name : counted)
+      chunk.terms.push_back({name, std::exchange(counts[name], 0)});
     record.chunks.push_back(std::move(chunk));
   }
 }
@@ -192,39 +116,37 @@ Result<FileRecord> parse_file(const Language& language,
   // Compiled once in a process, and not on this file's account.
   if (language.grammar != nullptr) compiled_query(language);
   const Budget budget{thread_time() + limits.max_time, stop};
-  Findings findings;
-  Walked walked;
+  std::optional<Findings> found;
   CutCosts costs(lines.size());
-  bool is_parsed = false;
   if (language.grammar == nullptr) {
     record.coverage = Coverage::kPlain;
   } else if (text.size() <= limits.max_grammar_bytes) {
-    const Tree tree = parse_tree(language.grammar(), source, budget);
+    const TreeArena arena;
+    Tree tree = parse_tree(language.grammar(), source, budget);
     if (tree) {
-      const TSNode root = ts_tree_root_node(tree.get());
-      is_parsed = run_query(language, root, source, budget, findings) &&
-                  walk_tree(compiled_query(language), root, source, budget, costs, walked);
-      record.coverage = ts_node_has_error(root) ? Coverage::kErrors : Coverage::kFull;
+      found = find(compiled_query(language), language, tree.get(), source, budget, costs);
+      const bool has_errors = ts_node_has_error(ts_tree_root_node(tree.get()));
+      record.coverage = has_errors ? Coverage::kErrors : Coverage::kFull;
+      TreeArena::forget(std::move(tree));
     }
     if (stop.stop_requested()) return cancelled();
   }
+  const bool is_parsed = found.has_value();
   if (!is_parsed) {
-    // All or nothing: where the time ran out must not show.
-    findings = {};
-    walked = {};
     costs = CutCosts(lines.size());
     if (language.grammar != nullptr) record.coverage = Coverage::kLexical;
-    walked.errors = {{0, record.n_bytes}};
+    found.emplace().errors = {{0, record.n_bytes}};
   }
-  for (const ByteRange& error : walked.errors) {
+  Findings& findings = *found;
+  for (const ByteRange& error : findings.errors) {
     find_lexical_definitions(language, source, error, findings.candidates);
   }
   if (stop.stop_requested()) return cancelled();
 
-  record.definitions = settle(std::move(findings.candidates), language, source, walked.comments);
+  record.definitions = settle(std::move(findings.candidates), language, source, findings.comments);
   record.imports = std::move(findings.imports);
   NameTable names;
-  add_references(walked.references, text, names, record);
+  add_references(findings.references, text, names, record);
   const auto cut_costs = costs.finish(text, lines, is_parsed);
   add_chunks(cut_chunks(text, lines, cut_costs, limits.max_chunk_bytes), text, names, record);
   sort_names(names, record);

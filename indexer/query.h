@@ -1,13 +1,15 @@
-// A language's query file, compiled.
+// A language's query file, compiled into tables by node kind, for the one pass over a file's tree.
 //
-// Patterns of one bare node, `(identifier) @reference`, match at almost every leaf. Running them
-// through tree-sitter's general matcher would cost more than all others together, so they become a
-// table indexed by node kind, for the one walk over the tree that the parser makes anyway; the
-// matcher runs the rest.
+// Patterns of one bare node, `(identifier) @reference`, match at almost every leaf: they are a role
+// of the node's kind. The others begin at few kinds and are run by match.h. What pattern.h does not
+// know of tree-sitter's query language goes to tree-sitter's own matcher, which reads the tree once
+// more; of the languages here only those with such a pattern pay for it.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,6 +18,8 @@
 
 #include "daemon/base/result.h"
 #include "indexer/language.h"
+#include "indexer/match.h"
+#include "indexer/pattern.h"
 #include "indexer/record.h"
 
 namespace kinglet::indexer {
@@ -42,21 +46,45 @@ enum class CaptureRole : std::uint8_t {
   kTarget,
 };
 
+/// Who runs the patterns.
+enum class MatchBy : std::uint8_t {
+  kTables,      // the tables, and tree-sitter what they cannot
+  kTreeSitter,  // tree-sitter all: what the tables are tested by
+};
+
 class CompiledQuery {
  public:
+  /// A pattern's outermost node.
+  struct Root {
+    std::uint32_t pattern = 0;
+    const NodeTest* test = nullptr;
+  };
+
   /// kInvalidArgument with the place in the query file.
-  static Result<CompiledQuery> compile(const Language& language);
+  static Result<CompiledQuery> compile(const Language& language, MatchBy by = MatchBy::kTables);
 
   LeafRole leaf_role(TSSymbol kind) const {
     return kind < leaf_roles_.size() ? leaf_roles_[kind] : LeafRole::kNone;
   }
-  CaptureRole capture_role(std::uint32_t capture) const { return captures_[capture].role; }
-  SymbolKind symbol_kind(std::uint32_t capture) const { return captures_[capture].kind; }
+  /// Patterns that may begin at a node of that kind, in the file's order.
+  std::span<const Root> roots(TSSymbol kind) const {
+    return kind < roots_.size() ? std::span<const Root>(roots_[kind]) : std::span<const Root>();
+  }
+  CaptureRole capture_role(std::uint16_t capture) const { return captures_[capture].role; }
+  SymbolKind symbol_kind(std::uint16_t capture) const { return captures_[capture].kind; }
 
-  /// Whether the match's predicates hold: #any-of? and #prefix? on a capture's text.
-  bool holds(const TSQueryMatch& match, std::string_view text) const;
+  /// Whether the predicates of a match hold: #any-of?, #eq? and #prefix? on a capture's text.
+  bool holds(std::uint32_t pattern, std::span<const Captured> match, std::string_view text) const;
 
-  const TSQuery* query() const { return query_.get(); }
+  /// The patterns that are in no table; null when there are none.
+  const TSQuery* rest() const { return rest_.get(); }
+  /// What that query's match is in our numbers.
+  std::uint32_t pattern_of(const TSQueryMatch& match) const {
+    return rest_patterns_[match.pattern_index];
+  }
+  std::uint16_t capture_of(const TSQueryCapture& capture) const {
+    return rest_captures_[capture.index];
+  }
 
  private:
   struct QueryDeleter {
@@ -66,16 +94,22 @@ class CompiledQuery {
     CaptureRole role = CaptureRole::kHelper;
     SymbolKind kind = SymbolKind::kFunction;  // of kDefinition
   };
-  struct Predicate {
-    enum class Test : std::uint8_t { kAnyOf, kPrefix } test;
-    std::uint32_t capture = 0;
-    std::vector<std::string> words;
-  };
 
-  std::unique_ptr<TSQuery, QueryDeleter> query_;
-  std::vector<LeafRole> leaf_roles_;                // by node kind
-  std::vector<Capture> captures_;                   // by capture id
-  std::vector<std::vector<Predicate>> predicates_;  // by pattern
+  Result<void> compile_rest(const Language& language,
+                            const std::vector<PatternText>& places,
+                            const std::vector<std::uint32_t>& rest,
+                            CaptureNames& names);
+  Result<void> set_roles(const CaptureNames& names, const std::string& file);
+  bool add_leaf(std::string_view pattern, const TSLanguage* grammar);
+  void add_roots(const TSLanguage* grammar);
+
+  std::vector<LeafRole> leaf_roles_;      // by node kind
+  std::vector<std::vector<Root>> roots_;  // by node kind
+  std::vector<Pattern> patterns_;         // in the file's order; some are empty
+  std::vector<Capture> captures_;         // by id
+  std::unique_ptr<TSQuery, QueryDeleter> rest_;
+  std::vector<std::uint32_t> rest_patterns_;  // by its index there
+  std::vector<std::uint16_t> rest_captures_;  // by its id there
 };
 
 /// Compiled once per language and kept; the language has a grammar.

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cassert>
-#include <map>
 #include <numeric>
 #include <unordered_map>
 
@@ -32,6 +31,7 @@ class ReferenceWriter {
     }
   }
   const std::string& bytes() const { return bytes_; }
+  void clear() { bytes_.clear(), last_file_ = 0; }
 
  private:
   std::string bytes_;
@@ -47,6 +47,7 @@ class TermWriter {
     last_chunk_ = chunk;
   }
   const std::string& bytes() const { return bytes_; }
+  void clear() { bytes_.clear(), last_chunk_ = 0; }
 
  private:
   std::string bytes_;
@@ -151,37 +152,64 @@ std::shared_ptr<const Segment> Segment::of_file(std::string_view path, const Fil
   file.n_imports = checked_size(record.imports.size());
   file.n_chunks = checked_size(record.chunks.size());
 
-  // What each name is good for, in order of the names.
-  struct Uses {
-    std::vector<std::uint32_t> offsets;
-    TermWriter terms;
-    std::uint32_t id = 0;
-  };
-  std::map<std::string_view, Uses> uses;
+  // Names of definitions need not be used anywhere.
+  std::vector<std::string_view> names(record.names.begin(), record.names.end());
   for (const Definition& definition : record.definitions)
-    uses[definition.name];
-  for (const Reference& reference : record.references) {
-    uses[record.names[reference.name_idx]].offsets.push_back(reference.offset);
+    names.push_back(definition.name);
+  const auto n_used = static_cast<std::ptrdiff_t>(record.names.size());
+  std::sort(names.begin() + n_used, names.end());
+  std::inplace_merge(names.begin(), names.begin() + n_used, names.end());
+  names.erase(std::unique(names.begin(), names.end()), names.end());
+
+  // Uses by name: counted first, then filled in, so that each name's lie together.
+  std::vector<std::uint32_t> first_offset(record.names.size() + 1, 0);
+  std::vector<std::uint32_t> first_term(record.names.size() + 1, 0);
+  for (const Reference& reference : record.references)
+    ++first_offset[reference.name_idx + 1];
+  for (const Chunk& chunk : record.chunks) {
+    for (const Term& term : chunk.terms)
+      ++first_term[term.name_idx + 1];
   }
+  std::partial_sum(first_offset.begin(), first_offset.end(), first_offset.begin());
+  std::partial_sum(first_term.begin(), first_term.end(), first_term.begin());
+  std::vector<std::uint32_t> offsets(first_offset.back());
+  std::vector<std::pair<std::uint32_t, std::uint32_t>> terms(first_term.back());  // chunk, count
+  std::vector<std::uint32_t> next(first_offset.begin(), first_offset.end() - 1);
+  for (const Reference& reference : record.references)
+    offsets[next[reference.name_idx]++] = reference.offset;
+  next.assign(first_term.begin(), first_term.end() - 1);
   for (std::uint32_t i = 0; i < record.chunks.size(); ++i) {
     const Chunk& chunk = record.chunks[i];
     std::uint64_t n_terms = 0;
     for (const Term& term : chunk.terms) {
-      uses[record.names[term.name_idx]].terms.add(i, term.count);
+      terms[next[term.name_idx]++] = {i, term.count};
       n_terms += term.count;
     }
     const auto length = static_cast<std::uint32_t>(std::min<std::uint64_t>(n_terms, 1U << 24));
     s.chunks_.push_back({chunk.hash, chunk.range, 0, length});
     file.n_terms += length;
   }
-  for (auto& [name, use] : uses) {
-    ReferenceWriter references;
-    if (!use.offsets.empty()) references.add(0, use.offsets);
-    use.id = builder.add_name(name, references, use.terms);
+  std::size_t used = 0;  // the next of record.names
+  ReferenceWriter reference_writer;
+  TermWriter term_writer;
+  for (const std::string_view name : names) {
+    reference_writer.clear();
+    term_writer.clear();
+    if (used < record.names.size() && record.names[used] == name) {
+      const std::span<const std::uint32_t> own = std::span(offsets).subspan(
+          first_offset[used], first_offset[used + 1] - first_offset[used]);
+      if (!own.empty()) reference_writer.add(0, own);
+      for (std::uint32_t i = first_term[used]; i < first_term[used + 1]; ++i) {
+        term_writer.add(terms[i].first, terms[i].second);
+      }
+      ++used;
+    }
+    builder.add_name(name, reference_writer, term_writer);
   }
   for (const Definition& definition : record.definitions) {
     DefinitionEntry entry;
-    entry.name = uses[definition.name].id;
+    entry.name = static_cast<std::uint32_t>(
+        std::lower_bound(names.begin(), names.end(), definition.name) - names.begin());
     entry.container = builder.text(definition.container);
     entry.signature = builder.text(definition.signature);
     entry.doc = builder.text(definition.doc);
@@ -258,22 +286,35 @@ std::shared_ptr<const Segment> Segment::merge(std::span<const Input> inputs) {
     std::uint32_t input, id;
   };
   std::vector<OldName> all;
+  std::vector<std::size_t> first_name(1, 0);  // of each input, and the end
   for (std::uint32_t input = 0; input < inputs.size(); ++input) {
     const Segment& from = *inputs[input].segment;
     name_ids[input].assign(from.n_names(), kGone);
     is_defined[input].assign(from.n_names(), false);
     for (std::uint32_t id = 0; id < from.n_names(); ++id)
       all.push_back({from.name(id), input, id});
+    first_name.push_back(all.size());
   }
   for (const auto& [input, name] : old_names)
     is_defined[input][name] = true;
-  std::sort(all.begin(), all.end(), [](const OldName& a, const OldName& b) {
-    return a.name != b.name ? a.name < b.name : a.input < b.input;
-  });
+  // Each input's are in order.
+  for (std::size_t width = 1; width < inputs.size(); width *= 2) {
+    for (std::size_t i = width; i < inputs.size(); i += 2 * width) {
+      const auto at = [&](std::size_t input) {
+        return all.begin() +
+               static_cast<std::ptrdiff_t>(first_name[std::min(input, inputs.size())]);
+      };
+      std::inplace_merge(at(i - width), at(i), at(i + width), [](const auto& a, const auto& b) {
+        return a.name < b.name;
+      });
+    }
+  }
+  ReferenceWriter references;
+  TermWriter terms;
   for (std::size_t begin = 0; begin < all.size();) {
     std::size_t end = begin;
-    ReferenceWriter references;
-    TermWriter terms;
+    references.clear();
+    terms.clear();
     bool is_needed = false;
     for (; end < all.size() && all[end].name == all[begin].name; ++end) {
       const auto [name, input, id] = all[end];
