@@ -1,5 +1,5 @@
 #!/bin/bash
-# usage: run.sh BUILD [engine|speed|peer|roofline|tokenizer|mask|adapter|attention] [ARGS]: what `./dev bench` runs
+# usage: run.sh BUILD [engine|speed|peer|roofline|tokenizer|mask|adapter|attention|index] [ARGS]: what `./dev bench` runs
 # (`./dev bench gpu` is gpu.sh, `./dev bench cpu` cpu.sh).
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -85,8 +85,13 @@ case $name in
     cmake --build "$build" --target attention_bench >&2
     exec "$build/bin/attention_bench" "$@"
     ;;
+  index)
+    # ARGS: [--rounds N] REPO...: the syntactic index beside a raw parse and ctags, speed and accuracy.
+    cmake --build "$build" --target index_bench >&2
+    exec tests/bench/index/compare.py "$build/bin/index_bench" "$@"
+    ;;
   *)
-    echo "no such benchmark: $name (there is: engine, cpu, gpu, speed, peer, roofline, tokenizer, mask, adapter, attention)" >&2
+    echo "no such benchmark: $name (there is: engine, cpu, gpu, speed, peer, roofline, tokenizer, mask, adapter, attention, index)" >&2
     exit 2
     ;;
 esac
