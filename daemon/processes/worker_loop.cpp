@@ -1,5 +1,6 @@
 #include "daemon/processes/worker_loop.h"
 
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <exception>
@@ -10,6 +11,7 @@
 #include <thread>
 #include <utility>
 
+#include <malloc.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -22,6 +24,9 @@
 namespace kinglet::daemon {
 
 namespace {
+
+/// Between two requests of one job there is less than this.
+constexpr std::chrono::milliseconds kBusyPause{500};
 
 /// The requests of one worker, waiting or running.
 class Requests {
@@ -41,7 +46,14 @@ class Requests {
   Request take() {
     std::unique_lock lock(mutex_);
     running_.reset();
-    changed_.wait(lock, [this] { return !waiting_.empty(); });
+    const auto has_work = [this] { return !waiting_.empty(); };
+    if (!changed_.wait_for(lock, kBusyPause, has_work)) {
+      // Nothing more for now: what the last requests took goes back to the system.
+      lock.unlock();
+      ::malloc_trim(0);
+      lock.lock();
+      changed_.wait(lock, has_work);
+    }
     running_ = std::move(waiting_.front());
     waiting_.pop_front();
     return *running_;
