@@ -22,6 +22,7 @@ struct Paths {
   std::filesystem::path runtime;  // socket and locks of the running daemon
 
   std::filesystem::path config_file() const { return config / "config.json"; }
+  std::filesystem::path index_store() const { return cache / "index.sqlite3"; }
   std::filesystem::path socket() const { return runtime / "daemon.sock"; }
   /// Held by the running daemon for as long as it lives.
   std::filesystem::path daemon_lock() const { return runtime / "daemon.lock"; }

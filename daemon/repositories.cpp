@@ -18,7 +18,7 @@ std::shared_ptr<Repository> Repositories::open(const std::filesystem::path& root
   if (found != known_.end()) {
     known_.splice(known_.begin(), known_, found);
   } else {
-    known_.push_front(std::make_shared<Repository>(root, config, parser_));
+    known_.push_front(std::make_shared<Repository>(root, config, parser_, thread_));
   }
   std::size_t n_unused = 0;
   known_.remove_if([&](const auto& repository) {

@@ -16,8 +16,8 @@ namespace kinglet::daemon {
 /// For the protocol thread.
 class Repositories {
  public:
-  /// `parser` outlives this.
-  explicit Repositories(ParseClient& parser) : parser_(parser) {}
+  /// `parser` and `thread` outlive this.
+  Repositories(ParseClient& parser, IndexThread& thread) : parser_(parser), thread_(thread) {}
 
   /// The repository at `root` (absolute) with the limits of `config`: who excludes other files has
   /// another index. It lives while somebody holds it, and the last few a while longer: an editor
@@ -28,6 +28,7 @@ class Repositories {
 
  private:
   ParseClient& parser_;
+  IndexThread& thread_;
   std::list<std::shared_ptr<Repository>> known_;  // last opened first
 };
 

@@ -1,6 +1,7 @@
 #include "daemon/services.h"
 
 #include <algorithm>
+#include <chrono>
 #include <thread>
 #include <utility>
 
@@ -21,6 +22,14 @@ Result<wire::Load> describe_load(const Config& wanted, std::uint32_t context_tok
                     .activations = wanted.activations,
                     .threads = wanted.threads,
                     .context_tokens = context_tokens};
+}
+
+indexer::StoreOptions make_store_options(const Paths& paths) {
+  indexer::StoreOptions options;
+  if (!paths.cache.empty()) options.file = paths.index_store();
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  options.today = static_cast<std::uint32_t>(std::chrono::floor<std::chrono::days>(now).count());
+  return options;
 }
 
 }  // namespace
@@ -47,7 +56,8 @@ Services::Services(boost::asio::any_io_executor executor, ServicesOptions option
       config_problems(std::move(options.config_problems)),
       engine(executor, std::move(options.engine)),
       parser(executor, std::move(options.parse)),
-      repositories(parser) {
+      index_thread(executor, make_store_options(paths)),
+      repositories(parser, index_thread) {
   configure_engine();
 }
 

@@ -13,6 +13,7 @@
 
 #include "daemon/config.h"
 #include "daemon/features/prompt.h"
+#include "daemon/index_writer.h"
 #include "daemon/paths.h"
 #include "daemon/processes/engine_client.h"
 #include "daemon/processes/parse_client.h"
@@ -53,6 +54,7 @@ struct Services {
   std::vector<std::string> config_problems;  // each session shows them to its client
   EngineClient engine;
   ParseClient parser;
+  IndexThread index_thread;
   Repositories repositories;
   /// The daemon's state as `kinglet status --json` and kinglet/status give it.
   std::function<nlohmann::json()> status;

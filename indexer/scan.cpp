@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <ctime>
 #include <memory>
 #include <system_error>
 #include <utility>
@@ -14,6 +15,9 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
 
 #include "indexer/clean_text.h"
 #include "indexer/ignore_rules.h"
@@ -67,8 +71,34 @@ UniqueFd open_below(int folder, const std::string& name, int flags) {
       ::openat(folder, name.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | flags));
 }
 
+std::int64_t nanoseconds(const timespec& time) {
+  return std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
+}
+
+std::uint64_t stamp_of(const struct stat& status) {
+  const std::array<std::uint64_t, 4> fields = {
+      static_cast<std::uint64_t>(status.st_size),
+      static_cast<std::uint64_t>(nanoseconds(status.st_mtim)),
+      static_cast<std::uint64_t>(nanoseconds(status.st_ctim)),
+      static_cast<std::uint64_t>(status.st_ino)};
+  return std::max<std::uint64_t>(XXH3_64bits(fields.data(), sizeof(fields)), 1);
+}
+
+// Whether the file's times lie so far back that a later change would show in them. Kernels stamp
+// with the last timer tick (at most 10 ms), file systems without fractions with whole seconds (or
+// two).
+bool is_settled(const struct stat& status) {
+  timespec now{};
+  ::clock_gettime(CLOCK_REALTIME, &now);
+  const auto is_old = [&](const timespec& time) {
+    const std::int64_t margin = time.tv_nsec == 0 ? 2'100'000'000 : 50'000'000;
+    return nanoseconds(time) + margin < nanoseconds(now);
+  };
+  return is_old(status.st_mtim) && is_old(status.st_ctim);
+}
+
 // Regular files only; `what` names the file in errors.
-Result<std::string> read_below(int folder,
+Result<StampedText> read_below(int folder,
                                const std::string& name,
                                std::uint64_t max_bytes,
                                const std::string& what) {
@@ -85,6 +115,7 @@ Result<std::string> read_below(int folder,
   struct stat status {};
   if (::fstat(fd.get(), &status) != 0)
     return fail(ErrorCode::kIo, what + ": " + system_error(errno));
+  const bool was_settled = is_settled(status);
   if (!S_ISREG(status.st_mode)) {
     return fail(ErrorCode::kUnsupported, what + ": not a regular file, not read");
   }
@@ -107,7 +138,10 @@ Result<std::string> read_below(int folder,
     if (n_read > max_bytes) return too_large();
   }
   text.resize(n_read);
-  return text;
+  struct stat after {};
+  const bool is_same = ::fstat(fd.get(), &after) == 0 && stamp_of(after) == stamp_of(status) &&
+                       n_read == static_cast<std::uint64_t>(status.st_size);
+  return StampedText{std::move(text), was_settled && is_same ? stamp_of(status) : 0};
 }
 
 // The ignore rules that hold in a folder, with those of the folders above.
@@ -116,7 +150,8 @@ class RuleStack {
   /// Reads the rules of a folder at `path` ("" or "a/b/").
   void push(int folder, const std::string& path) {
     std::string text;
-    if (auto rules = read_below(folder, ".gitignore", kMaxRuleBytes, "")) text = *std::move(rules);
+    if (auto rules = read_below(folder, ".gitignore", kMaxRuleBytes, ""))
+      text = std::move(rules->text);
     levels_.push_back({path.size(), IgnoreRules(text, path + ".gitignore")});
   }
   void pop() { levels_.pop_back(); }
@@ -192,6 +227,7 @@ class Scanner {
     const auto by_path = [](const auto& a, const auto& b) { return a.path < b.path; };
     std::sort(result_.files.begin(), result_.files.end(), by_path);
     std::sort(result_.skipped.begin(), result_.skipped.end(), by_path);
+    std::sort(result_.folders.begin(), result_.folders.end());
     return std::move(result_);
   }
 
@@ -224,6 +260,7 @@ class Scanner {
   void scan_folder(int folder, const std::string& path, std::size_t depth) {
     const auto names = names_in(folder);
     if (!names) return skip(path, LeftOut::kUnreadable, system_error(errno));
+    result_.folders.push_back(path.substr(0, path.size() - (path.empty() ? 0 : 1)));
     rules_.push(folder, path);
     for (const std::string& name : *names) {
       if (stop_.stop_requested()) break;
@@ -256,10 +293,10 @@ class Scanner {
                   LeftOut::kTooMany,
                   "past the first " + std::to_string(options_.max_files) + " files");
     }
-    result_.files.push_back(
-        {path,
-         static_cast<std::uint64_t>(status.st_size),
-         std::int64_t{status.st_mtim.tv_sec} * 1'000'000'000 + status.st_mtim.tv_nsec});
+    result_.files.push_back({path,
+                             static_cast<std::uint64_t>(status.st_size),
+                             nanoseconds(status.st_mtim),
+                             stamp_of(status)});
   }
 
   const ScanOptions& options_;
@@ -302,6 +339,10 @@ Result<Root> Root::open(const std::string& path) {
 }
 
 Result<std::string> Root::read(std::string_view path, std::uint64_t max_bytes) const {
+  return TRY(read_stamped(path, max_bytes)).text;
+}
+
+Result<StampedText> Root::read_stamped(std::string_view path, std::uint64_t max_bytes) const {
   const auto parts = TRY(components(path));
   UniqueFd folder;
   for (std::size_t i = 0; i + 1 < parts.size(); ++i) {
@@ -351,7 +392,7 @@ Result<std::optional<SkippedPath>> explain(const Root& root,
       if (i + 1 < parts.size()) return fail(ErrorCode::kNotFound, shown(path) + ": no such file");
       const auto text = read_below(above, parts[i], options.max_file_bytes, shown(path));
       if (!text) return SkippedPath{shown(path), LeftOut::kUnreadable, text.error().message};
-      return judge_content(path, *text);
+      return judge_content(path, text->text);
     }
     if (i + 1 >= options.max_depth) {
       return SkippedPath{shown(so_far) + "/",

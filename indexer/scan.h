@@ -39,6 +39,9 @@ struct ScannedFile {
   std::string path;  // relative to the root, '/' between, UTF-8
   std::uint64_t n_bytes = 0;
   std::int64_t modified_ns = 0;  // since the epoch
+  /// A hash of size, times and inode, never 0: while it stays, so does the content, if the stamp
+  /// was safe when that was read (StampedText).
+  std::uint64_t stamp = 0;
   friend bool operator==(const ScannedFile&, const ScannedFile&) = default;
 };
 
@@ -57,8 +60,16 @@ struct ScanOptions {
 
 struct ScanResult {
   std::vector<ScannedFile> files;    // by path, bytewise
+  std::vector<std::string> folders;  // that were looked into, by path; "" is the root
   std::vector<SkippedPath> skipped;  // by path, bytewise
   std::size_t n_skipped = 0;
+};
+
+struct StampedText {
+  std::string text;
+  /// ScannedFile::stamp of what was read. 0 when the file changed meanwhile or so shortly before
+  /// that a change to come might leave the same times (git calls such files racy).
+  std::uint64_t stamp = 0;
 };
 
 /// A repository's folder, held open: paths below it are resolved one component at a time without
@@ -71,6 +82,7 @@ class Root {
   /// Regular files only. kInvalidArgument: a path that is absolute or has empty, "." or ".." parts;
   /// kNotFound, kUnsupported (a link, not a regular file, larger than max_bytes), kIo.
   Result<std::string> read(std::string_view path, std::uint64_t max_bytes) const;
+  Result<StampedText> read_stamped(std::string_view path, std::uint64_t max_bytes) const;
 
   int descriptor() const { return fd_.get(); }
 

@@ -325,7 +325,8 @@ void ParseClient::scan(const wire::Scan& request,
       auto batch = TRY(wire::decode<wire::FilesFound>(frame));
       std::ranges::move(batch.files, std::back_inserter(found->files));
       std::ranges::move(batch.skipped, std::back_inserter(found->skipped));
-      if (found->files.size() + found->skipped.size() > kMaxScannedPaths) {
+      std::ranges::move(batch.folders, std::back_inserter(found->folders));
+      if (found->files.size() + found->skipped.size() + found->folders.size() > kMaxScannedPaths) {
         return kinglet::fail(ErrorCode::kCorrupt, "It found more files than any scan may.");
       }
       return false;
@@ -345,6 +346,14 @@ void ParseClient::parse(const wire::Parse& request,
                         OnDone<wire::Parsed> on_done) {
   auto job = single_answer_job<wire::Parsed, Core::Job>(request, std::move(on_done));
   job->urgency = urgency;
+  job->deadline = core_->options().file_deadline;
+  core_->add(job, std::move(stop));
+}
+
+void ParseClient::hash_files(const wire::HashFiles& request,
+                             std::stop_token stop,
+                             OnDone<wire::Hashed> on_done) {
+  auto job = single_answer_job<wire::Hashed, Core::Job>(request, std::move(on_done));
   job->deadline = core_->options().file_deadline;
   core_->add(job, std::move(stop));
 }

@@ -35,6 +35,7 @@ struct ParseOptions {
 struct FoundFiles {
   std::vector<wire::FoundFile> files;
   std::vector<wire::SkippedPath> skipped;
+  std::vector<std::string> folders;
   std::uint64_t n_skipped = 0;  // those too many to list included
 };
 
@@ -67,6 +68,9 @@ class ParseClient {
              Urgency urgency,
              std::stop_token stop,
              OnDone<wire::Parsed> on_done);
+  void hash_files(const wire::HashFiles& request,
+                  std::stop_token stop,
+                  OnDone<wire::Hashed> on_done);
   void read_file(const wire::ReadFile& request,
                  std::stop_token stop,
                  OnDone<wire::FileText> on_done);

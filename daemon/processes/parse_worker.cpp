@@ -1,17 +1,18 @@
 #include "daemon/processes/parse_worker.h"
 
 #include <algorithm>
-#include <cstring>
 #include <set>
 #include <string>
 #include <utility>
 
 #include "daemon/processes/worker_loop.h"
+#include "daemon/wire/content_hash.h"
 #include "daemon/wire/messages.h"
 #include "indexer/ignore_rules.h"
 #include "indexer/language.h"
 #include "indexer/parse.h"
 #include "indexer/record.h"
+#include "indexer/record_version.h"
 #include "indexer/scan.h"
 
 namespace kinglet::daemon {
@@ -22,11 +23,7 @@ namespace {
 constexpr std::size_t kBatch = 1000;
 
 std::string hash_bytes(std::string_view text) {
-  const auto hash = indexer::hash_content(text);
-  std::string bytes(16, '\0');
-  std::memcpy(bytes.data(), &hash.high, 8);
-  std::memcpy(bytes.data() + 8, &hash.low, 8);
-  return bytes;
+  return wire::bytes_of(indexer::hash_content(text));
 }
 
 wire::SkippedPath to_wire(const indexer::SkippedPath& skipped) {
@@ -86,6 +83,8 @@ class ParseWorker {
         return scan(frame.request, TRY(wire::decode<wire::Scan>(frame)), stop, answers);
       case wire::MessageType::kParse:
         return parse(frame.request, TRY(wire::decode<wire::Parse>(frame)), stop, answers);
+      case wire::MessageType::kHashFiles:
+        return hash_files(frame.request, TRY(wire::decode<wire::HashFiles>(frame)), stop, answers);
       case wire::MessageType::kReadFile:
         return read_file(frame.request, TRY(wire::decode<wire::ReadFile>(frame)), answers);
       default:
@@ -107,7 +106,7 @@ class ParseWorker {
     wire::FilesFound batch;
     wire::Scanned sums{.n_files = 0, .n_skipped = result.n_skipped};
     const auto send_batch = [&](std::size_t at_least) -> Result<void> {
-      if (batch.files.size() + batch.skipped.size() < at_least) return {};
+      if (batch.files.size() + batch.skipped.size() + batch.folders.size() < at_least) return {};
       return answers.send(request, std::exchange(batch, {}));
     };
     for (const auto& file : result.files) {
@@ -115,13 +114,17 @@ class ParseWorker {
         batch.skipped.push_back(std::move(*excluded));
         ++sums.n_skipped;
       } else {
-        batch.files.push_back({file.path, file.n_bytes, file.modified_ns});
+        batch.files.push_back({file.path, file.n_bytes, file.modified_ns, file.stamp});
         ++sums.n_files;
       }
       TRY(send_batch(kBatch));
     }
     for (const auto& skipped : result.skipped) {
       batch.skipped.push_back(to_wire(skipped));
+      TRY(send_batch(kBatch));
+    }
+    for (const auto& folder : result.folders) {
+      batch.folders.push_back(folder);
       TRY(send_batch(kBatch));
     }
     TRY(send_batch(1));
@@ -133,15 +136,25 @@ class ParseWorker {
                      const std::stop_token& stop,
                      wire::Channel& answers) {
     const bool is_on_disk = !wanted.text;
-    const std::string text = is_on_disk ? TRY(read(wanted.root, wanted.path, wanted.max_file_bytes))
-                                        : std::move(*wanted.text);
+    const auto [text, stamp] = is_on_disk
+                                   ? TRY(read(wanted.root, wanted.path, wanted.max_file_bytes))
+                                   : indexer::StampedText{std::move(*wanted.text), 0};
     const std::string hash = hash_bytes(text);
+    wire::Parsed parsed{.record = {},
+                        .text = {},
+                        .skipped = {},
+                        .is_unchanged = false,
+                        .stamp = stamp,
+                        .record_version = indexer::record_version()};
+    if (hash == wanted.known_hash) {
+      parsed.is_unchanged = true;
+      return answers.send(request, parsed);
+    }
     if (quarantine_.contains(hash)) {
       return fail(ErrorCode::kUnsupported,
                   wanted.path + " is left out: its content ended two parse workers.");
     }
     TRY(answers.send(request, wire::ParseBegan{hash}));
-    wire::Parsed parsed;
     if (const auto skipped = indexer::judge_content(wanted.path, text)) {
       parsed.skipped = to_wire(*skipped);
     } else {
@@ -156,14 +169,36 @@ class ParseWorker {
   Result<void> read_file(std::uint64_t request,
                          const wire::ReadFile& wanted,
                          wire::Channel& answers) {
-    auto text = TRY(read(wanted.root, wanted.path, wanted.max_file_bytes));
-    return answers.send(request, wire::FileText{std::move(text)});
+    auto read_text = TRY(read(wanted.root, wanted.path, wanted.max_file_bytes));
+    return answers.send(request, wire::FileText{std::move(read_text.text)});
   }
 
-  static Result<std::string> read(const std::string& root,
-                                  const std::string& path,
-                                  std::uint64_t max_bytes) {
-    return TRY(indexer::Root::open(root)).read(path, max_bytes);
+  static Result<void> hash_files(std::uint64_t request,
+                                 const wire::HashFiles& wanted,
+                                 const std::stop_token& stop,
+                                 wire::Channel& answers) {
+    const auto root = TRY(indexer::Root::open(wanted.root));
+    wire::Hashed hashed{.files = {}, .record_version = indexer::record_version()};
+    for (const std::string& path : wanted.paths) {
+      if (stop.stop_requested()) return fail(ErrorCode::kCancelled, "It was cancelled.");
+      wire::HashedFile& file = hashed.files.emplace_back();
+      const auto content = root.read_stamped(path, wanted.max_file_bytes);
+      if (!content) continue;
+      file.content_hash = hash_bytes(content->text);
+      file.stamp = content->stamp;
+      if (const auto skipped = indexer::judge_content(path, content->text)) {
+        file.skipped = to_wire(*skipped);
+      } else {
+        file.language = indexer::language_of(path, content->text).name;
+      }
+    }
+    return answers.send(request, hashed);
+  }
+
+  static Result<indexer::StampedText> read(const std::string& root,
+                                           const std::string& path,
+                                           std::uint64_t max_bytes) {
+    return TRY(indexer::Root::open(root)).read_stamped(path, max_bytes);
   }
 
   std::set<std::string> quarantine_;

@@ -1,7 +1,7 @@
 // Everything our processes say to each other. Requests go from the broker to a worker, answers come
 // back under the same request number: any number of partial answers (Token, LoadProgress,
 // FilesFound, ParseBegan), then exactly one final one (Loaded, AdaptersSet, Generated, Scanned,
-// Parsed, FileText, Status or Failed). A change to any field list is a new kWireVersion.
+// Parsed, FileText, Hashed, Status or Failed). A change to any field list is a new kWireVersion.
 #pragma once
 
 #include <cstdint>
@@ -44,12 +44,14 @@ enum class MessageType : std::uint16_t {
   kScan = 49,
   kParse = 50,
   kReadFile = 51,
+  kHashFiles = 52,
   // from a parse worker
   kFilesFound = 64,
   kScanned = 65,
   kParseBegan = 66,
   kParsed = 67,
   kFileText = 68,
+  kHashed = 69,
 };
 
 // ---- to and from any worker
@@ -288,9 +290,11 @@ struct FoundFile {
   std::string path;  // relative to the root, with forward slashes
   std::uint64_t n_bytes = 0;
   std::int64_t modified_ns = 0;  // since the epoch
+  std::uint64_t stamp = 0;       // indexer::ScannedFile::stamp
 
   static constexpr auto fields() {
-    return std::tuple(&FoundFile::path, &FoundFile::n_bytes, &FoundFile::modified_ns);
+    return std::tuple(
+        &FoundFile::path, &FoundFile::n_bytes, &FoundFile::modified_ns, &FoundFile::stamp);
   }
 };
 
@@ -307,9 +311,12 @@ struct SkippedPath {
 struct FilesFound {
   std::vector<FoundFile> files;
   std::vector<SkippedPath> skipped;
+  std::vector<std::string> folders;  // that were looked into; "" is the root
 
   static constexpr auto kType = MessageType::kFilesFound;
-  static constexpr auto fields() { return std::tuple(&FilesFound::files, &FilesFound::skipped); }
+  static constexpr auto fields() {
+    return std::tuple(&FilesFound::files, &FilesFound::skipped, &FilesFound::folders);
+  }
 };
 
 /// The sums of all FilesFound; n_skipped also counts paths that were too many to list.
@@ -332,11 +339,16 @@ struct Parse {
   std::optional<std::string> text;  // an editor's unsaved text; else the file is read
   WantText want_text = WantText::kNo;
   std::uint64_t max_file_bytes = 0;
+  std::string known_hash = {};  // of a content whose record is there; empty: none
 
   static constexpr auto kType = MessageType::kParse;
   static constexpr auto fields() {
-    return std::tuple(
-        &Parse::root, &Parse::path, &Parse::text, &Parse::want_text, &Parse::max_file_bytes);
+    return std::tuple(&Parse::root,
+                      &Parse::path,
+                      &Parse::text,
+                      &Parse::want_text,
+                      &Parse::max_file_bytes,
+                      &Parse::known_hash);
   }
 };
 
@@ -352,6 +364,19 @@ struct ReadFile {
   }
 };
 
+/// Read files below a root and say what they are, so that those whose records are kept need no
+/// parser. Answered by Hashed.
+struct HashFiles {
+  std::string root;
+  std::vector<std::string> paths;  // relative to root
+  std::uint64_t max_file_bytes = 0;
+
+  static constexpr auto kType = MessageType::kHashFiles;
+  static constexpr auto fields() {
+    return std::tuple(&HashFiles::root, &HashFiles::paths, &HashFiles::max_file_bytes);
+  }
+};
+
 /// Sent before the parser sees the text: should the worker die now, this content did it.
 struct ParseBegan {
   std::string content_hash;  // 16 bytes, xxh3-128
@@ -364,11 +389,40 @@ struct Parsed {
   std::string record;  // as serialize(FileRecord) gives it; check with deserialize()
   std::string text;    // what was parsed, when asked for
   std::optional<SkippedPath> skipped;  // its content says that it is not to be indexed: no record
+  bool is_unchanged = false;           // it has Parse::known_hash: no record
+  std::uint64_t stamp = 0;             // of the file; 0: not known, or not to be relied on
+  std::uint64_t record_version = 0;    // indexer::record_version() of the worker's program
 
   static constexpr auto kType = MessageType::kParsed;
   static constexpr auto fields() {
-    return std::tuple(&Parsed::record, &Parsed::text, &Parsed::skipped);
+    return std::tuple(&Parsed::record,
+                      &Parsed::text,
+                      &Parsed::skipped,
+                      &Parsed::is_unchanged,
+                      &Parsed::stamp,
+                      &Parsed::record_version);
   }
+};
+
+/// What one of HashFiles::paths is.
+struct HashedFile {
+  std::string content_hash;  // empty: it could not be read; Parse says why
+  std::string language;      // by name and content
+  std::uint64_t stamp = 0;   // as in Parsed
+  std::optional<SkippedPath> skipped;
+
+  static constexpr auto fields() {
+    return std::tuple(
+        &HashedFile::content_hash, &HashedFile::language, &HashedFile::stamp, &HashedFile::skipped);
+  }
+};
+
+struct Hashed {
+  std::vector<HashedFile> files;  // in the order of HashFiles::paths
+  std::uint64_t record_version = 0;
+
+  static constexpr auto kType = MessageType::kHashed;
+  static constexpr auto fields() { return std::tuple(&Hashed::files, &Hashed::record_version); }
 };
 
 struct FileText {
