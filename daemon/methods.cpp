@@ -8,6 +8,7 @@ void bind_methods(lsp::Binder& bind, Session& session) {
   bind.request("initialize", &Session::initialize, &session);
   SessionFeatures& features = session.features();
   bind.request("kinglet/context", &SessionFeatures::context, &features);
+  bind.request("kinglet/indexDump", &SessionFeatures::index_dump, &features);
   bind.request("kinglet/ready", &SessionFeatures::ready, &features);
   bind.request("kinglet/status", &SessionFeatures::status, &features);
   bind.request("textDocument/inlineCompletion", &SessionFeatures::inline_completion, &features);

@@ -80,11 +80,15 @@ void Session::initialized(const lsp::Null&) {
 }
 
 Result<void> Session::did_open(const lsp::DidOpenTextDocumentParams& params) {
-  return documents_.open(params);
+  TRY(documents_.open(params));
+  features_.did_open(params.textDocument.uri);
+  return {};
 }
 
 Result<void> Session::did_change(const lsp::DidChangeTextDocumentParams& params) {
-  return documents_.change(params);
+  TRY(documents_.change(params));
+  features_.did_change(params.textDocument.uri);
+  return {};
 }
 
 Result<void> Session::did_save(const lsp::DidSaveTextDocumentParams& params) {

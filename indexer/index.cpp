@@ -323,6 +323,18 @@ void Index::publish(Snapshot next) {
   std::swap(current_.parts_, next.parts_);
 }
 
+Snapshot Snapshot::with(std::span<const Overlaid> files) const {
+  Snapshot next = *this;
+  std::vector<std::string> paths;
+  paths.reserve(files.size());
+  for (const Overlaid& file : files)
+    paths.push_back(file.path);
+  next.drop(paths);
+  for (const Overlaid& file : files)
+    next.parts_.push_back({file.segment, nullptr, 1});
+  return next;
+}
+
 std::size_t Snapshot::drop(std::span<const std::string> paths) {
   std::size_t n_dropped = 0;
   for (Part& part : parts_) {

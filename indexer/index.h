@@ -87,6 +87,12 @@ struct IndexStats {
 
 class Segment;
 
+/// A file as somebody's editor shows it, in place of what is indexed.
+struct Overlaid {
+  std::string path;
+  std::shared_ptr<const Segment> segment;  // Segment::of_file() of that path
+};
+
 /// One state of the index; immutable, cheap to copy, safe on several threads.
 class Snapshot {
  public:
@@ -107,6 +113,8 @@ class Snapshot {
   std::optional<FileInfo> file(std::string_view path) const;
   std::vector<FileInfo> files() const;  // by path
   IndexStats stats() const;
+  /// This state with these files in place of those with the same paths (each named once).
+  Snapshot with(std::span<const Overlaid> files) const;
   /// Everything, as sorted text: equal dumps are equal indexes.
   std::string dump() const;
 

@@ -31,6 +31,9 @@ Result<PackedPrompt> pack_prompt(const PackJob& job, const std::stop_token& stop
           [&](std::string_view text) { return job.writer->count_prefix_tokens(text); },
       .read_text = [&](const std::string& path) -> std::optional<std::string> {
         if (!root) return std::nullopt;
+        if (const auto open = job.open_texts.find(path); open != job.open_texts.end()) {
+          return std::string(open->second->text());
+        }
         auto text = root->read(path, job.max_file_bytes);
         if (!text) return std::nullopt;
         return *std::move(text);

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <stop_token>
 #include <string>
@@ -23,6 +24,8 @@ struct PackJob {
   std::string repository;      // its name
   std::string path;            // of the document, relative to the root
   indexer::Snapshot index;
+  /// Texts of other open documents where the index has them and not what is on the disk, by path.
+  std::map<std::string, std::shared_ptr<const lsp::TextBuffer>> open_texts = {};
   std::shared_ptr<const lsp::TextBuffer> text;
   ByteOffset cursor{0};
   std::size_t budget_tokens = 0;

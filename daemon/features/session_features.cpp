@@ -4,6 +4,8 @@
 #include <filesystem>
 #include <utility>
 
+#include <boost/asio/post.hpp>
+
 #include "daemon/services.h"
 #include "daemon/session.h"
 #include "lsp/uri.h"
@@ -25,7 +27,10 @@ Json describe(const Repository& repository) {
           {"references", stats.n_references},
           {"bytes", stats.n_bytes},
           {"memoryBytes", stats.memory},
+          {"watched", repository.watched_how()},
           {"found", status.n_found},
+          {"changed", status.n_changed},
+          {"parsed", status.n_parsed},
           {"done", status.n_done},
           {"failed", status.n_failed},
           {"problems", status.problems},
@@ -68,7 +73,11 @@ Json describe(const PackedPrompt& packed, const PromptWriter& writer) {
 }  // namespace
 
 SessionFeatures::SessionFeatures(Session& session)
-    : session_(session), alive_(std::make_shared<SessionFeatures*>(this)) {}
+    : session_(session),
+      overlays_(session.services().protocol,
+                session.services().pool.get_executor(),
+                session.services().parser),
+      alive_(std::make_shared<SessionFeatures*>(this)) {}
 
 SessionFeatures::~SessionFeatures() {
   *alive_ = nullptr;
@@ -134,8 +143,32 @@ void SessionFeatures::open_roots() {
           }
           answer_ready();
         });
+    for (const lsp::Document& document : session_.documents().all())
+      did_open(document.uri);
+    // Where the client does not tell of changed files, the system does.
+    if (!session_.capabilities().watchedFilesDynamicRegistration) {
+      opened.watching = opened.repository->keep_watched();
+    }
     opened.repository->refresh();
   }
+  register_watchers();
+}
+
+void SessionFeatures::register_watchers() {
+  if (!session_.capabilities().watchedFilesDynamicRegistration || roots_.empty()) return;
+  if (std::exchange(has_watchers_, true)) return;
+  const lsp::RegistrationParams params{
+      .registrations = {
+          {.id = "kinglet-watched-files",
+           .method = "workspace/didChangeWatchedFiles",
+           .registerOptions = Json{{"watchers", Json::array({{{"globPattern", "**/*"}}})}}}}};
+  session_.client().request<lsp::Null>(
+      "client/registerCapability", params, [this, alive = alive_](const auto& answer) {
+        // It can after all not.
+        if (answer || *alive == nullptr) return;
+        for (auto& [path, root] : roots_)
+          root.watching = root.repository->keep_watched();
+      });
 }
 
 void SessionFeatures::show_progress(OpenRoot& root) {
@@ -214,6 +247,22 @@ void SessionFeatures::context(const lsp::TextDocumentPositionParams& params,
       });
 }
 
+void SessionFeatures::did_open(const lsp::DocumentUri& uri) {
+  const auto path = lsp::path_from_uri(uri);
+  if (!path) return;
+  if (const auto repository = repository_of(*path)) {
+    if (const auto below = repository->relative(*path)) repository->prefer(*below);
+  }
+  did_change(uri);
+}
+
+void SessionFeatures::did_change(const lsp::DocumentUri& uri) {
+  const auto path = lsp::path_from_uri(uri);
+  const lsp::Document* document = session_.documents().find(uri);
+  if (!path || document == nullptr) return;
+  if (const auto repository = repository_of(*path)) overlays_.update(*document, repository);
+}
+
 void SessionFeatures::did_save(const lsp::DocumentUri& uri) {
   const auto path = lsp::path_from_uri(uri);
   if (!path) return;
@@ -224,9 +273,20 @@ void SessionFeatures::did_save(const lsp::DocumentUri& uri) {
 
 void SessionFeatures::did_close(const lsp::DocumentUri& uri) {
   if (completions_) completions_->forget(uri);
+  overlays_.forget(uri);
 }
 
 void SessionFeatures::did_change_watched_files(const lsp::DidChangeWatchedFilesParams& params) {
+  // A switched branch, rules, or more than single files are worth: a scan finds it.
+  const auto wants_scan = [](const lsp::FileEvent& event) {
+    return event.uri.ends_with("/.gitignore") || event.uri.ends_with("/.git/HEAD") ||
+           event.uri.ends_with("/.git/index");
+  };
+  if (params.changes.size() > 64 || std::ranges::any_of(params.changes, wants_scan)) {
+    for (const auto& [path, root] : roots_)
+      root.repository->refresh();
+    return;
+  }
   for (const lsp::FileEvent& event : params.changes)
     did_save(event.uri);
 }
@@ -236,6 +296,33 @@ std::shared_ptr<Repository> SessionFeatures::repository_of(const std::string& pa
   if (root == nullptr) return nullptr;
   const auto found = roots_.find(root->path);
   return found == roots_.end() ? nullptr : found->second.repository;
+}
+
+std::optional<indexer::Snapshot> SessionFeatures::snapshot_of(const std::string& root) const {
+  const auto found = roots_.find(root);
+  if (found == roots_.end()) return std::nullopt;
+  return overlays_.snapshot_of(*found->second.repository);
+}
+
+void SessionFeatures::index_dump(const Json& params, std::stop_token, lsp::Reply<Json> reply) {
+  const auto root = params.is_object() ? params.find("root") : params.end();
+  const auto found = root != params.end() && root->is_string()
+                         ? roots_.find(root->get<std::string>())
+                         : roots_.end();
+  if (found == roots_.end()) {
+    return reply(lsp::fail(lsp::ResponseCode::kInvalidParams,
+                           "kinglet/indexDump wants {root: a folder of this session}."));
+  }
+  boost::asio::post(session_.services().pool,
+                    [protocol = session_.services().protocol,
+                     snapshot = found->second.repository->snapshot(),
+                     reply = std::move(reply)]() mutable {
+                      Json dump{{"text", snapshot.dump()}};
+                      boost::asio::post(protocol,
+                                        [reply = std::move(reply), dump = std::move(dump)] {
+                                          if (!reply.is_answered()) reply(dump);
+                                        });
+                    });
 }
 
 Config SessionFeatures::config_for(const lsp::Place& place) const {
@@ -250,7 +337,8 @@ PackJob SessionFeatures::job_for(const lsp::Place& place) const {
   if (repository) {
     job.root = repository->root();
     job.repository = repository->name();
-    job.index = repository->snapshot();
+    job.index = overlays_.snapshot_of(*repository);
+    job.open_texts = overlays_.texts_of(*repository);
     job.path = repository->relative(*path).value_or("");
   } else {
     // An untitled buffer, or a file outside every root: completed from itself alone.

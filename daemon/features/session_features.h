@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "daemon/features/inline_completion.h"
+#include "daemon/features/overlays.h"
 #include "daemon/repository.h"
 #include "lsp/binder.h"
 #include "lsp/progress.h"
@@ -30,6 +31,9 @@ class SessionFeatures {
   /// After `initialized`, and whenever the roots or settings changed: loads the model and indexes
   /// the roots, both with `$/progress`.
   void start();
+  /// A document was opened, or its text changed.
+  void did_open(const lsp::DocumentUri& uri);
+  void did_change(const lsp::DocumentUri& uri);
   void did_save(const lsp::DocumentUri& uri);
   void did_close(const lsp::DocumentUri& uri);
   void did_change_watched_files(const lsp::DidChangeWatchedFilesParams& params);
@@ -38,6 +42,10 @@ class SessionFeatures {
   void inline_completion(const lsp::InlineCompletionParams& params,
                          std::stop_token stop,
                          lsp::Reply<lsp::InlineCompletionResult> reply);
+  /// The index of a root of this session, with its unsaved documents in place of their files.
+  /// Nothing when `root` is none, or not indexed.
+  std::optional<indexer::Snapshot> snapshot_of(const std::string& root) const;
+
   /// kinglet/context: the prompt at a place, each part with its reason and tokens.
   void context(const lsp::TextDocumentPositionParams& params,
                std::stop_token stop,
@@ -45,6 +53,8 @@ class SessionFeatures {
   /// kinglet/ready: answers with kinglet/status once the model is loaded (or cannot be) and the
   /// roots are indexed.
   void ready(const lsp::Null& params, std::stop_token stop, lsp::Reply<lsp::Json> reply);
+  /// kinglet/indexDump {root}: {text}, the index of the disk's state as Snapshot::dump() gives it.
+  void index_dump(const lsp::Json& params, std::stop_token stop, lsp::Reply<lsp::Json> reply);
   /// kinglet/status: the daemon's, and this session's repositories and last completion.
   lsp::Response<lsp::Json> status(const lsp::Null& params);
 
@@ -53,10 +63,12 @@ class SessionFeatures {
     std::shared_ptr<Repository> repository;
     std::shared_ptr<void> listening;
     std::optional<lsp::WorkDoneProgress> bar;
+    std::shared_ptr<void> watching;  // last: it goes before the repository
   };
 
   void load_model();
   void open_roots();
+  void register_watchers();
   void show_progress(OpenRoot& root);
   void answer_ready();
   std::shared_ptr<Repository> repository_of(const std::string& path) const;
@@ -67,8 +79,10 @@ class SessionFeatures {
   std::map<std::string, OpenRoot> roots_;  // by path
   std::optional<lsp::WorkDoneProgress> loading_;
   bool model_settled_ = false;
+  bool has_watchers_ = false;                   // the client was asked to tell of changed files
   std::vector<lsp::Reply<lsp::Json>> waiting_;  // for ready()
   std::unique_ptr<InlineCompletions> completions_;
+  Overlays overlays_;
   std::shared_ptr<SessionFeatures*> alive_;  // null once this is gone, for callbacks
 };
 

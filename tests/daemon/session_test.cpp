@@ -42,6 +42,24 @@ class Daemon {
     session.receive("Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body);
   }
 
+  /// A client with a folder, and what it is sent.
+  std::unique_ptr<Session> session_in(const std::string& root, Json capabilities, Json& sent) {
+    auto session = std::make_unique<Session>(
+        services, SessionOptions{.send = [&sent](const std::string& bytes) {
+          sent.push_back(Json::parse(bytes.substr(bytes.find("\r\n\r\n") + 4)));
+        }});
+    send(*session,
+         {{"id", 1},
+          {"method", "initialize"},
+          {"params",
+           {{"capabilities", std::move(capabilities)},
+            {"initializationOptions", {{"enabled", true}}},
+            {"rootUri", "file://" + root}}}});
+    send(*session, {{"method", "initialized"}, {"params", Json::object()}});
+    return session;
+  }
+  std::string root() const { return folder_.path(); }
+
   /// The file name of the model that the engine has, once it has one.
   std::string loaded() {
     std::optional<std::string> name;
@@ -104,6 +122,31 @@ TEST_SUITE("daemon/session") {
     CHECK(daemon.loaded() == "first");
     first.reset();
     CHECK(daemon.loaded() == "own");
+  }
+
+  TEST_CASE("a client that can is asked to tell of changed files, else the system is") {
+    Daemon daemon;
+    Json sent = Json::array();
+    const auto asked = daemon.session_in(
+        daemon.root(),
+        {{"workspace", {{"didChangeWatchedFiles", {{"dynamicRegistration", true}}}}}},
+        sent);
+    Json registration;
+    for (const Json& message : sent) {
+      if (message.value("method", "") == "client/registerCapability") registration = message;
+    }
+    REQUIRE(registration.is_object());
+    const Json& first = registration["params"]["registrations"][0];
+    CHECK(first["method"] == "workspace/didChangeWatchedFiles");
+    CHECK(first["registerOptions"] == Json::parse(R"({"watchers": [{"globPattern": "**/*"}]})"));
+    const auto repository = daemon.services.repositories.all().front();
+    CHECK(repository->watched_how().empty());
+
+    Json nothing = Json::array();
+    const auto other = daemon.session_in(daemon.root(), Json::object(), nothing);
+    for (const Json& message : nothing)
+      CHECK(message.value("method", "") != "client/registerCapability");
+    CHECK(repository->watched_how() == "inotify");
   }
 
   TEST_CASE("a session whose settings no longer name a model gives it back, too") {
