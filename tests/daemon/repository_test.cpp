@@ -151,7 +151,8 @@ TEST_SUITE("daemon/repository") {
     world.run_until("limited", [&] { return watch->how() != "inotify"; });
     CHECK(watch->how().find("more than 2 folders") != std::string::npos);
     tree.write("late.c", tree.source());
-    world.run_until("found", [&] { return world.repository().snapshot().file("late.c"); });
+    world.run_until("found",
+                    [&] { return world.repository().snapshot().file("late.c").has_value(); });
     CHECK(difference(world.dump(), fresh_dump(root)) == "");
   }
 
