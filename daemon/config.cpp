@@ -108,12 +108,27 @@ Row fraction(const char* key, double least, double most, double Config::*field) 
           [field](const Config& config) -> json { return config.*field; }};
 }
 
-Verdict apply_enabled(const json& value, ConfigSource source, Config& config) {
-  if (!value.is_boolean()) return Verdict::kWrong;
-  if (source == ConfigSource::kRepository && value.get<bool>() && !config.enabled) {
+/// A repository may turn it off.
+Row flag(const char* key, bool Config::*field) {
+  return {key,
+          "true or false",
+          [field](const json& value, ConfigSource source, Config& config) {
+            if (!value.is_boolean()) return Verdict::kWrong;
+            if (source == ConfigSource::kRepository && value.get<bool>() && !(config.*field)) {
+              return Verdict::kWidens;
+            }
+            config.*field = value.get<bool>();
+            return Verdict::kTaken;
+          },
+          [field](const Config& config) -> json { return config.*field; }};
+}
+
+Verdict apply_navigation(const json& value, ConfigSource source, Config& config) {
+  if (value != "auto" && value != "on" && value != "off") return Verdict::kWrong;
+  if (source == ConfigSource::kRepository && value != "off" && value != config.navigation) {
     return Verdict::kWidens;
   }
-  config.enabled = value.get<bool>();
+  config.navigation = value.get<std::string>();
   return Verdict::kTaken;
 }
 
@@ -191,10 +206,12 @@ const std::vector<Row>& rows() {
       number("parseWorkers", 1, 64, Narrowing::kNever, &Config::parse_workers),
       number("idleExitSeconds", 0, 604'800, Narrowing::kNever, &Config::idle_exit_seconds),
       one_of("logLevel", {"error", "warn", "info", "debug"}, &Config::log_level),
-      {"enabled",
-       "true or false",
-       apply_enabled,
-       [](const Config& config) -> json { return config.enabled; }},
+      flag("enabled", &Config::enabled),
+      flag("completions", &Config::completions),
+      {"navigation",
+       "one of \"auto\" \"on\" \"off\"",
+       apply_navigation,
+       [](const Config& config) -> json { return config.navigation; }},
       {"exclude",
        "a list of strings, patterns as in .gitignore",
        apply_exclude,

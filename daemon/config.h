@@ -24,8 +24,12 @@ struct AdapterSetting {
 };
 
 struct Config {
-  bool enabled = true;  // off: no completions, no indexing
-  std::string model;    // path of a GGUF file; empty: the one that comes with Kinglet
+  bool enabled = true;      // off: no completions, no indexing
+  bool completions = true;  // off: no completions and no model, but an index
+  /// Definitions, references, symbols from the index: on, off, or auto: for languages that have no
+  /// language server which people usually run beside us.
+  std::string navigation = "auto";
+  std::string model;  // path of a GGUF file; empty: the one that comes with Kinglet
   /// Their changes add up. Who names another model and no adapters has none.
   std::vector<AdapterSetting> adapters;
   std::string backend = "auto";         // auto, cpu or vulkan

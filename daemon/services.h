@@ -14,6 +14,7 @@
 #include "daemon/config.h"
 #include "daemon/features/prompt.h"
 #include "daemon/index_writer.h"
+#include "daemon/linked_indexes.h"
 #include "daemon/paths.h"
 #include "daemon/processes/engine_client.h"
 #include "daemon/processes/parse_client.h"
@@ -56,6 +57,7 @@ struct Services {
   ParseClient parser;
   IndexThread index_thread;
   Repositories repositories;
+  LinkedIndexes links;
   /// The daemon's state as `kinglet status --json` and kinglet/status give it.
   std::function<nlohmann::json()> status;
 

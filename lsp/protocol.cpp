@@ -314,10 +314,40 @@ Result<void> read(const Field& field, InlineCompletionCapabilities& out) {
   return field.optional("dynamicRegistration", out.flat.inlineCompletionDynamicRegistration);
 }
 
+struct DefinitionCapabilities {
+  ClientCapabilities& flat;
+};
+Result<void> read(const Field& field, DefinitionCapabilities& out) {
+  return field.optional("linkSupport", out.flat.definitionLinks);
+}
+
+struct DocumentSymbolCapabilities {
+  ClientCapabilities& flat;
+};
+Result<void> read(const Field& field, DocumentSymbolCapabilities& out) {
+  return field.optional("hierarchicalDocumentSymbolSupport", out.flat.hierarchicalSymbols);
+}
+
+struct HoverCapabilities {
+  ClientCapabilities& flat;
+};
+Result<void> read(const Field& field, HoverCapabilities& out) {
+  std::vector<std::string> formats;
+  TRY(field.optional("contentFormat", formats));
+  out.flat.markdownHover = std::find(formats.begin(), formats.end(), "markdown") != formats.end();
+  return {};
+}
+
 struct TextDocumentCapabilities {
   ClientCapabilities& flat;
 };
 Result<void> read(const Field& field, TextDocumentCapabilities& out) {
+  DefinitionCapabilities definition{out.flat};
+  TRY(field.optional("definition", definition));
+  DocumentSymbolCapabilities document_symbol{out.flat};
+  TRY(field.optional("documentSymbol", document_symbol));
+  HoverCapabilities hover{out.flat};
+  TRY(field.optional("hover", hover));
   InlineCompletionCapabilities inline_completion{out.flat};
   return field.optional("inlineCompletion", inline_completion);
 }
@@ -394,6 +424,16 @@ void to_json(Json& json, const ServerCapabilities& capabilities) {
         {"save", {{"includeText", capabilities.saveIncludesText}}}}},
   };
   if (capabilities.inlineCompletionProvider) json["inlineCompletionProvider"] = Json::object();
+  if (capabilities.navigationProviders) {
+    for (const char* provider : {"workspaceSymbolProvider",
+                                 "documentSymbolProvider",
+                                 "definitionProvider",
+                                 "referencesProvider",
+                                 "hoverProvider",
+                                 "documentHighlightProvider"}) {
+      json[provider] = true;
+    }
+  }
   if (capabilities.workspaceFolders) {
     json["workspace"] = {
         {"workspaceFolders", {{"supported", true}, {"changeNotifications", true}}}};

@@ -281,7 +281,11 @@ struct ClientCapabilities {
   bool watchedFilesDynamicRegistration = false;  // workspace.didChangeWatchedFiles.…
   bool inlineCompletion = false;                 // textDocument.inlineCompletion is there
   bool inlineCompletionDynamicRegistration = false;
-  bool inlineStream = false;  // experimental.kinglet.inlineStream
+  bool inlineStream = false;     // experimental.kinglet.inlineStream
+  bool definitionLinks = false;  // textDocument.definition.linkSupport
+  bool hierarchicalSymbols =
+      false;                   // textDocument.documentSymbol.hierarchicalDocumentSymbolSupport
+  bool markdownHover = false;  // textDocument.hover.contentFormat names "markdown"
 };
 Result<void> read(const Field& field, ClientCapabilities& out);
 
@@ -310,6 +314,9 @@ struct ServerCapabilities {
   TextDocumentSyncKind textDocumentSync = TextDocumentSyncKind::kIncremental;
   bool saveIncludesText = true;  // textDocumentSync.save.includeText: heals what is not synced
   bool inlineCompletionProvider = false;
+  /// workspaceSymbolProvider, documentSymbolProvider, definitionProvider, referencesProvider,
+  /// hoverProvider and documentHighlightProvider.
+  bool navigationProviders = false;
   bool workspaceFolders = false;      // workspace.workspaceFolders: supported, with notifications
   std::vector<std::string> commands;  // executeCommandProvider
   std::optional<Json> experimental;

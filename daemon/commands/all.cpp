@@ -19,6 +19,34 @@ std::span<const Command> all_commands() {
        "kinglet try ~/src/project --backend vulkan --seed 3",
        Audience::kPeople,
        try_command},
+      {"index",
+       "Bring a repository's index up to date, and look into it",
+       "kinglet index                    of the repository here, with a progress bar\n"
+       "kinglet index ~/src/project --stats --json\n"
+       "kinglet index --dump > index.txt\n"
+       "kinglet index --explain src/generated.c     why it is not indexed, or how",
+       Audience::kPeople,
+       index_command},
+      {"symbols",
+       "Find definitions by their names",
+       "kinglet symbols DBImpl::Get\n"
+       "kinglet symbols opnfil --kind function --limit 10\n"
+       "kinglet symbols parse --repo ~/src/project --json",
+       Audience::kPeople,
+       symbols_command},
+      {"refs",
+       "Say what a name means at a place, and where else it is used",
+       "kinglet refs src/main.cpp:120:14\n"
+       "kinglet refs src/main.cpp:120:14 --json",
+       Audience::kPeople,
+       refs_command},
+      {"search",
+       "Search the text or the names of the indexed files",
+       "kinglet search 'TODO(me)'\n"
+       "kinglet search --regex '^class \\w+Error' -i\n"
+       "kinglet search --files idx/res",
+       Audience::kPeople,
+       search_command},
       {"doctor",
        "Say what is wrong with this installation, and the way out",
        "kinglet doctor               exit code 0: all is well; 1: something needs you",

@@ -12,6 +12,7 @@
 
 #include "daemon/commands/command.h"
 #include "daemon/commands/demo_site.h"
+#include "daemon/commands/screen.h"
 #include "daemon/commands/verbs.h"
 #include "daemon/lsp_client.h"
 #include "daemon/version.h"
@@ -28,50 +29,6 @@ struct TryOptions {
   std::uint32_t seed = 1;
   std::string model;
   std::string backend;
-};
-
-// Colors and redrawn lines are for terminals.
-class Screen {
- public:
-  bool is_terminal() const { return terminal_; }
-  const char* bold() const { return terminal_ ? "\033[1m" : ""; }
-  const char* grey() const { return terminal_ ? "\033[38;5;245m" : ""; }
-  const char* plain() const { return terminal_ ? "\033[0m" : ""; }
-  void row(const char* label, const std::string& text) const {
-    std::printf("%s%-12s%s %s\n", bold(), label, plain(), text.c_str());
-  }
-
- private:
-  bool terminal_ = ::isatty(STDOUT_FILENO) == 1;
-};
-
-// One bar at a time, redrawn in place; without a terminal a line when it begins and when it ends.
-class ProgressBar {
- public:
-  explicit ProgressBar(const Screen& screen) : screen_(screen) {}
-
-  void update(const Json& value) {
-    const std::string kind = value.value("kind", "");
-    if (kind == "begin") title_ = value.value("title", "");
-    const std::string message = value.value("message", "");
-    if (screen_.is_terminal()) {
-      const int percentage = value.value("percentage", kind == "end" ? 100 : 0);
-      std::printf("\r\033[K%s %3d %% [", title_.c_str(), percentage);
-      for (int i = 0; i < 30; ++i) {
-        std::fputs(i * 100 < percentage * 30 ? "=" : " ", stdout);
-      }
-      std::printf("] %s", message.c_str());
-      if (kind == "end") std::fputs("\r\033[K", stdout);
-      std::fflush(stdout);
-    } else if (kind == "begin") {
-      std::printf("%s …\n", title_.c_str());
-      std::fflush(stdout);
-    }
-  }
-
- private:
-  const Screen& screen_;
-  std::string title_;
 };
 
 std::string megabytes(std::uint64_t bytes) {

@@ -107,7 +107,8 @@ void InlineCompletions::complete(const lsp::InlineCompletionParams& params,
   current_ = nullptr;
   if (!place) return reply(tl::unexpected(std::move(place).error()));
   Config config = services_.config_for(*place);
-  if (!config.enabled) return reply(lsp::InlineCompletionResult{lsp::InlineCompletionList{}});
+  if (!config.enabled || !config.completions)
+    return reply(lsp::InlineCompletionResult{lsp::InlineCompletionList{}});
 
   auto run = std::make_shared<Run>(*std::move(place), std::move(config), std::move(reply));
   run->item_id = std::to_string(++n_items_);

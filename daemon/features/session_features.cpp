@@ -77,6 +77,14 @@ SessionFeatures::SessionFeatures(Session& session)
       overlays_(session.services().protocol,
                 session.services().pool.get_executor(),
                 session.services().parser),
+      navigation_({.protocol = session.services().protocol,
+                   .pool = session.services().pool.get_executor(),
+                   .parser = session.services().parser,
+                   .links = session.services().links,
+                   .documents = session.documents(),
+                   .client = session.capabilities(),
+                   .root_of = [this](const std::string& path) { return navigated_root_of(path); },
+                   .roots = [this] { return navigated_roots(); }}),
       alive_(std::make_shared<SessionFeatures*>(this)) {}
 
 SessionFeatures::~SessionFeatures() {
@@ -98,7 +106,7 @@ void SessionFeatures::start() {
         .writer_for = [&services](const LoadedModel& model) { return services.writer_for(model); },
     });
   }
-  if (session_.config().enabled) load_model();
+  if (wants_model()) load_model();
   open_roots();
   answer_ready();
 }
@@ -195,7 +203,7 @@ void SessionFeatures::show_progress(OpenRoot& root) {
 void SessionFeatures::answer_ready() {
   const bool settled = std::ranges::all_of(
       roots_, [](const auto& root) { return root.second.repository->is_settled(); });
-  if (!settled || (session_.config().enabled && !model_settled_)) return;
+  if (!settled || (wants_model() && !model_settled_)) return;
   for (const auto& reply : std::exchange(waiting_, {})) {
     if (!reply.is_answered()) reply(status({}));
   }
@@ -298,31 +306,45 @@ std::shared_ptr<Repository> SessionFeatures::repository_of(const std::string& pa
   return found == roots_.end() ? nullptr : found->second.repository;
 }
 
-std::optional<indexer::Snapshot> SessionFeatures::snapshot_of(const std::string& root) const {
-  const auto found = roots_.find(root);
-  if (found == roots_.end()) return std::nullopt;
-  return overlays_.snapshot_of(*found->second.repository);
+bool SessionFeatures::wants_model() const {
+  return session_.config().enabled && session_.config().completions;
 }
 
-void SessionFeatures::index_dump(const Json& params, std::stop_token, lsp::Reply<Json> reply) {
-  const auto root = params.is_object() ? params.find("root") : params.end();
-  const auto found = root != params.end() && root->is_string()
-                         ? roots_.find(root->get<std::string>())
-                         : roots_.end();
-  if (found == roots_.end()) {
-    return reply(lsp::fail(lsp::ResponseCode::kInvalidParams,
-                           "kinglet/indexDump wants {root: a folder of this session}."));
+indexer::Snapshot SessionFeatures::snapshot_of(const OpenRoot& root) const {
+  return overlays_.snapshot_of(*root.repository);
+}
+
+NavigatedRoot SessionFeatures::navigated(const std::string& path, const OpenRoot& root) const {
+  const Config& config = session_.config_for(path + "/");
+  NavigatedRoot navigated{.root = root.repository->root(),
+                          .index = snapshot_of(root),
+                          .disk = root.repository->snapshot(),
+                          .open = {},
+                          .max_file_bytes = config.max_file_bytes,
+                          .is_wanted = config.enabled && config.navigation != "off",
+                          .is_auto = config.navigation == "auto"};
+  for (const lsp::Document& document : session_.documents().all()) {
+    const auto file = lsp::path_from_uri(document.uri);
+    if (!file || !document.is_synced || session_.root_of(*file) == nullptr) continue;
+    if (session_.root_of(*file)->path != path) continue;
+    if (const auto below = root.repository->relative(*file)) navigated.open[*below] = document.text;
   }
-  boost::asio::post(session_.services().pool,
-                    [protocol = session_.services().protocol,
-                     snapshot = found->second.repository->snapshot(),
-                     reply = std::move(reply)]() mutable {
-                      Json dump{{"text", snapshot.dump()}};
-                      boost::asio::post(protocol,
-                                        [reply = std::move(reply), dump = std::move(dump)] {
-                                          if (!reply.is_answered()) reply(dump);
-                                        });
-                    });
+  return navigated;
+}
+
+std::optional<NavigatedRoot> SessionFeatures::navigated_root_of(const std::string& path) const {
+  const Root* root = session_.root_of(path);
+  if (root == nullptr) return std::nullopt;
+  const auto found = roots_.find(root->path);
+  if (found == roots_.end()) return std::nullopt;
+  return navigated(found->first, found->second);
+}
+
+std::vector<NavigatedRoot> SessionFeatures::navigated_roots() const {
+  std::vector<NavigatedRoot> roots;
+  for (const auto& [path, root] : roots_)
+    roots.push_back(navigated(path, root));
+  return roots;
 }
 
 Config SessionFeatures::config_for(const lsp::Place& place) const {

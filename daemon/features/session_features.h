@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "daemon/features/inline_completion.h"
+#include "daemon/features/navigation.h"
 #include "daemon/features/overlays.h"
 #include "daemon/repository.h"
 #include "lsp/binder.h"
@@ -38,13 +39,13 @@ class SessionFeatures {
   void did_close(const lsp::DocumentUri& uri);
   void did_change_watched_files(const lsp::DidChangeWatchedFilesParams& params);
 
+  /// Definitions, references, symbols.
+  Navigation& navigation() { return navigation_; }
+
   /// textDocument/inlineCompletion
   void inline_completion(const lsp::InlineCompletionParams& params,
                          std::stop_token stop,
                          lsp::Reply<lsp::InlineCompletionResult> reply);
-  /// The index of a root of this session, with its unsaved documents in place of their files.
-  /// Nothing when `root` is none, or not indexed.
-  std::optional<indexer::Snapshot> snapshot_of(const std::string& root) const;
 
   /// kinglet/context: the prompt at a place, each part with its reason and tokens.
   void context(const lsp::TextDocumentPositionParams& params,
@@ -53,8 +54,6 @@ class SessionFeatures {
   /// kinglet/ready: answers with kinglet/status once the model is loaded (or cannot be) and the
   /// roots are indexed.
   void ready(const lsp::Null& params, std::stop_token stop, lsp::Reply<lsp::Json> reply);
-  /// kinglet/indexDump {root}: {text}, the index of the disk's state as Snapshot::dump() gives it.
-  void index_dump(const lsp::Json& params, std::stop_token stop, lsp::Reply<lsp::Json> reply);
   /// kinglet/status: the daemon's, and this session's repositories and last completion.
   lsp::Response<lsp::Json> status(const lsp::Null& params);
 
@@ -66,6 +65,7 @@ class SessionFeatures {
     std::shared_ptr<void> watching;  // last: it goes before the repository
   };
 
+  bool wants_model() const;
   void load_model();
   void open_roots();
   void register_watchers();
@@ -74,6 +74,11 @@ class SessionFeatures {
   std::shared_ptr<Repository> repository_of(const std::string& path) const;
   Config config_for(const lsp::Place& place) const;
   PackJob job_for(const lsp::Place& place) const;
+  /// The index of an open root as this session sees it.
+  indexer::Snapshot snapshot_of(const OpenRoot& root) const;
+  NavigatedRoot navigated(const std::string& path, const OpenRoot& root) const;
+  std::optional<NavigatedRoot> navigated_root_of(const std::string& path) const;
+  std::vector<NavigatedRoot> navigated_roots() const;
 
   Session& session_;
   std::map<std::string, OpenRoot> roots_;  // by path
@@ -83,6 +88,7 @@ class SessionFeatures {
   std::vector<lsp::Reply<lsp::Json>> waiting_;  // for ready()
   std::unique_ptr<InlineCompletions> completions_;
   Overlays overlays_;
+  Navigation navigation_;
   std::shared_ptr<SessionFeatures*> alive_;  // null once this is gone, for callbacks
 };
 

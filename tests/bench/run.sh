@@ -1,5 +1,6 @@
 #!/bin/bash
-# usage: run.sh BUILD [engine|speed|peer|roofline|tokenizer|mask|adapter|attention|index] [ARGS]: what `./dev bench` runs
+# usage: run.sh BUILD [engine|speed|peer|roofline|tokenizer|mask|adapter|attention|index|navigation] [ARGS]: what
+# `./dev bench` runs
 # (`./dev bench gpu` is gpu.sh, `./dev bench cpu` cpu.sh).
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -32,6 +33,11 @@ case $name in
     mkdir -p -m 700 "$cache"
     exec "$build/bin/peer_speed_bench" "$(realpath "$build/peer_speed.so")" "$libraries" "$@" \
       --cache "$cache"
+    ;;
+  navigation)
+    # ARGS: REPOSITORY [OPTIONS] as tests/bench/navigation_beside_clangd.py takes them.
+    cmake --build "$build" --target kinglet >&2
+    exec python3 tests/bench/navigation_beside_clangd.py "$(realpath "$build/bin/kinglet")" "$@"
     ;;
   tokenizer)
     # ARGS: [--peer FOLDER] MODEL.gguf FILE...; FOLDER as tests/bench/peer/get_peer.sh makes it.
@@ -91,7 +97,7 @@ case $name in
     exec tests/bench/index/compare.py "$build/bin/index_bench" "$@"
     ;;
   *)
-    echo "no such benchmark: $name (there is: engine, cpu, gpu, speed, peer, roofline, tokenizer, mask, adapter, attention, index)" >&2
+    echo "no such benchmark: $name (there is: engine, cpu, gpu, speed, peer, roofline, tokenizer, mask, adapter, attention, index, navigation)" >&2
     exit 2
     ;;
 esac

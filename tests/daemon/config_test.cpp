@@ -157,6 +157,20 @@ TEST_SUITE("daemon/config") {
     CHECK(config.exclude == Messages{"gen/"});
   }
 
+  TEST_CASE("completions and navigation: a repository may turn them off, not on") {
+    Config config;
+    CHECK(from_repository(R"({"completions": false, "navigation": "off"})", config).empty());
+    CHECK(!config.completions);
+    CHECK(config.navigation == "off");
+    CHECK(from_repository(R"({"completions": true, "navigation": "on"})", config).size() == 2);
+    CHECK(!config.completions);
+    CHECK(config.navigation == "off");
+    Config usual;
+    CHECK(from_repository(R"({"navigation": "auto", "completions": true})", usual).empty());
+    CHECK(from_repository(R"({"navigation": "always"})", usual).size() == 1);
+    CHECK(usual == Config());
+  }
+
   TEST_CASE("a repository may not widen, redirect or turn on") {
     Config config;
     config.enabled = false;

@@ -31,9 +31,14 @@ void without_model(const Home& home) {
   home.write_config({{"model", "/nowhere.gguf"}});
 }
 
-std::string dump_of(Editor& editor, const fs::path& root) {
-  const Json answer = editor.call("kinglet/indexDump", {{"root", root.string()}});
-  return answer["result"]["text"];
+/// Of the one folder that it has open.
+std::string dump_of(Editor& editor) {
+  std::string text;
+  for (int page = 0;; ++page) {
+    const Json answer = editor.call("kinglet/dump", {{"page", page}})["result"];
+    text += answer["text"];
+    if (answer["last"] == true) return text;
+  }
 }
 
 }  // namespace
@@ -92,9 +97,9 @@ KillFigures run_index_kills(const Ordeal& ordeal) {
       // What happened while it was looked for is found by the watch.
       const std::string fresh = fresh_dump(root);
       const auto deadline = Clock::now() + kPatience;
-      std::string grown = dump_of(editor, root);
+      std::string grown = dump_of(editor);
       while (grown != fresh && Clock::now() < deadline)
-        grown = dump_of(editor, root);
+        grown = dump_of(editor);
       INFO("round " << ordeal.first_round + i << ": " << history);
       REQUIRE(difference(grown, fresh) == "");
       history.clear();
@@ -158,10 +163,10 @@ SwitchFigures run_branch_switches(const Ordeal& ordeal, std::size_t n_files) {
     switching.join();
     const std::string fresh = fresh_dump(root);
     const auto deadline = Clock::now() + kPatience;
-    std::string grown = dump_of(editor, root);
+    std::string grown = dump_of(editor);
     while (grown != fresh && Clock::now() < deadline) {
       std::this_thread::sleep_for(std::chrono::milliseconds(50));
-      grown = dump_of(editor, root);
+      grown = dump_of(editor);
     }
     figures.settle_seconds = std::max(figures.settle_seconds, seconds_since(start));
     INFO("switch " << ordeal.first_round + round);

@@ -109,7 +109,8 @@ TEST_SUITE("daemon/commands") {
     const auto outcome = home.run({"nope", "--yes"});
     CHECK(outcome.exit_code == 2);
     CHECK(outcome.output ==
-          "kinglet: There is no verb \"nope\". The verbs are lsp, try, doctor, status, stop, logs, "
+          "kinglet: There is no verb \"nope\". The verbs are lsp, try, index, symbols, refs, "
+          "search, doctor, status, stop, logs, "
           "purge, daemon, generate, bench, logits, tokenize, models; `kinglet --help` says what "
           "they do.\n");
     CHECK(contains(home.run({"--nope"}).output,

@@ -107,6 +107,62 @@ case('ghost text of the real model grows, is accepted, and the file holds it', f
   t.type('u', before)
 end)
 
+case('vim.lsp.buf.definition() jumps to where a name is defined', function(t)
+  copy_packages()
+  edit(t, 'json/__init__.py')
+  t.wait('the index', function()
+    return (t.ask('kinglet/status').repositories[1] or {}).state == 'ready'
+  end)
+  local row = vim.fn.search('cls = JSONEncoder$')
+  t.equal('a use', row > 0, true)
+  vim.fn.cursor(row, vim.fn.col('$') - 3)
+  vim.lsp.buf.definition()
+  t.wait('the other file', function()
+    return vim.api.nvim_buf_get_name(0):match('json/encoder%.py$')
+  end)
+  t.equal('line', vim.api.nvim_get_current_line(), 'class JSONEncoder(object):')
+end)
+
+case('navigation gives way to another server that offers it', function(t)
+  edit(t, 'json/scanner.py')
+  local compat = require('kinglet.compat')
+  local client = t.client()
+  local function supports(method)
+    return compat.call(client, 'supports_method', method)
+  end
+  t.equal('alone', supports('textDocument/definition'), true)
+  if vim.fn.has('nvim-0.10') == 0 then
+    return -- older ones start programs only
+  end
+  local id = vim.lsp.start({
+    name = 'another',
+    cmd = function(dispatchers)
+      return {
+        request = function(method, _, reply)
+          if method == 'initialize' then
+            reply(nil, { capabilities = { definitionProvider = true } })
+          end
+          return true, 1
+        end,
+        notify = function()
+          return true
+        end,
+        is_closing = function()
+          return false
+        end,
+        terminate = function()
+          dispatchers.on_exit(0, 0)
+        end,
+      }
+    end,
+  })
+  t.wait('it gives way', function()
+    return not supports('textDocument/definition')
+  end)
+  t.equal('references', supports('textDocument/references'), true)
+  vim.lsp.stop_client(id)
+end)
+
 case('the server reports its status', function(t)
   edit(t, 'json/decoder.py')
   vim.cmd('messages clear')

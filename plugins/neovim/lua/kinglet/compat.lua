@@ -125,6 +125,62 @@ function M.keep_builtin_out(client_id)
   end
 end
 
+--- Methods in which another server of the buffer goes first.
+local kNavigation = {
+  ['textDocument/definition'] = true,
+  ['textDocument/references'] = true,
+  ['textDocument/hover'] = true,
+  ['textDocument/documentHighlight'] = true,
+  ['textDocument/documentSymbol'] = true,
+  ['workspace/symbol'] = true,
+}
+
+local function clients_of(bufnr)
+  if vim.lsp.get_clients then
+    return vim.lsp.get_clients({ bufnr = bufnr })
+  end
+  return vim.tbl_values(vim.lsp.buf_get_clients(bufnr))
+end
+
+--- Hides a client's navigation in buffers where another server offers the same: Neovim asks a
+--- client whether it supports a method each time before it sends a request, in all versions.
+---@param client table
+function M.give_way(client)
+  local supports = client.supports_method
+  local is_busy = false -- another client may ask in turn whether we do
+  local function supports_here(self, method, where)
+    local supported = clients_are_objects and supports(self, method, where)
+      or not clients_are_objects and supports(method, where)
+    if not supported or not kNavigation[method] or is_busy then
+      return supported
+    end
+    local bufnr = type(where) == 'table' and where.bufnr or where
+    bufnr = type(bufnr) == 'number' and bufnr ~= 0 and bufnr or api.nvim_get_current_buf()
+    is_busy = true
+    local ok, hidden = pcall(function()
+      for _, other in ipairs(clients_of(bufnr)) do
+        if other.id ~= client.id and not vim.startswith(other.name or '', 'kinglet') then
+          if clients_are_objects and other:supports_method(method, bufnr) then
+            return true
+          elseif not clients_are_objects and other.supports_method(method, { bufnr = bufnr }) then
+            return true
+          end
+        end
+      end
+      return false
+    end)
+    is_busy = false
+    return supported and not (ok and hidden)
+  end
+  if clients_are_objects then
+    client.supports_method = supports_here
+  else
+    client.supports_method = function(method, where)
+      return supports_here(client, method, where)
+    end
+  end
+end
+
 --- The checkhealth reporters, under the names they have had since 0.10.
 ---@return {start: function, ok: function, warn: function, error: function, info: function}
 function M.health()

@@ -9,6 +9,9 @@ M.defaults = {
   args = {},
   --- Client settings for the daemon, as its config.json spells them.
   settings = {},
+  --- Definitions, references, symbols and hovers from the index: 'auto' in buffers where no other
+  --- language server offers them, 'on' in all, 'off' in none.
+  navigation = 'auto',
   --- Filetype → whether to attach; '*' stands for all that are not named.
   filetypes = {
     ['*'] = true,
@@ -90,6 +93,9 @@ function M.apply(options)
   local merged = merge(M.defaults, options or {}, '')
   if merged.debounce_ms < 0 or merged.debounce_ms > 25 then
     fail('option "debounce_ms" must be between 0 and 25')
+  end
+  if not vim.tbl_contains({ 'auto', 'on', 'off' }, merged.navigation) then
+    fail('option "navigation" must be "auto", "on" or "off"')
   end
   M.options = merged
   return merged

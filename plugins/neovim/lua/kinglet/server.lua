@@ -159,14 +159,18 @@ function start(server)
   vim.list_extend(command, config.options.args)
   log.add('starting %s for %s', table.concat(command, ' '), server.root or 'single files')
 
-  local settings = next(config.options.settings) and config.options.settings or nil
+  -- Which other servers there are, only the editor knows: the daemon offers its navigation for
+  -- every language, and compat.give_way() hides it where another server has it.
+  local settings = vim.tbl_extend('keep', config.options.settings, {
+    navigation = config.options.navigation == 'off' and 'off' or 'on',
+  })
   local id, problem = compat.start_client({
     name = 'kinglet',
     cmd = command,
     root_dir = server.root,
     capabilities = capabilities(),
     init_options = settings,
-    settings = settings and { kinglet = settings },
+    settings = { kinglet = settings },
     handlers = {
       ['$/progress'] = function(err, params, ...)
         local receive = type(params) == 'table' and streams[params.token]
@@ -180,6 +184,9 @@ function start(server)
     },
     on_init = function(client, result)
       on_init(server, client, result)
+      if config.options.navigation == 'auto' then
+        compat.give_way(client)
+      end
     end,
     on_attach = function(client, bufnr)
       compat.keep_builtin_out(client.id)

@@ -1,0 +1,286 @@
+#include "daemon/features/navigation.h"
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+
+#include "daemon/features/definition.h"
+#include "daemon/features/document_highlight.h"
+#include "daemon/features/document_symbol.h"
+#include "daemon/features/hover.h"
+#include "daemon/features/index_search.h"
+#include "daemon/features/references.h"
+#include "daemon/features/workspace_symbol.h"
+#include "indexer/language.h"
+#include "lsp/uri.h"
+
+namespace kinglet::daemon {
+bool usually_has_server(std::string_view language) {
+  static constexpr std::string_view kServed[] = {"c",
+                                                 "cpp",
+                                                 "objective-c",
+                                                 "objective-cpp",
+                                                 "cuda",
+                                                 "python",
+                                                 "javascript",
+                                                 "typescript",
+                                                 "javascriptreact",
+                                                 "tsx",
+                                                 "java",
+                                                 "kotlin",
+                                                 "typescriptreact",
+                                                 "rust",
+                                                 "go",
+                                                 "csharp",
+                                                 "swift",
+                                                 "ruby",
+                                                 "php",
+                                                 "lua",
+                                                 "html",
+                                                 "css",
+                                                 "json",
+                                                 "jsonc",
+                                                 "yaml",
+                                                 "bash",
+                                                 "shellscript",
+                                                 "sh",
+                                                 "haskell",
+                                                 "scala",
+                                                 "dart",
+                                                 "zig",
+                                                 "elixir",
+                                                 "vue",
+                                                 "svelte"};
+  return std::ranges::find(kServed, language) != std::end(kServed);
+}
+
+lsp::SymbolKind lsp_kind(indexer::SymbolKind kind) {
+  struct Row {
+    std::string_view name;
+    lsp::SymbolKind kind;
+  };
+  static constexpr Row kRows[] = {{"function", lsp::SymbolKind::kFunction},
+                                  {"method", lsp::SymbolKind::kMethod},
+                                  {"class", lsp::SymbolKind::kClass},
+                                  {"struct", lsp::SymbolKind::kStruct},
+                                  {"union", lsp::SymbolKind::kStruct},
+                                  {"enum", lsp::SymbolKind::kEnum},
+                                  {"enumerator", lsp::SymbolKind::kEnumMember},
+                                  {"namespace", lsp::SymbolKind::kNamespace},
+                                  {"type", lsp::SymbolKind::kClass},
+                                  {"macro", lsp::SymbolKind::kConstant},
+                                  {"variable", lsp::SymbolKind::kVariable},
+                                  {"field", lsp::SymbolKind::kField},
+                                  {"constant", lsp::SymbolKind::kConstant},
+                                  {"interface", lsp::SymbolKind::kInterface},
+                                  {"module", lsp::SymbolKind::kModule},
+                                  {"key", lsp::SymbolKind::kKey},
+                                  {"heading", lsp::SymbolKind::kString},
+                                  {"selector", lsp::SymbolKind::kClass},
+                                  {"table", lsp::SymbolKind::kStruct}};
+  const auto row = std::ranges::find(kRows, indexer::name_of(kind), &Row::name);
+  return row == std::end(kRows) ? lsp::SymbolKind::kVariable : row->kind;
+}
+
+std::optional<indexer::SymbolKind> kind_named(std::string_view name) {
+  for (int i = 0; i < indexer::kSymbolKinds; ++i) {
+    const auto kind = static_cast<indexer::SymbolKind>(i);
+    if (indexer::name_of(kind) == name) return kind;
+  }
+  return std::nullopt;
+}
+
+IndexedTexts NavigationJob::texts() const {
+  OpenTexts open = at.open;
+  open[path] = document.text;
+  return {at.root, at.index, std::move(open), at.max_file_bytes};
+}
+
+Result<indexer::LinkedIndex> NavigationJob::linked(const std::stop_token& stop) const {
+  return links->link(at.root, at.index, at.max_file_bytes, stop);
+}
+
+Result<std::optional<indexer::Resolution>> NavigationJob::resolve(
+    const indexer::LinkedIndex& index, const std::stop_token& stop) const {
+  return indexer::resolve(index, path, document.text->text(), value(offset), stop);
+}
+
+lsp::DocumentUri NavigationJob::uri_of(const std::string& below) const {
+  return lsp::uri_from_path((at.root / below).string());
+}
+
+lsp::Response<std::optional<NavigationJob>> Navigation::job_for(
+    const lsp::TextDocumentIdentifier& document,
+    std::optional<lsp::Position> position,
+    Languages languages) const {
+  NavigationJob job;
+  if (position) {
+    auto place = services_.documents.locate(document, *position);
+    if (!place) return tl::unexpected(std::move(place).error());
+    job.document = std::move(place->document);
+    job.offset = place->offset;
+  } else {
+    auto found = services_.documents.get(document);
+    if (!found) return tl::unexpected(std::move(found).error());
+    job.document = *std::move(found);
+  }
+  const auto path = lsp::path_from_uri(document.uri);
+  if (!path) return std::optional<NavigationJob>();
+  auto root = services_.root_of(*path);
+  if (!root || (languages == Languages::kAsConfigured && !root->is_wanted)) {
+    return std::optional<NavigationJob>();
+  }
+  job.at = *std::move(root);
+  job.path = std::filesystem::path(*path).lexically_relative(job.at.root).generic_string();
+  job.encoding = services_.documents.encoding();
+  job.client = services_.client;
+  job.links = &services_.links;
+  if (languages == Languages::kAsConfigured && job.at.is_auto) {
+    const auto file = job.at.index.file(job.path);
+    const std::string_view text = job.document.text->text();
+    const std::string language =
+        file ? file->language : std::string(indexer::language_of(job.path, text).name);
+    if (usually_has_server(language) || usually_has_server(job.document.languageId)) {
+      return std::optional<NavigationJob>();
+    }
+  }
+  return std::optional(std::move(job));
+}
+
+template <class R>
+void Navigation::answer_at(const lsp::TextDocumentPositionParams& params,
+                           std::stop_token stop,
+                           lsp::Reply<R> reply,
+                           Languages languages,
+                           lsp::Response<R> (*work)(const NavigationJob&,
+                                                    const std::stop_token&)) const {
+  auto job = job_for(params.textDocument, params.position, languages);
+  if (!job) return reply(tl::unexpected(std::move(job).error()));
+  if (!*job) return reply(R{});
+  post<R>(std::move(stop), std::move(reply), [job = **std::move(job), work](const auto& token) {
+    return work(job, token);
+  });
+}
+
+void Navigation::definition(const lsp::TextDocumentPositionParams& params,
+                            std::stop_token stop,
+                            lsp::Reply<lsp::DefinitionResult> reply) {
+  answer_at(params, std::move(stop), std::move(reply), Languages::kAsConfigured, &find_definition);
+}
+
+void Navigation::references(const lsp::ReferenceParams& params,
+                            std::stop_token stop,
+                            lsp::Reply<std::vector<lsp::Location>> reply) {
+  answer_at({params.textDocument, params.position},
+            std::move(stop),
+            std::move(reply),
+            Languages::kAsConfigured,
+            params.context.includeDeclaration ? &find_uses_and_definitions : &find_uses);
+}
+
+void Navigation::hover(const lsp::TextDocumentPositionParams& params,
+                       std::stop_token stop,
+                       lsp::Reply<lsp::HoverResult> reply) {
+  answer_at(params, std::move(stop), std::move(reply), Languages::kAsConfigured, &describe_place);
+}
+
+void Navigation::document_highlight(const lsp::TextDocumentPositionParams& params,
+                                    std::stop_token stop,
+                                    lsp::Reply<std::vector<lsp::DocumentHighlight>> reply) {
+  answer_at(params, std::move(stop), std::move(reply), Languages::kAsConfigured, &highlights_at);
+}
+
+void Navigation::document_symbol(const lsp::DocumentSymbolParams& params,
+                                 std::stop_token stop,
+                                 lsp::Reply<lsp::DocumentSymbolResult> reply) {
+  auto found = job_for(params.textDocument, std::nullopt, Languages::kAsConfigured);
+  if (!found) return reply(tl::unexpected(std::move(found).error()));
+  if (!*found) return reply(lsp::DocumentSymbolResult{});
+  NavigationJob job = **std::move(found);
+  const auto file = job.at.index.file(job.path);
+  const std::string_view text = job.document.text->text();
+  if (file && indexer::hash_content(text) == file->hash) {
+    return post<lsp::DocumentSymbolResult>(
+        std::move(stop), std::move(reply), [job = std::move(job)](const std::stop_token&) {
+          return lsp::Response<lsp::DocumentSymbolResult>(outline_of(job));
+        });
+  }
+  // What is typed is not indexed yet: a worker reads it, for this answer alone.
+  const wire::Parse request{.root = job.at.root.string(),
+                            .path = job.path,
+                            .text = std::string(text),
+                            .want_text = wire::WantText::kNo,
+                            .max_file_bytes = job.at.max_file_bytes};
+  services_.parser.parse(request,
+                         Urgency::kInteractive,
+                         stop,
+                         [job = std::move(job), stop, reply](const Result<wire::Parsed>& parsed) {
+                           if (reply.is_answered()) return;
+                           if (stop.stop_requested()) return reply.cancelled();
+                           reply(outline_of(job, parsed));
+                         });
+}
+
+void Navigation::workspace_symbol(const lsp::WorkspaceSymbolParams& params,
+                                  std::stop_token stop,
+                                  lsp::Reply<std::vector<lsp::SymbolInformation>> reply) {
+  std::vector<NavigatedRoot> roots = services_.roots();
+  std::erase_if(roots, [](const NavigatedRoot& root) { return !root.is_wanted; });
+  post<std::vector<lsp::SymbolInformation>>(
+      std::move(stop),
+      std::move(reply),
+      [roots = std::move(roots), params, encoding = services_.documents.encoding()](
+          const std::stop_token& token) { return find_symbols(roots, params, encoding, token); });
+}
+
+void Navigation::explained_references(const lsp::TextDocumentPositionParams& params,
+                                      std::stop_token stop,
+                                      lsp::Reply<lsp::Json> reply) {
+  answer_at(params, std::move(stop), std::move(reply), Languages::kAll, &explain_references);
+}
+
+void Navigation::explained_symbols(const lsp::WorkspaceSymbolParams& params,
+                                   std::stop_token stop,
+                                   lsp::Reply<lsp::Json> reply) {
+  post<lsp::Json>(std::move(stop),
+                  std::move(reply),
+                  [roots = services_.roots(), params, encoding = services_.documents.encoding()](
+                      const std::stop_token& token) {
+                    return explain_symbols(roots, params, encoding, token);
+                  });
+}
+
+void Navigation::search(const lsp::SearchParams& params,
+                        std::stop_token stop,
+                        lsp::Reply<lsp::Json> reply) {
+  post<lsp::Json>(std::move(stop),
+                  std::move(reply),
+                  [roots = services_.roots(), params](const std::stop_token& token) {
+                    return search_files(roots, params, token);
+                  });
+}
+
+void Navigation::dump(const lsp::DumpParams& params,
+                      std::stop_token stop,
+                      lsp::Reply<lsp::Json> reply) {
+  // Written once, by the request of the first page, before `is_done`; read afterwards only.
+  if (params.page == 0) {
+    dump_ = std::make_shared<IndexDump>();
+    return post<lsp::Json>(std::move(stop),
+                           std::move(reply),
+                           [roots = services_.roots(), dump = dump_](const std::stop_token&) {
+                             for (const NavigatedRoot& root : roots)
+                               dump->text += root.disk.dump();
+                             dump->is_done = true;
+                             return lsp::Response<lsp::Json>(page_of(dump->text, 0));
+                           });
+  }
+  if (!dump_ || !dump_->is_done) {
+    return reply(lsp::fail(lsp::ResponseCode::kInvalidParams, "ask for page 0 first"));
+  }
+  lsp::Json page = page_of(dump_->text, params.page);
+  if (page["last"] == true) dump_ = nullptr;
+  reply(std::move(page));
+}
+
+}  // namespace kinglet::daemon
