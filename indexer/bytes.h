@@ -42,6 +42,9 @@ class ByteReader {
     return std::nullopt;
   }
 
+  /// REQUIRES: so many are left.
+  void skip(std::size_t n) { at_ += n; }
+
   std::optional<std::string_view> string() {
     const auto size = number();
     if (!size || *size > n_left()) return std::nullopt;
