@@ -122,6 +122,11 @@ std::span<const Command> all_commands() {
        "",
        Audience::kOurselves,
        parse_worker_command},
+      {"clang-worker",
+       "The process that understands C and C++ by libclang",
+       "",
+       Audience::kOurselves,
+       clang_worker_command},
   };
   return kCommands;
 }

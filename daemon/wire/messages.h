@@ -1,7 +1,8 @@
 // Everything our processes say to each other. Requests go from the broker to a worker, answers come
 // back under the same request number: any number of partial answers (Token, LoadProgress,
 // FilesFound, ParseBegan), then exactly one final one (Loaded, AdaptersSet, Generated, Scanned,
-// Parsed, FileText, Hashed, Status or Failed). A change to any field list is a new kWireVersion.
+// Parsed, FileText, Hashed, ClangPlanned, ClangIndexed, ClangHovered, Status or Failed). A change
+// to any field list is a new kWireVersion.
 #pragma once
 
 #include <cstdint>
@@ -52,6 +53,14 @@ enum class MessageType : std::uint16_t {
   kParsed = 67,
   kFileText = 68,
   kHashed = 69,
+  // to a clang worker, besides kQuarantine
+  kClangPlan = 80,
+  kClangIndex = 81,
+  kClangHover = 82,
+  // from a clang worker, besides kParseBegan
+  kClangPlanned = 96,
+  kClangIndexed = 97,
+  kClangHovered = 98,
 };
 
 // ---- to and from any worker
@@ -430,6 +439,113 @@ struct FileText {
 
   static constexpr auto kType = MessageType::kFileText;
   static constexpr auto fields() { return std::tuple(&FileText::text); }
+};
+
+// ---- clang worker: one root for its whole life, the first request's
+
+/// Which files have a command of their own? Reads the compilation databases anew.
+struct ClangPlan {
+  std::string root;                // absolute
+  std::vector<std::string> paths;  // of C and C++ files, relative to root
+
+  static constexpr auto kType = MessageType::kClangPlan;
+  static constexpr auto fields() { return std::tuple(&ClangPlan::root, &ClangPlan::paths); }
+};
+
+struct ClangPlanned {
+  std::vector<std::string> units;     // relative to root, sorted
+  std::vector<std::string> problems;  // of databases, for people
+
+  static constexpr auto kType = MessageType::kClangPlanned;
+  static constexpr auto fields() {
+    return std::tuple(&ClangPlanned::units, &ClangPlanned::problems);
+  }
+};
+
+struct UnsavedFile {
+  std::string path;  // relative to root
+  std::string text;
+
+  static constexpr auto fields() { return std::tuple(&UnsavedFile::path, &UnsavedFile::text); }
+};
+
+/// Whether functions of headers are parsed again that an earlier unit has parsed.
+enum class HeaderBodies : std::uint8_t { kOnce, kAgain };
+constexpr HeaderBodies last_value(HeaderBodies) {
+  return HeaderBodies::kAgain;
+}
+
+/// Parse a file as a translation unit, and say who is declared and used where.
+struct ClangIndex {
+  std::string root;
+  std::string path;  // relative to root
+  std::vector<UnsavedFile> unsaved;
+  HeaderBodies header_bodies = HeaderBodies::kOnce;
+
+  static constexpr auto kType = MessageType::kClangIndex;
+  static constexpr auto fields() {
+    return std::tuple(
+        &ClangIndex::root, &ClangIndex::path, &ClangIndex::unsaved, &ClangIndex::header_bodies);
+  }
+};
+
+struct ClangIndexed {
+  std::string record;       // as serialize(UnitRecord) gives it; check with deserialize()
+  std::uint8_t source = 0;  // of its command, a clang::CommandSource
+  double seconds = 0;       // of processor time
+
+  static constexpr auto kType = MessageType::kClangIndexed;
+  static constexpr auto fields() {
+    return std::tuple(&ClangIndexed::record, &ClangIndexed::source, &ClangIndexed::seconds);
+  }
+};
+
+/// What stands at a point, in words.
+struct ClangHover {
+  std::string root;
+  std::string unit;  // its main file
+  std::string path;  // the file of the point, which the unit includes
+  std::uint32_t offset = 0;
+  std::vector<UnsavedFile> unsaved;
+
+  static constexpr auto kType = MessageType::kClangHover;
+  static constexpr auto fields() {
+    return std::tuple(&ClangHover::root,
+                      &ClangHover::unit,
+                      &ClangHover::path,
+                      &ClangHover::offset,
+                      &ClangHover::unsaved);
+  }
+};
+
+struct HoverText {
+  std::string name;
+  std::string type;           // as the compiler spells it
+  std::string signature;      // as written, on one line
+  std::string doc;            // the comment as written
+  std::string declared_path;  // relative to root, or absolute outside it
+  std::uint32_t declared_line = 0;
+  std::uint32_t declared_column = 0;  // in bytes
+  std::uint64_t key = 0;              // a clang::SymbolKey
+
+  static constexpr auto fields() {
+    return std::tuple(&HoverText::name,
+                      &HoverText::type,
+                      &HoverText::signature,
+                      &HoverText::doc,
+                      &HoverText::declared_path,
+                      &HoverText::declared_line,
+                      &HoverText::declared_column,
+                      &HoverText::key);
+  }
+};
+
+struct ClangHovered {
+  std::optional<HoverText> text;
+  std::uint8_t source = 0;  // as in ClangIndexed
+
+  static constexpr auto kType = MessageType::kClangHovered;
+  static constexpr auto fields() { return std::tuple(&ClangHovered::text, &ClangHovered::source); }
 };
 
 }  // namespace kinglet::daemon::wire
