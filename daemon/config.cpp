@@ -132,6 +132,18 @@ Verdict apply_navigation(const json& value, ConfigSource source, Config& config)
   return Verdict::kTaken;
 }
 
+/// A repository may say less.
+Verdict apply_clang(const json& value, ConfigSource source, Config& config) {
+  static constexpr std::array kLessAndLess = {"all", "open", "off"};
+  const auto wished = std::ranges::find_if(kLessAndLess, [&](auto word) { return value == word; });
+  if (wished == kLessAndLess.end()) return Verdict::kWrong;
+  const auto has =
+      std::ranges::find_if(kLessAndLess, [&](auto word) { return config.clang == word; });
+  if (source == ConfigSource::kRepository && wished < has) return Verdict::kWidens;
+  config.clang = *wished;
+  return Verdict::kTaken;
+}
+
 /// Patterns add up: no source can bring back what another left out.
 Verdict apply_exclude(const json& value, ConfigSource, Config& config) {
   if (!value.is_array()) return Verdict::kWrong;
@@ -204,6 +216,10 @@ const std::vector<Row>& rows() {
       number("maxFileBytes", 1, 4 << 20, Narrowing::kLower, &Config::max_file_bytes),
       number("maxFiles", 1, 1'000'000, Narrowing::kLower, &Config::max_files),
       number("parseWorkers", 1, 64, Narrowing::kNever, &Config::parse_workers),
+      {"clang",
+       "one of \"all\" \"open\" \"off\"",
+       apply_clang,
+       [](const Config& config) -> json { return config.clang; }},
       number("idleExitSeconds", 0, 604'800, Narrowing::kNever, &Config::idle_exit_seconds),
       one_of("logLevel", {"error", "warn", "info", "debug"}, &Config::log_level),
       flag("enabled", &Config::enabled),

@@ -42,6 +42,8 @@ ServicesOptions make_services_options(const Paths& paths, LoadedConfig loaded) {
   options.engine.spawn.arguments = {"engine", "--log-level", config.log_level};
   options.parse.spawn.error_file = options.engine.spawn.error_file;
   options.parse.spawn.arguments = {"parse-worker", "--log-level", config.log_level};
+  options.clang.spawn.error_file = options.engine.spawn.error_file;
+  options.clang.spawn.arguments = {"clang-worker", "--log-level", config.log_level};
   options.parse.n_workers = config.parse_workers;
   options.config = std::move(config);
   options.config_problems = std::move(loaded.problems);
@@ -57,7 +59,9 @@ Services::Services(boost::asio::any_io_executor executor, ServicesOptions option
       engine(executor, std::move(options.engine)),
       parser(executor, std::move(options.parse)),
       index_thread(executor, make_store_options(paths)),
-      repositories(parser, index_thread) {
+      repositories(parser, index_thread),
+      clang(executor, std::move(options.clang)),
+      semantics(clang, executor, pool.get_executor()) {
   configure_engine();
 }
 

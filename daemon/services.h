@@ -16,9 +16,11 @@
 #include "daemon/index_writer.h"
 #include "daemon/linked_indexes.h"
 #include "daemon/paths.h"
+#include "daemon/processes/clang_client.h"
 #include "daemon/processes/engine_client.h"
 #include "daemon/processes/parse_client.h"
 #include "daemon/repositories.h"
+#include "daemon/semantics_hub.h"
 
 namespace kinglet::daemon {
 
@@ -28,6 +30,7 @@ struct ServicesOptions {
   std::vector<std::string> config_problems = {};  // of config.json
   EngineOptions engine;
   ParseOptions parse;
+  ClangOptions clang = {};
 };
 
 /// What a daemon of these settings needs: workers from this very program, their stderr in a log.
@@ -58,6 +61,8 @@ struct Services {
   IndexThread index_thread;
   Repositories repositories;
   LinkedIndexes links;
+  ClangClient clang;
+  SemanticsHub semantics;
   /// The daemon's state as `kinglet status --json` and kinglet/status give it.
   std::function<nlohmann::json()> status;
 

@@ -21,6 +21,7 @@
 #include "daemon/processes/daemon_connection.h"
 #include "daemon/processes/spawn.h"
 #include "daemon/version.h"
+#include "indexer/clang/library.h"
 #include "inference/backend.h"
 #include "inference/model.h"
 #include "lsp/json.h"
@@ -192,6 +193,22 @@ Findings check_devices(const Config& config) {
   return findings;
 }
 
+/// Semantics of C and C++ are an extra: without them nothing is broken.
+Findings check_clang(const Config& config) {
+  if (config.clang == "off") {
+    return {{Level::kOk, "clang", "\"clang\" is \"off\": C and C++ by their syntax alone"}};
+  }
+  const auto library = indexer::clang::Library::load();
+  if (!library) return {{Level::kNote, "clang", library.error().message}};
+  if ((*library)->resource_folder().empty()) {
+    return {{Level::kNote,
+             "clang",
+             (*library)->version() + " is here, but not its own headers (stddef.h). apt install " +
+                 indexer::clang::kPackages + " brings both."}};
+  }
+  return {{Level::kOk, "clang", (*library)->version() + ", for semantics of C and C++"}};
+}
+
 Findings check_daemon(const Paths& paths) {
   auto daemon = connect_to_daemon(paths, {.version = kVersion, .purpose = Purpose::kStatus});
   if (!daemon && daemon.error().code == ErrorCode::kUnavailable) {
@@ -249,6 +266,7 @@ Result<int> run(const SettingsFlags& flags) {
   report(check_folders(paths));
   report(check_model(config));
   report(check_devices(config));
+  report(check_clang(config));
   report(check_daemon(paths));
   if (n_problems > 0) {
     std::printf("\n%d thing%s to mend.\n", n_problems, n_problems == 1 ? "" : "s");

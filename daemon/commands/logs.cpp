@@ -101,7 +101,9 @@ Result<int> run(const Options& options) {
 
 Action logs_command(CLI::App& app) {
   auto options = std::make_shared<Options>();
-  app.add_option("process", options->process, "daemon, engine, parse-worker or stderr; else all");
+  app.add_option("process",
+                 options->process,
+                 "daemon, engine, parse-worker, clang-worker or stderr; else all");
   app.add_option("-n,--lines", options->n_lines, "How many lines of each")->capture_default_str();
   app.add_flag("-f,--follow", options->follow, "Go on with what comes");
   return [options] { return run(*options); };

@@ -143,6 +143,8 @@ void SessionFeatures::open_roots() {
     }
     OpenRoot& opened = roots_[root.path];
     opened.repository = session_.services().repositories.open(root.path, root.config);
+    opened.semantics =
+        session_.services().semantics.attach(opened.repository, clang_use_of(root.config.clang));
     opened.listening =
         opened.repository->listen([this, alive = alive_, path = root.path](const Repository&) {
           if (*alive == nullptr) return;

@@ -13,6 +13,7 @@
 #include "daemon/features/navigation.h"
 #include "daemon/features/overlays.h"
 #include "daemon/repository.h"
+#include "daemon/semantics.h"
 #include "lsp/binder.h"
 #include "lsp/progress.h"
 #include "lsp/protocol.h"
@@ -60,6 +61,7 @@ class SessionFeatures {
  private:
   struct OpenRoot {
     std::shared_ptr<Repository> repository;
+    std::shared_ptr<Semantics> semantics;
     std::shared_ptr<void> listening;
     std::optional<lsp::WorkDoneProgress> bar;
     std::shared_ptr<void> watching;  // last: it goes before the repository

@@ -324,6 +324,7 @@ class Broker::Core : public std::enable_shared_from_this<Core> {
     }
     services_.engine.shut_down();
     services_.parser.shut_down();
+    services_.clang.shut_down();
     if (on_finish_) on_finish_();
   }
 
@@ -390,6 +391,7 @@ class Broker::Core : public std::enable_shared_from_this<Core> {
   nlohmann::json status() const {
     const auto engine = services_.engine.status();
     const auto parse = services_.parser.status();
+    const auto clang = services_.clang.status();
     nlohmann::json clients = nlohmann::json::array();
     for (const auto& connection : connections_) {
       if (!connection->is_session()) continue;
@@ -413,7 +415,12 @@ class Broker::Core : public std::enable_shared_from_this<Core> {
          {{"pids", parse.pids},
           {"waiting", parse.n_waiting},
           {"restarts", parse.n_restarts},
-          {"quarantined", parse.n_quarantined}}}};
+          {"quarantined", parse.n_quarantined}}},
+        {"clangWorker",
+         {{"pid", clang.pid.value_or(0)},
+          {"waiting", clang.n_waiting},
+          {"restarts", clang.n_deaths},
+          {"quarantined", clang.n_quarantined}}}};
     if (const auto model = services_.engine.model()) {
       status["model"] = {{"name", model->info.name},
                          {"architecture", model->info.architecture},
