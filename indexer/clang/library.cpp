@@ -64,7 +64,7 @@ Result<std::unique_ptr<const Library>> Library::load(std::span<const char* const
   for (const char* name : names) {
     void* handle = ::dlopen(name, RTLD_NOW | RTLD_LOCAL);
     if (handle == nullptr) continue;
-    std::unique_ptr<Library> library(new Library(handle));
+    std::unique_ptr<Library> library(new Library());
     bool is_complete = true;
     const auto find = [&](const char* function) {
       void* address = ::dlsym(handle, function);
@@ -85,10 +85,6 @@ Result<std::unique_ptr<const Library>> Library::load(std::span<const char* const
               "libclang is not installed, so C and C++ are understood by their syntax alone. "
               "apt install " +
                   std::string(kPackages) + " turns semantics on.");
-}
-
-Library::~Library() {
-  // Never unloaded: LLVM's static objects do not survive it on every version.
 }
 
 std::string Library::take(CXString text) const {

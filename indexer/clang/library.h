@@ -28,7 +28,8 @@ class Library {
 
   Library(const Library&) = delete;
   Library& operator=(const Library&) = delete;
-  ~Library();
+  /// The library stays loaded: LLVM's static objects do not survive dlclose() on every version.
+  ~Library() = default;
 
   const Api* operator->() const { return &api_; }
   /// "Debian clang version 19.1.7".
@@ -40,9 +41,8 @@ class Library {
   std::string take(CXString text) const;
 
  private:
-  explicit Library(void* handle) : handle_(handle) {}
+  Library() = default;
 
-  void* handle_;  // of dlopen()
   Api api_;
   std::string version_;
   std::string resource_folder_;
