@@ -1,6 +1,5 @@
 #include "indexer/match.h"
 
-#include <algorithm>
 #include <utility>
 
 namespace kinglet::indexer {
@@ -10,11 +9,10 @@ template <class Result, class... Arguments>
 class Matcher::FunctionRef<Result(Arguments...)> {
  public:
   template <class Callable>
-  requires(!std::is_same_v<std::remove_cvref_t<Callable>, FunctionRef>)
-      // NOLINTNEXTLINE(google-explicit-constructor): it stands for any callable
-      FunctionRef(Callable&& callable)
+  // NOLINTNEXTLINE(google-explicit-constructor): it stands for any callable
+  FunctionRef(const Callable& callable)
       : callable_(&callable), call_([](const void* it, Arguments... arguments) -> Result {
-          return (*static_cast<const std::remove_reference_t<Callable>*>(it))(arguments...);
+          return (*static_cast<const Callable*>(it))(arguments...);
         }) {}
   Result operator()(Arguments... arguments) const { return call_(callable_, arguments...); }
 

@@ -31,7 +31,7 @@ class Matcher {
       : nodes_(nodes), budget_(budget) {}
 
   /// Matches whose outermost node is this one. Predicates are not asked.
-  void match(const NodeTest& root, std::uint32_t node, const OnMatch& on_match);
+  void match(const NodeTest& root, std::uint32_t at, const OnMatch& on_match);
 
   /// The budget ran out: nothing more is found.
   bool is_out_of_time() const { return is_out_of_time_; }

@@ -86,21 +86,38 @@ void sort_names(const NameTable& names, FileRecord& record) {
   }
 }
 
-}  // namespace
-
-Result<FileRecord> parse_file(const Language& language,
-                              std::string_view text,
-                              const ParseLimits& limits,
-                              const std::stop_token& stop) {
-  const auto cancelled = [] { return fail(ErrorCode::kCancelled, "parse: cancelled"); };
-  if (stop.stop_requested()) return cancelled();
-  if (text.size() >
+Result<void> check_size(std::string_view text, const ParseLimits& limits) {
+  if (text.size() <=
       std::min<std::size_t>(limits.max_bytes, std::numeric_limits<std::int32_t>::max())) {
-    return fail(ErrorCode::kUnsupported,
-                "parse: " + std::to_string(text.size()) + " bytes are more than the limit of " +
-                    std::to_string(limits.max_bytes));
+    return {};
   }
+  return fail(ErrorCode::kUnsupported,
+              "parse: " + std::to_string(text.size()) + " bytes are more than the limit of " +
+                  std::to_string(limits.max_bytes));
+}
 
+// What the grammar sees; it has the same length as the text.
+class Source {
+ public:
+  Source(const Language& language, std::string_view text) : text_(text) {
+    if (language.lexical == LexicalForm::kBraces) blanked_ = blank_macros(text);
+  }
+  std::string_view text() const { return blanked_ ? std::string_view(*blanked_) : text_; }
+
+ private:
+  std::string_view text_;
+  std::optional<std::string> blanked_;
+};
+
+// `tree` is null when the text was not parsed to its end.
+Result<FileRecord> make_record(const Language& language,
+                               std::string_view text,
+                               std::string_view source,
+                               const TSTree* tree,
+                               const ParseLimits& limits,
+                               const Budget& budget) {
+  const auto cancelled = [] { return fail(ErrorCode::kCancelled, "parse: cancelled"); };
+  if (budget.stop.stop_requested()) return cancelled();
   FileRecord record;
   record.language = language.name;
   record.hash = hash_content(text);
@@ -108,40 +125,26 @@ Result<FileRecord> parse_file(const Language& language,
   const std::vector<std::uint32_t> lines = line_starts(text);
   record.n_lines = static_cast<std::uint32_t>(lines.size());
 
-  // What the grammar sees has the same length as the text.
-  std::optional<std::string> blanked;
-  if (language.lexical == LexicalForm::kBraces) blanked = blank_macros(text);
-  const std::string_view source = blanked ? std::string_view(*blanked) : text;
-
-  // Compiled once in a process, and not on this file's account.
-  if (language.grammar != nullptr) compiled_query(language);
-  const Budget budget{thread_time() + limits.max_time, stop};
   std::optional<Findings> found;
   CutCosts costs(lines.size());
-  if (language.grammar == nullptr) {
-    record.coverage = Coverage::kPlain;
-  } else if (text.size() <= limits.max_grammar_bytes) {
-    const TreeArena arena;
-    Tree tree = parse_tree(language.grammar(), source, budget);
-    if (tree) {
-      found = find(compiled_query(language), language, tree.get(), source, budget, costs);
-      const bool has_errors = ts_node_has_error(ts_tree_root_node(tree.get()));
-      record.coverage = has_errors ? Coverage::kErrors : Coverage::kFull;
-      TreeArena::forget(std::move(tree));
-    }
-    if (stop.stop_requested()) return cancelled();
+  record.coverage = language.grammar == nullptr ? Coverage::kPlain : Coverage::kLexical;
+  if (tree != nullptr) {
+    found = find(compiled_query(language), language, tree, source, budget, costs);
+    if (budget.stop.stop_requested()) return cancelled();
   }
   const bool is_parsed = found.has_value();
-  if (!is_parsed) {
+  if (is_parsed) {
+    const bool has_errors = ts_node_has_error(ts_tree_root_node(tree));
+    record.coverage = has_errors ? Coverage::kErrors : Coverage::kFull;
+  } else {
     costs = CutCosts(lines.size());
-    if (language.grammar != nullptr) record.coverage = Coverage::kLexical;
     found.emplace().errors = {{0, record.n_bytes}};
   }
   Findings& findings = *found;
   for (const ByteRange& error : findings.errors) {
     find_lexical_definitions(language, source, error, findings.candidates);
   }
-  if (stop.stop_requested()) return cancelled();
+  if (budget.stop.stop_requested()) return cancelled();
 
   record.definitions = settle(std::move(findings.candidates), language, source, findings.comments);
   record.imports = std::move(findings.imports);
@@ -150,6 +153,79 @@ Result<FileRecord> parse_file(const Language& language,
   const auto cut_costs = costs.finish(text, lines, is_parsed);
   add_chunks(cut_chunks(text, lines, cut_costs, limits.max_chunk_bytes), text, names, record);
   sort_names(names, record);
+  return record;
+}
+
+TSPoint point_at(std::string_view text, std::size_t offset) {
+  const std::string_view before = text.substr(0, offset);
+  const std::size_t line = before.rfind('\n');
+  return {static_cast<std::uint32_t>(std::count(before.begin(), before.end(), '\n')),
+          static_cast<std::uint32_t>(line == std::string_view::npos ? offset : offset - line - 1)};
+}
+
+// Tells the tree what lies between the beginning and the end that both texts have.
+void edit_tree(TSTree* tree, std::string_view before, std::string_view after) {
+  const std::size_t shorter = std::min(before.size(), after.size());
+  const auto begin = static_cast<std::size_t>(
+      std::mismatch(
+          before.begin(), before.begin() + static_cast<std::ptrdiff_t>(shorter), after.begin())
+          .first -
+      before.begin());
+  std::size_t n_same = 0;  // at the end
+  while (n_same < shorter - begin &&
+         before[before.size() - 1 - n_same] == after[after.size() - 1 - n_same]) {
+    ++n_same;
+  }
+  TSInputEdit edit{};
+  edit.start_byte = static_cast<std::uint32_t>(begin);
+  edit.old_end_byte = static_cast<std::uint32_t>(before.size() - n_same);
+  edit.new_end_byte = static_cast<std::uint32_t>(after.size() - n_same);
+  edit.start_point = point_at(before, begin);
+  edit.old_end_point = point_at(before, edit.old_end_byte);
+  edit.new_end_point = point_at(after, edit.new_end_byte);
+  ts_tree_edit(tree, &edit);
+}
+
+}  // namespace
+
+Result<FileRecord> parse_file(const Language& language,
+                              std::string_view text,
+                              const ParseLimits& limits,
+                              const std::stop_token& stop) {
+  TRY(check_size(text, limits));
+  const Source source(language, text);
+  // Compiled once in a process, and not on this file's account.
+  if (language.grammar != nullptr) compiled_query(language);
+  const Budget budget{thread_time() + limits.max_time, stop};
+  if (language.grammar == nullptr || text.size() > limits.max_grammar_bytes) {
+    return make_record(language, text, source.text(), nullptr, limits, budget);
+  }
+  const TreeArena arena;
+  Tree tree = parse_tree(language.grammar(), source.text(), budget);
+  auto record = make_record(language, text, source.text(), tree.get(), limits, budget);
+  TreeArena::forget(std::move(tree));
+  return record;
+}
+
+Result<FileRecord> ParsedFile::update(std::string text,
+                                      const ParseLimits& limits,
+                                      const std::stop_token& stop) {
+  TRY(check_size(text, limits));
+  std::string source(Source(*language_, text).text());
+  if (language_->grammar != nullptr) compiled_query(*language_);
+  const Budget budget{thread_time() + limits.max_time, stop};
+  Tree tree;
+  bool was_reused = false;
+  if (language_->grammar != nullptr && text.size() <= limits.max_grammar_bytes) {
+    was_reused = tree_ != nullptr;
+    if (tree_) edit_tree(tree_.get(), source_, source);
+    tree = parse_tree(language_->grammar(), source, budget, tree_.get());
+  }
+  auto record = make_record(*language_, text, source, tree.get(), limits, budget);
+  is_exact_ = !was_reused || !record || record->coverage != Coverage::kErrors;
+  // Also when it was cancelled: the old tree fits no text any more.
+  tree_ = std::move(tree);
+  source_ = std::move(source);
   return record;
 }
 

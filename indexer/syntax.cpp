@@ -36,7 +36,10 @@ std::chrono::nanoseconds thread_time() {
   return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
 }
 
-Tree parse_tree(const TSLanguage* language, std::string_view text, const Budget& budget) {
+Tree parse_tree(const TSLanguage* language,
+                std::string_view text,
+                const Budget& budget,
+                const TSTree* old) {
   if (budget.expired()) return nullptr;
   const std::unique_ptr<TSParser, ParserDeleter> parser(ts_parser_new());
   if (!ts_parser_set_language(parser.get(), language)) return nullptr;
@@ -48,7 +51,7 @@ Tree parse_tree(const TSLanguage* language, std::string_view text, const Budget&
   Progress progress{budget};
   options.payload = &progress;
   options.progress_callback = is_over_budget;
-  return Tree(ts_parser_parse_with_options(parser.get(), nullptr, input, options));
+  return Tree(ts_parser_parse_with_options(parser.get(), old, input, options));
 }
 
 }  // namespace kinglet::indexer

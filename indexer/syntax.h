@@ -34,7 +34,11 @@ struct QueryCursorDeleter {
 using Tree = std::unique_ptr<TSTree, detail::TreeDeleter>;
 using QueryCursor = std::unique_ptr<TSQueryCursor, detail::QueryCursorDeleter>;
 
-/// Null when the budget ran out. `text` has less than 4 GiB.
-Tree parse_tree(const TSLanguage* language, std::string_view text, const Budget& budget);
+/// Null when the budget ran out. `text` has less than 4 GiB. `old`, if any, is of another text and
+/// was told by ts_tree_edit() how that one differs.
+Tree parse_tree(const TSLanguage* language,
+                std::string_view text,
+                const Budget& budget,
+                const TSTree* old = nullptr);
 
 }  // namespace kinglet::indexer

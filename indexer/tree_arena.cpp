@@ -79,7 +79,7 @@ class Region {
     }
     if (n_taken > kRegionBytes - used_) {
       has_run_out_ = true;
-      return std::malloc(n_bytes);
+      return std::malloc(n_bytes + 1);  // no piece is of no size
     }
     auto* piece = reinterpret_cast<Header*>(base_ + used_);
     used_ += n_taken;
@@ -132,9 +132,9 @@ class Region {
 
 thread_local Region region;
 
-// As the C library's, for what is not of this thread's region, too.
+// As the C library's, and for what is not of this thread's region, too.
 void* allocate(std::size_t n_bytes) {
-  return region.is_active() ? region.allocate(n_bytes) : std::malloc(n_bytes);
+  return region.is_active() ? region.allocate(n_bytes) : std::malloc(n_bytes + 1);
 }
 
 void* allocate_zeroed(std::size_t count, std::size_t size) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <iterator>
 #include <random>
 #include <set>
 #include <span>
@@ -257,6 +258,63 @@ TEST_SUITE("indexer/parse") {
         }
       }
     }
+  }
+
+  TEST_CASE("the record of an edited text is that of a fresh parse") {
+    std::mt19937 random(17);
+    const char* const kPieces[] = {"x",
+                                   "\n",
+                                   "(",
+                                   ")",
+                                   "{",
+                                   "}",
+                                   ";",
+                                   "\n  call(a, b);\n",
+                                   "int y;",
+                                   "\"",
+                                   "def f():\n  pass\n"};
+    int n_edits = 0;
+    int n_inexact = 0;
+    int n_other = 0;
+    for (const auto& folder : std::filesystem::directory_iterator(test::golden_folder())) {
+      if (!folder.is_directory()) continue;
+      for (const auto& entry : std::filesystem::directory_iterator(folder.path())) {
+        if (entry.path().stem() != "input") continue;
+        const std::string whole = test::read_text_file(entry.path());
+        const Language& language = language_of(entry.path().string(), whole);
+        for (int round = 0; round < 12; ++round) {
+          ParsedFile file(language);
+          std::string text = whole;
+          REQUIRE(file.update(text));
+          CHECK(file.is_exact());
+          for (int edit = 0; edit < 50; ++edit) {
+            const std::size_t at = random() % (text.size() + 1);
+            if (random() % 3 == 0) {
+              text.erase(at, random() % 8);
+            } else if (random() % 40 == 0) {
+              text = whole;
+            } else {
+              text.insert(at, kPieces[random() % std::size(kPieces)]);
+            }
+            const auto record = file.update(text);
+            REQUIRE(record);
+            check_promises(*record);
+            ++n_edits;
+            const bool is_same = *record == parse(language, text);
+            if (file.is_exact()) {
+              INFO(language.name << ":\n" << text);
+              CHECK(is_same);
+            } else {
+              ++n_inexact;
+              n_other += is_same ? 0 : 1;
+            }
+          }
+        }
+      }
+    }
+    MESSAGE(n_edits << " edits, " << n_inexact << " inexact, of these " << n_other << " differ");
+    CHECK(n_edits >= 3'000);
+    CHECK(n_other * 10 < n_inexact);
   }
 
   TEST_CASE("chunks are whole lines that tell whether a text still holds them") {
