@@ -98,6 +98,12 @@ std::string signature_of(const Candidate& candidate,
 // A comment's lines without the markers of any language.
 std::string comment_text(std::string_view comment) {
   std::string out;
+  for (const auto& [open, close] : {std::pair<std::string_view, std::string_view>{"--[[", "]]"},
+                                    std::pair<std::string_view, std::string_view>{"<!--", "-->"}}) {
+    if (!comment.starts_with(open)) continue;
+    comment.remove_prefix(open.size());
+    if (comment.ends_with(close)) comment.remove_suffix(close.size());
+  }
   while (!comment.empty()) {
     const std::size_t end = std::min(comment.find('\n'), comment.size());
     std::string_view line = trim(comment.substr(0, end));
@@ -106,6 +112,7 @@ std::string comment_text(std::string_view comment) {
            std::string_view("/*#!<").find(line.front()) != std::string_view::npos) {
       line.remove_prefix(1);
     }
+    if (line.starts_with("--")) line = trim(line, "-");
     line = trim(line);
     if (!line.empty()) {
       if (!out.empty()) out += '\n';
@@ -158,17 +165,19 @@ std::string comment_above(std::uint32_t begin,
         return at < c.end;
       });
   std::uint32_t top = begin;
-  std::uint32_t bottom = begin;
+  std::string doc;
   while (comment != comments.begin()) {
     --comment;
     const std::string_view gap = text.substr(comment->end, top - comment->end);
     if (!trim(gap).empty() || std::count(gap.begin(), gap.end(), '\n') > 1) break;
     if (!begins_line(text, comment->begin)) break;
-    if (top == begin) bottom = comment->end;
     top = comment->begin;
+    const std::string_view whole = comment->of(text);
+    if (whole.starts_with("#[")) continue;  // an attribute of Rust
+    const std::string lines = comment_text(whole);
+    doc = lines + (lines.empty() || doc.empty() ? "" : "\n") + doc;
   }
-  if (top == begin) return {};
-  return comment_text(text.substr(top, bottom - top));
+  return doc;
 }
 
 std::string doc_of(const Candidate& candidate,
@@ -210,6 +219,9 @@ bool is_scope(SymbolKind kind) {
     case SymbolKind::kNamespace:
     case SymbolKind::kInterface:
     case SymbolKind::kModule:
+    case SymbolKind::kKey:
+    case SymbolKind::kHeading:
+    case SymbolKind::kTable:
       return true;
     default:
       return false;
@@ -222,17 +234,40 @@ bool is_callable(SymbolKind kind) {
 
 bool has_members(SymbolKind kind) {
   return kind == SymbolKind::kClass || kind == SymbolKind::kStruct || kind == SymbolKind::kUnion ||
-         kind == SymbolKind::kInterface;
+         kind == SymbolKind::kEnum || kind == SymbolKind::kInterface;
+}
+
+// `## Heading ##`
+std::string_view without_closing_marks(std::string_view heading) {
+  const std::size_t last = heading.find_last_not_of('#');
+  if (last == std::string_view::npos || heading[last] != ' ') return heading;
+  return trim(heading.substr(0, last));
 }
 
 }  // namespace
+
+void set_container(Candidate& candidate, std::string_view text, ByteRange container) {
+  if (candidate.is_qualified) return;
+  candidate.definition.container = on_one_line(cut_to(container.of(text), kMaxNameBytes));
+  candidate.is_qualified = !candidate.definition.container.empty();
+}
 
 bool set_name(Candidate& candidate,
               std::string_view text,
               ByteRange name,
               std::string_view scope_separator) {
   // A test's name is a string or a list of parameters.
-  std::string_view words = trim(name.of(text), "\"'()");
+  const SymbolKind kind = candidate.definition.kind;
+  std::string_view words = trim(name.of(text));
+  if (kind == SymbolKind::kHeading) {
+    words = without_closing_marks(words);
+  } else if (kind >= SymbolKind::kKey || words.find_first_of("\"'`") == 0) {
+    words = trim(words, "\"'`");
+  } else {
+    words = trim(words, "\"'`()");
+    // Ruby's symbols.
+    if (words.size() > 1 && words[0] == ':' && words[1] != ':') words.remove_prefix(1);
+  }
   auto begin = static_cast<std::uint32_t>(words.data() - text.data());
 
   // The last separator outside template arguments, and not past `operator`, whose own name may hold
@@ -264,8 +299,8 @@ bool set_name(Candidate& candidate,
     return kept;
   };
   // `namespace a::b` and a string with "::" in it are names as they stand.
-  const bool may_split =
-      candidate.definition.kind != SymbolKind::kNamespace && !candidate.definition.is_test;
+  const bool may_split = kind != SymbolKind::kNamespace && kind < SymbolKind::kKey &&
+                         !candidate.definition.is_test && !words.starts_with('[');
   if (may_split && last != std::string_view::npos) {
     candidate.definition.container = on_one_line(without_arguments(words.substr(0, last)));
     candidate.is_qualified = !candidate.definition.container.empty();
@@ -344,6 +379,8 @@ std::vector<Definition> settle(std::vector<Candidate> candidates,
     }
     const Candidate* scope = nullptr;
     for (auto i = scopes.rbegin(); i != scopes.rend() && scope == nullptr; ++i) {
+      // A constructor's parameter may be a field of its class.
+      if (definition.kind == SymbolKind::kField && is_callable((*i)->definition.kind)) continue;
       // `struct Foo {…} foo;` has one range and two names that do not hold each other.
       if ((*i)->definition.range != definition.range &&
           definition.range.begin < (*i)->definition.range.end) {

@@ -32,6 +32,10 @@ bool set_name(Candidate& candidate,
 /// An import's target, from how it is written: without quotes, on one line.
 std::string import_target(std::string_view written);
 
+/// Fills in `container` where the name did not say it: what a definition belongs to without lying
+/// in it, a receiver's type.
+void set_container(Candidate& candidate, std::string_view text, ByteRange container);
+
 /// Sorts, drops duplicates and locals, and writes containers, signatures and docs. `comments` are
 /// in order.
 std::vector<Definition> settle(std::vector<Candidate> candidates,

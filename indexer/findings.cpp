@@ -87,6 +87,7 @@ class Collector {
                                         std::span<const Captured> match) const {
     Candidate candidate;
     std::optional<ByteRange> name;
+    std::optional<ByteRange> container;
     bool is_definition = false;
     for (const Captured& captured : match) {
       const ByteRange range = captured.range;
@@ -114,6 +115,9 @@ class Collector {
         case CaptureRole::kTest:
           candidate.definition.is_test = true;
           break;
+        case CaptureRole::kContainer:
+          container = range;
+          break;
         default:
           break;
       }
@@ -121,6 +125,7 @@ class Collector {
     if (!is_definition || !name) return std::nullopt;
     candidate.rank = pattern;
     if (!set_name(candidate, text_, *name, language_.scope_separator)) return std::nullopt;
+    if (container) set_container(candidate, text_, *container);
     return candidate;
   }
 
@@ -193,7 +198,11 @@ std::optional<Findings> find(const CompiledQuery& query,
       case LeafRole::kNone:
         break;
       case LeafRole::kReference:
-        if (range.size() > 0) findings.references.push_back(range);
+        if (range.size() > 2 && text[range.begin] == '`') {  // quoted: `in` of Swift and Kotlin
+          findings.references.push_back({range.begin + 1, range.end - 1});
+        } else if (range.size() > 0) {
+          findings.references.push_back(range);
+        }
         break;
       case LeafRole::kReferenceText:
         for_each_identifier(range.of(text), [&](std::size_t at, std::string_view word) {

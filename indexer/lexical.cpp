@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "indexer/commands.h"
 #include "indexer/identifiers.h"
 
 namespace kinglet::indexer {
@@ -472,6 +473,9 @@ void find_lexical_definitions(const Language& language,
       return;
     case LexicalForm::kIndented:
       find_indented(language, text, where, candidates);
+      return;
+    case LexicalForm::kCommands:
+      find_commands(language, text, where, candidates);
       return;
   }
 }

@@ -22,6 +22,7 @@
 namespace kinglet::indexer {
 namespace {
 
+constexpr std::size_t kMaxKeys = 5000;
 constexpr std::size_t kMinTermBytes = 3;
 
 std::vector<std::uint32_t> definition_starts(const std::vector<Definition>& definitions) {
@@ -86,6 +87,13 @@ void sort_names(const NameTable& names, FileRecord& record) {
   }
 }
 
+// A file of data may hold a hundred thousand keys: nested ones go first.
+void leave_out_keys(std::vector<Definition>& definitions) {
+  if (definitions.size() <= kMaxKeys) return;
+  std::erase_if(definitions, [](const Definition& key) { return !key.container.empty(); });
+  if (definitions.size() > kMaxKeys) definitions.resize(kMaxKeys);
+}
+
 Result<void> check_size(std::string_view text, const ParseLimits& limits) {
   if (text.size() <=
       std::min<std::size_t>(limits.max_bytes, std::numeric_limits<std::int32_t>::max())) {
@@ -147,6 +155,7 @@ Result<FileRecord> make_record(const Language& language,
   if (budget.stop.stop_requested()) return cancelled();
 
   record.definitions = settle(std::move(findings.candidates), language, source, findings.comments);
+  if (language.is_data) leave_out_keys(record.definitions);
   record.imports = std::move(findings.imports);
   NameTable names;
   add_references(findings.references, text, names, record);

@@ -14,7 +14,7 @@
 namespace kinglet::indexer {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, CaptureRole>, 10> kRoles = {{
+constexpr std::array<std::pair<std::string_view, CaptureRole>, 11> kRoles = {{
     {"name", CaptureRole::kName},
     {"body", CaptureRole::kBody},
     {"content", CaptureRole::kContent},
@@ -25,6 +25,7 @@ constexpr std::array<std::pair<std::string_view, CaptureRole>, 10> kRoles = {{
     {"outer.lines", CaptureRole::kOuterLines},
     {"import", CaptureRole::kImport},
     {"target", CaptureRole::kTarget},
+    {"container", CaptureRole::kContainer},
 }};
 
 struct LeafPattern {

@@ -44,6 +44,7 @@ enum class CaptureRole : std::uint8_t {
   kOuterLines,  // wider range only
   kImport,
   kTarget,
+  kContainer,  // what a definition belongs to, where that does not enclose it: a receiver
 };
 
 /// Who runs the patterns.

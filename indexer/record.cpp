@@ -33,7 +33,11 @@ constexpr std::array<std::string_view, kSymbolKinds> kKindNames = {"function",
                                                                    "field",
                                                                    "constant",
                                                                    "interface",
-                                                                   "module"};
+                                                                   "module",
+                                                                   "key",
+                                                                   "heading",
+                                                                   "selector",
+                                                                   "table"};
 
 enum Flags : std::uint8_t { kHasBody = 1, kIsTest = 2, kIsLexical = 4 };
 

@@ -30,8 +30,12 @@ enum class SymbolKind : std::uint8_t {
   kConstant,
   kInterface,
   kModule,
+  kKey,       // of data (JSON, YAML, TOML), an element's id, a build target
+  kHeading,   // of a text
+  kSelector,  // of a style sheet
+  kTable,     // of a database; a view too
 };
-inline constexpr int kSymbolKinds = 15;
+inline constexpr int kSymbolKinds = 19;
 
 /// "function", "enumerator", …; the word after "definition." in a query file.
 std::string_view name_of(SymbolKind kind);

@@ -80,7 +80,8 @@ Result<DemoSite> choose_demo_site(const std::filesystem::path& root, std::uint32
   const indexer::ScanResult found = TRY(indexer::scan(folder));
   std::vector<std::string> files;
   for (const indexer::ScannedFile& file : found.files) {
-    const bool parsed = indexer::language_of(file.path, {}).grammar != nullptr;
+    const indexer::Language& language = indexer::language_of(file.path, {});
+    const bool parsed = language.grammar != nullptr && !language.is_data;
     if (parsed && file.n_bytes <= kMaxBytes) files.push_back(file.path);
   }
   std::optional<DemoSite> fallback;  // in a repository of few, short files

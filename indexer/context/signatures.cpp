@@ -42,6 +42,10 @@ float kind_weight(SymbolKind kind, bool is_called) {
       return is_called ? 0.1F : 0.5F;
     case SymbolKind::kNamespace:
     case SymbolKind::kModule:
+    case SymbolKind::kKey:
+    case SymbolKind::kHeading:
+    case SymbolKind::kSelector:
+    case SymbolKind::kTable:
       return 0;
   }
   return 0;

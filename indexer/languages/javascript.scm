@@ -1,0 +1,143 @@
+; Definitions of JavaScript and JSX. Captures are explained in language.h.
+
+(identifier) @reference
+(property_identifier) @reference
+(private_property_identifier) @reference
+(shorthand_property_identifier) @reference
+(shorthand_property_identifier_pattern) @reference
+(comment) @comment
+
+(import_statement source: (string) @target) @import
+(export_statement source: (string) @target) @import
+(call_expression function: (import) arguments: (arguments . (string) @target)) @import
+(call_expression
+  function: (identifier) @_require
+  arguments: (arguments . (string) @target)
+  (#any-of? @_require "require")) @import
+
+(export_statement declaration: (_) @inner) @outer
+
+; Jest, Mocha, Jasmine, Vitest, node:test: it("behaves", () => { … }), it.only(…),
+; QUnit.test(…)
+(call_expression
+  function: [
+    (identifier) @_test
+    (member_expression object: (identifier) @_test)
+    (member_expression property: (property_identifier) @_test)
+    (call_expression function: (member_expression object: (identifier) @_test))
+  ]
+  arguments: (arguments
+    . [(string) (template_string)] @name
+    [(arrow_function body: (_) @body) (function_expression body: (_) @body)]
+    ")" @body)
+  (#any-of? @_test "describe" "context" "suite" "it" "test" "specify")) @definition.function @test
+
+(function_declaration name: (_) @name body: (_) @body) @definition.function
+(generator_function_declaration name: (_) @name body: (_) @body) @definition.function
+(class_declaration name: (_) @name body: (_) @body) @definition.class
+(class_body (method_definition name: (_) @name body: (_) @body) @definition.method)
+(class_body (field_definition
+  property: (_) @name
+  value: [
+    (arrow_function body: (_) @body)
+    (function_expression body: (_) @body)
+  ]) @definition.method)
+(class_body (field_definition property: (_) @name) @definition.field)
+
+; const name = () => { … }
+(lexical_declaration
+  (variable_declarator
+    name: (identifier) @name
+    value: [
+      (arrow_function body: (_) @body)
+      (function_expression body: (_) @body)
+      (generator_function body: (_) @body)
+    ])) @definition.function
+(variable_declaration
+  (variable_declarator
+    name: (identifier) @name
+    value: [
+      (arrow_function body: (_) @body)
+      (function_expression body: (_) @body)
+      (generator_function body: (_) @body)
+    ])) @definition.function
+(lexical_declaration
+  (variable_declarator name: (identifier) @name value: (class body: (_) @body))) @definition.class
+(variable_declaration
+  (variable_declarator name: (identifier) @name value: (class body: (_) @body))) @definition.class
+
+(program (lexical_declaration
+  kind: "const" (variable_declarator name: (identifier) @name)) @definition.constant)
+(export_statement (lexical_declaration
+  kind: "const" (variable_declarator name: (identifier) @name)) @definition.constant)
+(program (lexical_declaration (variable_declarator name: (identifier) @name)) @definition.variable)
+(export_statement
+  (lexical_declaration (variable_declarator name: (identifier) @name)) @definition.variable)
+(program (variable_declaration (variable_declarator name: (identifier) @name)) @definition.variable)
+(export_statement
+  (variable_declaration (variable_declarator name: (identifier) @name)) @definition.variable)
+
+; exports.name = function () { … }, module.exports.name = …
+(expression_statement (assignment_expression
+  left: (member_expression
+    object: [
+      (identifier) @_exports
+      (member_expression property: (property_identifier) @_exports)
+    ]
+    property: (property_identifier) @name)
+  right: [(arrow_function body: (_) @body) (function_expression body: (_) @body)]
+  (#any-of? @_exports "exports" "this"))) @definition.function
+; Name.prototype.method = function () { … }
+(expression_statement (assignment_expression
+  left: (member_expression
+    object: (member_expression
+      object: (_) @container
+      property: (property_identifier) @_prototype)
+    property: (property_identifier) @name)
+  right: [(arrow_function body: (_) @body) (function_expression body: (_) @body)]
+  (#any-of? @_prototype "prototype"))) @definition.method
+; Name.method = function () { … }
+(expression_statement (assignment_expression
+  left: (member_expression
+    object: (_) @container
+    property: (property_identifier) @name)
+  right: [(arrow_function body: (_) @body) (function_expression body: (_) @body)])) @definition.method
+
+; Members of an object that has a name, and of what a module exports.
+(variable_declarator
+  name: (identifier) @container
+  value: (object [
+    (method_definition name: (_) @name body: (_) @body) @definition.method
+    (pair
+      key: (_) @name
+      value: [(arrow_function body: (_) @body) (function_expression body: (_) @body)])
+      @definition.method
+  ]))
+(assignment_expression
+  left: (member_expression property: (property_identifier) @_exports)
+  right: (object [
+    (method_definition name: (_) @name body: (_) @body) @definition.method
+    (pair
+      key: (_) @name
+      value: [(arrow_function body: (_) @body) (function_expression body: (_) @body)])
+      @definition.method
+  ])
+  (#any-of? @_exports "exports"))
+(assignment_expression
+  left: (member_expression property: (property_identifier) @container)
+  right: (object [
+    (method_definition name: (_) @name body: (_) @body) @definition.method
+    (pair
+      key: (_) @name
+      value: [(arrow_function body: (_) @body) (function_expression body: (_) @body)])
+      @definition.method
+  ]))
+(export_statement
+  value: (object [
+    (method_definition name: (_) @name body: (_) @body) @definition.method
+    (pair
+      key: (_) @name
+      value: [(arrow_function body: (_) @body) (function_expression body: (_) @body)])
+      @definition.method
+  ]))
+(object (method_definition name: (_) @name body: (_) @body) @definition.method)
