@@ -1,9 +1,10 @@
 #include "indexer/error_share.h"
 
+#include <cstddef>
 #include <cstdint>
+#include <vector>
 
-#include <tree_sitter/api.h>
-
+#include "indexer/flat_tree.h"
 #include "indexer/syntax.h"
 
 namespace kinglet::indexer {
@@ -16,15 +17,14 @@ std::optional<double> error_share(const Language& language,
   const Budget budget{.deadline = thread_time() + limits.max_time, .stop = {}};
   const Tree tree = parse_tree(language.grammar(), text, budget);
   if (!tree) return std::nullopt;
+  std::vector<FlatNode> nodes;
+  flatten(tree.get(), nodes);
   std::uint64_t n_bytes = 0;
-  const bool is_whole = walk(ts_tree_root_node(tree.get()), budget, [&](TSNode node, unsigned) {
-    if (ts_node_is_error(node)) {
-      n_bytes += ts_node_end_byte(node) - ts_node_start_byte(node);
-      return false;
-    }
-    return ts_node_has_error(node);
-  });
-  if (!is_whole) return std::nullopt;
+  for (std::size_t i = 0; i < nodes.size();) {
+    const bool is_error = nodes[i].kind == kErrorKind;
+    if (is_error) n_bytes += nodes[i].range.size();
+    i = is_error ? nodes[i].past : i + 1;
+  }
   return static_cast<double>(n_bytes) / static_cast<double>(text.size());
 }
 

@@ -15,6 +15,7 @@
 #include "indexer/identifiers.h"
 #include "indexer/lexical.h"
 #include "indexer/names.h"
+#include "indexer/parsed_file.h"
 #include "indexer/query.h"
 #include "indexer/syntax.h"
 #include "indexer/tree_arena.h"

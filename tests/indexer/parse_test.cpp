@@ -15,6 +15,7 @@
 #include <doctest/doctest.h>
 
 #include "indexer/language.h"
+#include "indexer/parsed_file.h"
 #include "tests/indexer/golden.h"
 
 namespace kinglet::indexer {
