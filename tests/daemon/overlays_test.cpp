@@ -25,10 +25,11 @@ class Editing {
   }
 
   lsp::Document document(const std::string& name, const std::string& text) {
-    return {.uri = lsp::uri_from_path(root / name),
+    return {.uri = lsp::uri_from_path((root / name).string()),
             .languageId = "c",
             .version = ++version_,
-            .text = std::make_shared<const lsp::TextBuffer>(text)};
+            .text = std::make_shared<const lsp::TextBuffer>(text),
+            .is_synced = true};
   }
   void type(daemon::Overlays& overlays, const std::string& name, const std::string& text) {
     overlays.update(document(name, text), repository);

@@ -28,7 +28,8 @@ Generate sample_generate() {
 
 FilesFound sample_files() {
   return {.files = {{.path = "a/b.cpp", .n_bytes = 12, .modified_ns = -5}, {.path = "c.py"}},
-          .skipped = {{.path = ".env", .reason = "secret", .detail = ""}}};
+          .skipped = {{.path = ".env", .reason = "secret", .detail = ""}},
+          .folders = {"", "a"}};
 }
 
 }  // namespace
@@ -56,6 +57,7 @@ TEST_SUITE("daemon/wire/codec") {
     CHECK(files->files[0].path == "a/b.cpp");
     CHECK(files->files[0].modified_ns == -5);
     CHECK(files->skipped[0].reason == "secret");
+    CHECK(files->folders == std::vector<std::string>{"", "a"});
 
     const auto parse = decode<Parse>(
         frame_of(Parse{.root = "/r", .path = "p", .text = "", .want_text = WantText::kYes}));
