@@ -1,5 +1,5 @@
-// The record of a text that someone types in. Defined in parse.cpp: it is parse_file() with the tree
-// of the text before.
+// The record of a text that someone types in. Defined in parse.cpp: it is parse_file() with the
+// tree of the text before.
 #pragma once
 
 #include <stop_token>

@@ -36,7 +36,7 @@ struct NavigatedRoot {
   std::filesystem::path root;
   indexer::Snapshot index;  // as this session sees it
   indexer::Snapshot disk;   // as the files are, without what is unsaved
-  OpenTexts open;  // what the session has open of it
+  OpenTexts open;           // what the session has open of it
   std::uint64_t max_file_bytes = 0;
   bool is_wanted = true;  // the configuration's "navigation" is not "off"
   bool is_auto = true;    // it is "auto": nothing for languages that usually have a server

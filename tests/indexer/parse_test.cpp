@@ -287,7 +287,7 @@ TEST_SUITE("indexer/parse") {
         if (entry.path().stem() != "input") continue;
         const std::string whole = test::read_text_file(entry.path());
         const Language& language = language_of(entry.path().string(), whole);
-        for (int round = 0; round < 12; ++round) {
+        for (int round = 0; round < 3; ++round) {
           ParsedFile file(language);
           std::string text = whole;
           REQUIRE(file.update(text));

@@ -81,7 +81,8 @@ TEST_SUITE("indexer/record") {
     names(error_of([](FileRecord& r) { r.definitions[0].signature = "a\nb"; }), "signature");
     names(error_of([](FileRecord& r) { r.definitions[0].doc = "\xE2\x80\xAE"; }), "doc");
     names(error_of([](FileRecord& r) { r.definitions[0].name.clear(); }), "definition.name");
-    names(error_of([](FileRecord& r) { r.definitions[0].kind = static_cast<SymbolKind>(15); }),
+    names(error_of(
+              [](FileRecord& r) { r.definitions[0].kind = static_cast<SymbolKind>(kSymbolKinds); }),
           "kind");
     names(error_of([](FileRecord& r) { r.coverage = static_cast<Coverage>(9); }), "coverage");
     names(error_of([](FileRecord& r) { r.chunks[1].range.begin = 19; }), "chunk.range");
