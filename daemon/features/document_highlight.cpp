@@ -47,11 +47,11 @@ lsp::Response<std::vector<lsp::DocumentHighlight>> highlights_at(const Navigatio
     if (target.entity != resolution.targets.front().entity) continue;
     add(target.symbol.definition.name_range, lsp::DocumentHighlightKind::kWrite);
   }
-  std::ranges::stable_sort(highlights, {}, [](const lsp::DocumentHighlight& highlight) {
-    return highlight.range.start;
+  std::stable_sort(highlights.begin(), highlights.end(), [](const auto& a, const auto& b) {
+    return a.range.start < b.range.start;
   });
-  const auto unique = std::ranges::unique(highlights, {}, &lsp::DocumentHighlight::range);
-  highlights.erase(unique.begin(), unique.end());
+  const auto is_same = [](const auto& a, const auto& b) { return a.range == b.range; };
+  highlights.erase(std::unique(highlights.begin(), highlights.end(), is_same), highlights.end());
   return highlights;
 }
 

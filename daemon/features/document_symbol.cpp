@@ -72,6 +72,7 @@ lsp::DocumentSymbolResult outline(const NavigationJob& job,
 lsp::DocumentSymbolResult outline_of(const NavigationJob& job) {
   const std::vector<indexer::Symbol> symbols = job.at.index.definitions_in(job.path);
   std::vector<const indexer::Definition*> definitions;
+  definitions.reserve(symbols.size());
   for (const indexer::Symbol& symbol : symbols)
     definitions.push_back(&symbol.definition);
   return outline(job, definitions);
