@@ -1,6 +1,7 @@
 #include "daemon/semantics.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include <boost/asio/post.hpp>
@@ -15,6 +16,11 @@ namespace clang = indexer::clang;
 namespace {
 
 constexpr std::size_t kMaxProblems = 20;
+
+std::string_view stem_of(std::string_view path) {
+  path.remove_prefix(path.rfind('/') + 1);
+  return path.substr(0, path.rfind('.'));
+}
 
 bool is_c_source(const std::string& path) {
   return clang::is_c_family(path) && !clang::is_header(path);
@@ -35,6 +41,18 @@ Result<void> put(clang::SemanticIndex& index,
 
 }  // namespace
 
+/// Of when_parsed().
+struct Semantics::Waiter {
+  Waiter(std::string waited_for,
+         std::function<void()> callback,
+         const boost::asio::any_io_executor& executor)
+      : path(std::move(waited_for)), on_done(std::move(callback)), timer(executor) {}
+
+  std::string path;
+  std::function<void()> on_done;  // null: called
+  boost::asio::steady_timer timer;
+};
+
 Semantics::Semantics(std::string root,
                      ClangUse use,
                      ClangClient& client,
@@ -45,7 +63,8 @@ Semantics::Semantics(std::string root,
       client_(client),
       protocol_(std::move(protocol)),
       pool_(std::move(pool)),
-      index_(std::make_shared<clang::SemanticIndex>()) {}
+      index_(std::make_shared<clang::SemanticIndex>()),
+      typing_(protocol_) {}
 
 Semantics::~Semantics() {
   stop_.request_stop();
@@ -57,6 +76,8 @@ void Semantics::set_files(std::vector<std::string> paths) {
   if (use_ == ClangUse::kOff) return;
   std::erase_if(paths, [](const std::string& path) { return !clang::is_c_family(path); });
   if (paths.empty() && units_.empty()) return;
+  sources_.clear();
+  std::ranges::copy_if(paths, std::inserter(sources_, sources_.end()), is_c_source);
   files_to_plan_ = std::move(paths);
   if (is_planning_) return;
   is_planning_ = true;
@@ -75,7 +96,8 @@ void Semantics::planned(Result<wire::ClangPlanned> answer) {
     // Without libclang nothing else is to be tried.
     if (answer.error().code == ErrorCode::kNotFound) use_ = ClangUse::kOff;
     if (on_change) on_change();
-    return;
+    tell_waiters();
+    return next();
   }
   for (auto& problem : answer->problems)
     note(std::move(problem));
@@ -89,13 +111,19 @@ void Semantics::planned(Result<wire::ClangPlanned> answer) {
       if (!index_->has_unit(unit)) enqueue({.unit = unit});
     }
   }
+  for (const auto& [path, shown] : shown_) {
+    if (auto unit = unit_for(path); unit != path && !index_->has_unit(unit)) {
+      enqueue({.unit = std::move(unit), .is_shown = true});
+    }
+  }
   next();
+  tell_waiters();
 }
 
 void Semantics::file_changed(const std::string& path) {
   if (use_ == ClangUse::kOff || !clang::is_c_family(path)) return;
   auto units = index_->units_with(path);
-  if (units.empty() && units_.contains(path)) units.push_back(path);
+  if (units.empty() && use_ == ClangUse::kAll && units_.contains(path)) units.push_back(path);
   for (auto& unit : units) {
     const bool is_shown = shown_.contains(unit);
     enqueue({.unit = std::move(unit), .is_shown = is_shown, .is_changed = true});
@@ -103,42 +131,81 @@ void Semantics::file_changed(const std::string& path) {
   next();
 }
 
-void Semantics::show(const std::string& path, std::string text) {
+void Semantics::show(const std::string& path, std::string text, Viewer viewer) {
   if (use_ == ClangUse::kOff || !clang::is_c_family(path)) return;
-  const auto shown = shown_.find(path);
-  if (shown != shown_.end() && shown->second == text) return;
-  shown_[path] = std::move(text);
-  enqueue({.unit = unit_for(path), .is_shown = true, .is_changed = true});
+  const auto [entry, is_new] = shown_.try_emplace(path);
+  Shown& shown = entry->second;
+  shown.viewers.insert(viewer);
+  if (!is_new && shown.text == text) return;
+  shown.text = std::move(text);
+  if (is_new) {
+    enqueue({.unit = unit_for(path), .is_shown = true, .is_changed = true});
+    return next();
+  }
+  typed_.insert(path);
+  typing_.expires_after(kTypingPause);
+  typing_.async_wait([weak = weak_from_this()](const auto& error) {
+    const auto self = weak.lock();
+    if (!error && self) self->typed();
+  });
+}
+
+void Semantics::typed() {
+  for (const auto& path : std::exchange(typed_, {}))
+    enqueue({.unit = unit_for(path), .is_shown = true, .is_changed = true});
   next();
 }
 
-void Semantics::hide(const std::string& path) {
+void Semantics::hide(const std::string& path, Viewer viewer) {
   const auto shown = shown_.find(path);
   if (shown == shown_.end()) return;
-  shown_.erase(shown);
+  shown->second.viewers.erase(viewer);
+  if (!shown->second.viewers.empty()) return;
   const std::string unit = unit_for(path);
+  shown_.erase(shown);
+  typed_.erase(path);
   std::erase_if(queue_, [&](const Task& task) { return task.is_shown && task.unit == unit; });
   // What was on the screen may not be what is on disk.
-  const bool is_shown = shown_.contains(unit);
+  const bool is_shown =
+      std::ranges::any_of(shown_, [&](const auto& other) { return unit_for(other.first) == unit; });
   if (is_shown || (use_ == ClangUse::kAll && units_.contains(unit))) {
     enqueue({.unit = unit, .is_shown = is_shown, .is_changed = true});
   } else {
     index_->remove(unit);
+    seconds_of_.erase(unit);
   }
   next();
+  tell_waiters();
 }
 
 std::string Semantics::unit_for(const std::string& path) const {
   if (is_c_source(path)) return path;
   const auto units = index_->units_with(path);
   const auto own = std::ranges::find_if(units, [&](const auto& unit) { return unit != path; });
-  return own == units.end() ? path : *own;
+  if (own != units.end()) return *own;
+  return likely_unit_for(path).value_or(path);
+}
+
+/// Before any unit with a header has been parsed, its namesake is tried: "box.h", "box.cc". One
+/// that was parsed and does not include it is none.
+std::optional<std::string> Semantics::likely_unit_for(const std::string& header) const {
+  std::optional<std::string> likely;
+  std::size_t n_common = 0;
+  for (const auto& source : sources_) {
+    if (stem_of(source) != stem_of(header) || index_->has_unit(source)) continue;
+    const auto differs = std::ranges::mismatch(source, header).in1;
+    const auto n = static_cast<std::size_t>(differs - source.begin());
+    if (likely && n <= n_common) continue;
+    likely = source;
+    n_common = n;
+  }
+  return likely;
 }
 
 std::vector<wire::UnsavedFile> Semantics::shown_files() const {
   std::vector<wire::UnsavedFile> files;
-  for (const auto& [path, text] : shown_)
-    files.push_back({path, text});
+  for (const auto& [path, shown] : shown_)
+    files.push_back({path, shown.text});
   return files;
 }
 
@@ -178,6 +245,7 @@ void Semantics::next() {
 void Semantics::indexed(Result<wire::ClangIndexed> answer) {
   if (!answer) return finish(tl::unexpected(std::move(answer).error()));
   seconds_ += answer->seconds;
+  seconds_of_[in_flight_->unit] = answer->seconds;
   boost::asio::post(pool_,
                     [weak = weak_from_this(),
                      index = index_,
@@ -202,8 +270,57 @@ void Semantics::finish(Result<void> done) {
       note(task.unit + ": " + done.error().message);
     }
   }
+  for (const auto& [path, shown] : shown_) {
+    if (is_c_source(path)) continue;
+    const auto units = index_->units_with(path);
+    if (units.empty() && task.is_shown && stem_of(path) == stem_of(task.unit)) {
+      // The namesake does not include it.
+      auto unit = done ? unit_for(path) : path;
+      if (unit != task.unit) enqueue({.unit = std::move(unit), .is_shown = true});
+    } else if (units.size() > 1 && index_->has_unit(path)) {
+      // By itself it was parsed while no better unit was known.
+      index_->remove(path);
+    }
+  }
   if (on_change) on_change();
   next();
+  tell_waiters();
+}
+
+// ---- for those who ask
+
+bool Semantics::is_waiting(const std::string& path) const {
+  const std::string unit = unit_for(path);
+  return is_planning_ || typed_.contains(path) || (in_flight_ && in_flight_->unit == unit) ||
+         std::ranges::any_of(queue_, [&](const Task& task) { return task.unit == unit; });
+}
+
+void Semantics::when_parsed(const std::string& path,
+                            std::chrono::milliseconds patience,
+                            std::function<void()> on_done) {
+  const auto waiter = std::make_shared<Waiter>(path, std::move(on_done), protocol_);
+  waiter->timer.expires_after(is_waiting(path) ? patience : std::chrono::milliseconds(0));
+  waiter->timer.async_wait([weak = weak_from_this(), waiter](const auto&) {
+    if (const auto self = weak.lock()) std::erase(self->waiters_, waiter);
+    if (waiter->on_done) std::exchange(waiter->on_done, nullptr)();
+  });
+  waiters_.push_back(waiter);
+}
+
+void Semantics::tell_waiters() {
+  for (const auto& waiter : waiters_) {
+    if (!is_waiting(waiter->path)) waiter->timer.cancel();
+  }
+}
+
+bool Semantics::hovers_within(const std::string& path,
+                              std::string_view text,
+                              std::chrono::milliseconds time) const {
+  const auto shown = shown_.find(path);
+  if (!is_settled() || shown == shown_.end() || shown->second.text != text) return false;
+  const auto seconds = seconds_of_.find(unit_for(path));
+  return seconds != seconds_of_.end() &&
+         std::chrono::duration<double>(seconds->second) < std::chrono::duration<double>(time);
 }
 
 void Semantics::hover(const std::string& path,
