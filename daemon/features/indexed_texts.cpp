@@ -35,13 +35,15 @@ const IndexedTexts::Known& IndexedTexts::look_up(const std::string& path) {
   const auto info = snapshot_.file(path);
   if (const auto open = open_.find(path); open != open_.end()) {
     known.text = open->second;
-    known.is_indexed = info && indexer::hash_content(known.text->text()) == info->hash;
+    known.hash = indexer::hash_content(known.text->text());
+    known.is_indexed = info && known.hash == info->hash;
     return known;
   }
   if (!info || !root_) return known;
   auto text = root_->read(path, max_file_bytes_);
   if (!text || indexer::hash_content(*text) != info->hash) return known;
   known.text = std::make_shared<const lsp::TextBuffer>(*std::move(text));
+  known.hash = info->hash;
   known.is_indexed = true;
   return known;
 }
@@ -53,6 +55,29 @@ std::shared_ptr<const lsp::TextBuffer> IndexedTexts::find(const std::string& pat
 std::shared_ptr<const lsp::TextBuffer> IndexedTexts::find_indexed(const std::string& path) {
   const Known& known = look_up(path);
   return known.is_indexed ? known.text : nullptr;
+}
+
+std::shared_ptr<const lsp::TextBuffer> IndexedTexts::find_exact(const std::string& path,
+                                                                const indexer::ContentHash& hash) {
+  const Known& known = look_up(path);
+  if (known.text) return known.hash == hash ? known.text : nullptr;
+  const auto [entry, is_new] = on_disk_.try_emplace(path);
+  Known& read = entry->second;
+  if (is_new && root_) {
+    if (auto text = root_->read(path, max_file_bytes_)) {
+      read.hash = indexer::hash_content(*text);
+      read.text = std::make_shared<const lsp::TextBuffer>(*std::move(text));
+    }
+  }
+  if (!read.text || read.hash != hash) return nullptr;
+  // The index has no places in it that could be wrong.
+  if (!snapshot_.file(path)) known_[path] = {read.text, hash, true};
+  return read.text;
+}
+
+std::optional<indexer::ContentHash> IndexedTexts::hash_of(const std::string& path) {
+  const Known& known = look_up(path);
+  return known.text ? std::optional(known.hash) : std::nullopt;
 }
 
 std::optional<ByteRange> IndexedTexts::locate(const std::string& path,

@@ -36,6 +36,13 @@ class IndexedTexts {
   /// The same, and only if it is what was indexed.
   std::shared_ptr<const lsp::TextBuffer> find_indexed(const std::string& path);
 
+  /// The text with that content, if it is what the client has open, else what is on disk, indexed
+  /// or not. Null when it is neither.
+  std::shared_ptr<const lsp::TextBuffer> find_exact(const std::string& path,
+                                                    const indexer::ContentHash& hash);
+  /// Of find()'s text.
+  std::optional<indexer::ContentHash> hash_of(const std::string& path);
+
   /// Where the name that the index has at `range` is by now: there, or, in a text that the client
   /// changed since, at the nearest place that holds it as a word. Nothing: gone.
   std::optional<ByteRange> locate(const std::string& path, ByteRange range, std::string_view name);
@@ -48,6 +55,7 @@ class IndexedTexts {
  private:
   struct Known {
     std::shared_ptr<const lsp::TextBuffer> text;
+    indexer::ContentHash hash;  // of `text`
     bool is_indexed = false;
   };
   const Known& look_up(const std::string& path);
@@ -57,6 +65,7 @@ class IndexedTexts {
   OpenTexts open_;
   std::uint64_t max_file_bytes_;
   std::map<std::string, Known> known_;
+  std::map<std::string, Known> on_disk_;  // what look_up() has no text of
 };
 
 /// REQUIRES: range within the text.

@@ -238,6 +238,25 @@ std::optional<SemanticAnswer> SemanticIndex::find(std::string_view path,
   return answer;
 }
 
+bool SemanticIndex::has_name_at(std::string_view path,
+                                const ContentHash& hash,
+                                std::uint32_t offset) const {
+  const std::scoped_lock lock(mutex_);
+  const auto entries = files_.find(path);
+  if (entries == files_.end()) return false;
+  return std::ranges::any_of(entries->second, [&](const auto& file) {
+    return file->hash == hash &&
+           std::ranges::binary_search(file->places, offset, {}, &Place::offset);
+  });
+}
+
+std::optional<SemanticSymbol> SemanticIndex::symbol(SymbolKey key) const {
+  const std::scoped_lock lock(mutex_);
+  const auto known = symbol_of_.find(static_cast<std::uint64_t>(key));
+  if (known == symbol_of_.end()) return std::nullopt;
+  return symbols_[known->second].symbol;
+}
+
 std::vector<SemanticPlace> SemanticIndex::places(SymbolKey key) const {
   const std::scoped_lock lock(mutex_);
   std::vector<SemanticPlace> places;
@@ -256,6 +275,25 @@ std::vector<SymbolKey> SemanticIndex::overriding(SymbolKey key) const {
     }
   }
   std::ranges::sort(keys);
+  return keys;
+}
+
+std::vector<SymbolKey> SemanticIndex::family(SymbolKey key) const {
+  const auto grow = [&](auto&& next_of) {
+    std::vector<SymbolKey> keys = {key};
+    for (std::size_t i = 0; i < keys.size(); ++i) {
+      for (const SymbolKey next : next_of(keys[i])) {
+        if (std::ranges::find(keys, next) == keys.end()) keys.push_back(next);
+      }
+    }
+    return keys;
+  };
+  std::vector<SymbolKey> keys = grow([&](SymbolKey from) {
+    const auto known = symbol(from);
+    return known ? known->overrides : std::vector<SymbolKey>();
+  });
+  const auto below = grow([&](SymbolKey from) { return overriding(from); });
+  keys.insert(keys.end(), below.begin() + 1, below.end());
   return keys;
 }
 

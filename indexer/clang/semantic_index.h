@@ -69,10 +69,16 @@ class SemanticIndex {
   std::optional<SemanticAnswer> find(std::string_view path,
                                      const ContentHash& hash,
                                      std::uint32_t offset) const;
+  /// Whether a symbol's name begins at `offset` of that text. Cheap.
+  bool has_name_at(std::string_view path, const ContentHash& hash, std::uint32_t offset) const;
+  std::optional<SemanticSymbol> symbol(SymbolKey key) const;
   /// Every place of a symbol, definitions and declarations included; by path, then place.
   std::vector<SemanticPlace> places(SymbolKey key) const;
   /// The methods that override it directly.
   std::vector<SymbolKey> overriding(SymbolKey key) const;
+  /// A call of which may mean it, or be a call of it: itself first, what it overrides, what
+  /// overrides it, and theirs in turn. Not its siblings.
+  std::vector<SymbolKey> family(SymbolKey key) const;
 
   bool knows(std::string_view path, const ContentHash& hash) const;
   /// Main files of the units in which the file was seen, whatever its text; sorted.
