@@ -1,8 +1,12 @@
 #include "daemon/features/definition.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <optional>
 #include <utility>
+
+#include "daemon/features/compiler_answer.h"
+#include "lsp/uri.h"
 
 namespace kinglet::daemon {
 namespace {
@@ -37,6 +41,16 @@ class Places {
     add(job_.document.uri, range, range);
   }
   void add_file(const std::string& path) { add(job_.uri_of(path), {}, {}); }
+  /// In a system's header, which nobody has read: its columns are bytes, and names there are ASCII.
+  void add_outside(const indexer::clang::OutsidePlace& place, std::string_view name) {
+    std::error_code error;
+    if (!std::filesystem::is_regular_file(place.path, error)) return;
+    const auto end = place.column + static_cast<std::uint32_t>(name.size());
+    const lsp::Range range{{place.line, place.column}, {place.line, end}};
+    add(lsp::uri_from_path(place.path), range, range);
+  }
+
+  bool is_empty() const { return links_.empty(); }
 
   lsp::DefinitionResult finish() && {
     if (job_.client.definitionLinks) return {std::move(links_)};
@@ -58,6 +72,21 @@ class Places {
   std::optional<lsp::Range> origin_;
   std::vector<lsp::LocationLink> links_;
 };
+
+void add_resolved(const indexer::Resolution& resolution, Places& places) {
+  places.set_origin(resolution.use.range);
+  if (!resolution.files.empty()) {
+    for (std::size_t i = 0; i < std::min(resolution.files.size(), kMaxFiles); ++i) {
+      if (resolution.files[i].confidence < kLeastShare * resolution.files[0].confidence) break;
+      places.add_file(resolution.files[i].path);
+    }
+  } else if (resolution.local) {
+    places.add_own(*resolution.local);
+  } else {
+    for (const indexer::Target& target : likely_targets(resolution))
+      places.add(target.symbol);
+  }
+}
 
 }  // namespace
 
@@ -84,24 +113,20 @@ lsp::Response<lsp::DefinitionResult> find_definition(const NavigationJob& job,
                                                      const std::stop_token& stop) {
   const auto index = job.linked(stop);
   if (!index) return tl::unexpected(lsp::ResponseError(index.error()));
+  IndexedTexts texts = job.texts();
+  const auto compiled = ask_compiler(job, *index, texts, stop);
+  if (!compiled) return tl::unexpected(lsp::ResponseError(compiled.error()));
+  Places places(job, std::move(texts));
+  if (*compiled) {
+    add_resolved((*compiled)->resolution, places);
+    for (const auto& symbol : (*compiled)->symbols) {
+      if (symbol.outside) places.add_outside(*symbol.outside, symbol.name);
+    }
+    if (!places.is_empty()) return std::move(places).finish();
+  }
   const auto found = job.resolve(*index, stop);
   if (!found) return tl::unexpected(lsp::ResponseError(found.error()));
-  Places places(job, job.texts());
-  if (*found) {
-    const indexer::Resolution& resolution = **found;
-    places.set_origin(resolution.use.range);
-    if (!resolution.files.empty()) {
-      for (std::size_t i = 0; i < std::min(resolution.files.size(), kMaxFiles); ++i) {
-        if (resolution.files[i].confidence < kLeastShare * resolution.files[0].confidence) break;
-        places.add_file(resolution.files[i].path);
-      }
-    } else if (resolution.local) {
-      places.add_own(*resolution.local);
-    } else {
-      for (const indexer::Target& target : likely_targets(resolution))
-        places.add(target.symbol);
-    }
-  }
+  if (*found) add_resolved(**found, places);
   return std::move(places).finish();
 }
 

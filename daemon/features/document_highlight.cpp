@@ -3,20 +3,44 @@
 #include <algorithm>
 #include <optional>
 #include <string>
+#include <vector>
+
+#include "daemon/features/compiler_answer.h"
 
 namespace kinglet::daemon {
+namespace {
+
+namespace clang = indexer::clang;
+
+std::vector<lsp::DocumentHighlight> highlights_of(const NavigationJob& job,
+                                                  const CompilerAnswer& answer) {
+  std::vector<lsp::DocumentHighlight> highlights;
+  for (const clang::SemanticPlace& place : answer.places) {
+    if (place.path != job.path || place.is_implicit) continue;
+    highlights.push_back({lsp_range(*job.document.text, place.range, job.encoding),
+                          place.role == clang::Role::kDefinition
+                              ? lsp::DocumentHighlightKind::kWrite
+                              : lsp::DocumentHighlightKind::kText});
+  }
+  return highlights;
+}
+
+}  // namespace
 
 lsp::Response<std::vector<lsp::DocumentHighlight>> highlights_at(const NavigationJob& job,
                                                                  const std::stop_token& stop) {
   std::vector<lsp::DocumentHighlight> highlights;
   const auto index = job.linked(stop);
   if (!index) return tl::unexpected(lsp::ResponseError(index.error()));
+  IndexedTexts texts = job.texts();
+  const auto compiled = ask_compiler(job, *index, texts, stop);
+  if (!compiled) return tl::unexpected(lsp::ResponseError(compiled.error()));
+  if (*compiled) return highlights_of(job, **compiled);
   const auto found = job.resolve(*index, stop);
   if (!found) return tl::unexpected(lsp::ResponseError(found.error()));
   if (!*found || (*found)->use.name.empty()) return highlights;
   const indexer::Resolution& resolution = **found;
   const std::string& name = resolution.use.name;
-  IndexedTexts texts = job.texts();
   const auto add = [&](ByteRange range, lsp::DocumentHighlightKind kind) {
     const auto place = texts.locate(job.path, range, name, job.encoding);
     if (place) highlights.push_back({*place, kind});

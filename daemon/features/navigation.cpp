@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <string_view>
+
+#include <boost/asio/steady_timer.hpp>
 
 #include "daemon/features/definition.h"
 #include "daemon/features/document_highlight.h"
@@ -11,10 +14,21 @@
 #include "daemon/features/index_search.h"
 #include "daemon/features/references.h"
 #include "daemon/features/workspace_symbol.h"
+#include "indexer/clang/compile_commands.h"
 #include "indexer/language.h"
 #include "lsp/uri.h"
 
 namespace kinglet::daemon {
+
+namespace {
+
+// A hover that comes later is a hover that nobody waited for.
+constexpr std::chrono::milliseconds kHoverPatience{150};
+// `kinglet refs` opens a file and asks at once: a unit takes this long.
+constexpr std::chrono::milliseconds kUnitPatience{5000};
+
+}  // namespace
+
 bool usually_has_server(std::string_view language) {
   static constexpr std::string_view kServed[] = {"c",
                                                  "cpp",
@@ -109,6 +123,11 @@ lsp::DocumentUri NavigationJob::uri_of(const std::string& below) const {
   return lsp::uri_from_path((at.root / below).string());
 }
 
+std::shared_ptr<Semantics> Navigation::semantics_of(const NavigationJob& job) const {
+  if (!job.at.semantics || !indexer::clang::is_c_family(job.path)) return nullptr;
+  return services_.semantics_of((job.at.root / job.path).string());
+}
+
 lsp::Response<std::optional<NavigationJob>> Navigation::job_for(
     const lsp::TextDocumentIdentifier& document,
     std::optional<lsp::Position> position,
@@ -181,7 +200,43 @@ void Navigation::references(const lsp::ReferenceParams& params,
 void Navigation::hover(const lsp::TextDocumentPositionParams& params,
                        std::stop_token stop,
                        lsp::Reply<lsp::HoverResult> reply) {
-  answer_at(params, std::move(stop), std::move(reply), Languages::kAsConfigured, &describe_place);
+  auto made = job_for(params.textDocument, params.position, Languages::kAsConfigured);
+  if (!made) return reply(tl::unexpected(std::move(made).error()));
+  if (!*made) return reply(lsp::HoverResult{});
+  NavigationJob job = **std::move(made);
+  const auto semantics = semantics_of(job);
+  if (!semantics ||
+      !semantics->hovers_within(job.path, job.document.text->text(), kHoverPatience)) {
+    return post<lsp::HoverResult>(
+        std::move(stop), std::move(reply), [job = std::move(job)](const auto& token) {
+          return describe_place(job, std::nullopt, token);
+        });
+  }
+  std::stop_source parsing;
+  const auto patience = std::make_shared<boost::asio::steady_timer>(services_.protocol);
+  patience->expires_after(kHoverPatience);
+  patience->async_wait([parsing](const auto& error) mutable {
+    if (!error) parsing.request_stop();
+  });
+  const std::string path = job.path;
+  semantics->hover(
+      path,
+      value(job.offset),
+      parsing.get_token(),
+      [this,
+       weak = std::weak_ptr(alive_),
+       patience,
+       stop = std::move(stop),
+       reply = std::move(reply),
+       job = std::move(job)](Result<wire::ClangHovered> hovered) mutable {
+        patience->cancel();
+        if (weak.expired()) return;
+        post<lsp::HoverResult>(
+            std::move(stop),
+            std::move(reply),
+            [job = std::move(job), text = hovered ? std::move(hovered->text) : std::nullopt](
+                const auto& token) { return describe_place(job, text, token); });
+      });
 }
 
 void Navigation::document_highlight(const lsp::TextDocumentPositionParams& params,
@@ -236,7 +291,16 @@ void Navigation::workspace_symbol(const lsp::WorkspaceSymbolParams& params,
 void Navigation::explained_references(const lsp::TextDocumentPositionParams& params,
                                       std::stop_token stop,
                                       lsp::Reply<lsp::Json> reply) {
-  answer_at(params, std::move(stop), std::move(reply), Languages::kAll, &explain_references);
+  const auto made = job_for(params.textDocument, params.position, Languages::kAll);
+  const auto semantics = made && *made ? semantics_of(**made) : nullptr;
+  auto ask = [this, params, stop = std::move(stop), reply = std::move(reply)]() mutable {
+    answer_at(params, std::move(stop), std::move(reply), Languages::kAll, &explain_references);
+  };
+  if (!semantics) return ask();
+  semantics->when_parsed(
+      (*made)->path, kUnitPatience, [weak = std::weak_ptr(alive_), ask = std::move(ask)]() mutable {
+        if (!weak.expired()) ask();
+      });
 }
 
 void Navigation::explained_symbols(const lsp::WorkspaceSymbolParams& params,

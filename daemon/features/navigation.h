@@ -23,6 +23,8 @@
 #include "daemon/features/indexed_texts.h"
 #include "daemon/linked_indexes.h"
 #include "daemon/processes/parse_client.h"
+#include "daemon/semantics.h"
+#include "indexer/clang/semantic_index.h"
 #include "indexer/index.h"
 #include "indexer/resolve.h"
 #include "lsp/binder.h"
@@ -37,6 +39,8 @@ struct NavigatedRoot {
   indexer::Snapshot index;  // as this session sees it
   indexer::Snapshot disk;   // as the files are, without what is unsaved
   OpenTexts open;           // what the session has open of it
+  /// Null where libclang is not asked. For any thread.
+  std::shared_ptr<const indexer::clang::SemanticIndex> semantics;
   std::uint64_t max_file_bytes = 0;
   bool is_wanted = true;  // the configuration's "navigation" is not "off"
   bool is_auto = true;    // it is "auto": nothing for languages that usually have a server
@@ -78,6 +82,8 @@ struct NavigationServices {
   /// The root that holds an absolute path, if one is open and indexed.
   std::function<std::optional<NavigatedRoot>(const std::string& path)> root_of;
   std::function<std::vector<NavigatedRoot>()> roots;
+  /// What parses the C and C++ of the root that holds an absolute path; null: nobody.
+  std::function<std::shared_ptr<Semantics>(const std::string& path)> semantics_of;
 };
 
 /// For the protocol thread. Answers null or an empty list where navigation is off, in documents of
@@ -161,8 +167,12 @@ class Navigation {
                  Languages languages,
                  lsp::Response<R> (*work)(const NavigationJob&, const std::stop_token&)) const;
 
+  /// Who parses the job's document; null: nobody.
+  std::shared_ptr<Semantics> semantics_of(const NavigationJob& job) const;
+
   NavigationServices services_;
-  std::shared_ptr<IndexDump> dump_;  // being paged through
+  std::shared_ptr<IndexDump> dump_;                       // being paged through
+  std::shared_ptr<int> alive_ = std::make_shared<int>();  // for what waits
 };
 
 /// Whether people usually run a language server for it: clangd, pyright, gopls, …. By an index

@@ -38,6 +38,17 @@ Json describe(const Repository& repository) {
           {"seconds", status.seconds}};
 }
 
+Json describe(const SemanticsStatus& status) {
+  return {{"units", status.n_units},
+          {"parsed", status.index.n_units},
+          {"waiting", status.n_waiting},
+          {"failed", status.n_failed},
+          {"problems", status.problems},
+          {"symbols", status.index.n_symbols},
+          {"memoryBytes", status.index.memory},
+          {"seconds", status.seconds}};
+}
+
 Json describe(const CompletionStats& stats) {
   return {{"promptTokens", stats.n_prompt},
           {"reusedTokens", stats.n_reused},
@@ -84,10 +95,17 @@ SessionFeatures::SessionFeatures(Session& session)
                    .documents = session.documents(),
                    .client = session.capabilities(),
                    .root_of = [this](const std::string& path) { return navigated_root_of(path); },
-                   .roots = [this] { return navigated_roots(); }}),
+                   .roots = [this] { return navigated_roots(); },
+                   .semantics_of =
+                       [this](const std::string& path) {
+                         const OpenRoot* root = open_root_of(path);
+                         return root == nullptr ? nullptr : root->semantics;
+                       }}),
       alive_(std::make_shared<SessionFeatures*>(this)) {}
 
 SessionFeatures::~SessionFeatures() {
+  for (const lsp::Document& document : session_.documents().all())
+    hide(document.uri);
   *alive_ = nullptr;
 }
 
@@ -161,6 +179,17 @@ void SessionFeatures::open_roots() {
     }
     opened.repository->refresh();
   }
+  for (const auto& [path, root] : before) {
+    if (roots_.contains(path)) continue;
+    for (const lsp::Document& document : session_.documents().all()) {
+      const auto file = lsp::path_from_uri(document.uri);
+      const auto below = file ? root.repository->relative(*file) : std::nullopt;
+      if (below && root.semantics) root.semantics->hide(*below, this);
+    }
+  }
+  // The settings may be others.
+  for (const lsp::Document& document : session_.documents().all())
+    show(document);
   register_watchers();
 }
 
@@ -219,8 +248,10 @@ void SessionFeatures::ready(const lsp::Null&, std::stop_token, lsp::Reply<Json> 
 lsp::Response<Json> SessionFeatures::status(const lsp::Null&) {
   Json status = session_.services().status();
   Json repositories = Json::array();
-  for (const auto& [path, root] : roots_)
+  for (const auto& [path, root] : roots_) {
     repositories.push_back(describe(*root.repository));
+    repositories.back()["clang"] = describe(root.semantics->status());
+  }
   status["repositories"] = std::move(repositories);
   if (completions_ && completions_->last()) {
     status["lastCompletion"] = describe(*completions_->last());
@@ -271,6 +302,29 @@ void SessionFeatures::did_change(const lsp::DocumentUri& uri) {
   const lsp::Document* document = session_.documents().find(uri);
   if (!path || document == nullptr) return;
   if (const auto repository = repository_of(*path)) overlays_.update(*document, repository);
+  show(*document);
+}
+
+/// libclang parses it if somebody may ask: with "auto", C and C++ are a language server's.
+void SessionFeatures::show(const lsp::Document& document) {
+  const auto path = lsp::path_from_uri(document.uri);
+  const OpenRoot* root = path ? open_root_of(*path) : nullptr;
+  if (root == nullptr || !document.is_synced) return;
+  const Repository& repository = *root->repository;
+  const auto below = repository.relative(*path);
+  const Config& config = session_.config_for(*path);
+  if (!below || !config.enabled || config.navigation != "on" || repository.is_left_out(*below) ||
+      document.text->n_bytes() > repository.limits().max_file_bytes) {
+    return hide(document.uri);
+  }
+  root->semantics->show(*below, std::string(document.text->text()), this);
+}
+
+void SessionFeatures::hide(const lsp::DocumentUri& uri) {
+  const auto path = lsp::path_from_uri(uri);
+  const OpenRoot* root = path ? open_root_of(*path) : nullptr;
+  if (root == nullptr) return;
+  if (const auto below = root->repository->relative(*path)) root->semantics->hide(*below, this);
 }
 
 void SessionFeatures::did_save(const lsp::DocumentUri& uri) {
@@ -284,6 +338,7 @@ void SessionFeatures::did_save(const lsp::DocumentUri& uri) {
 void SessionFeatures::did_close(const lsp::DocumentUri& uri) {
   if (completions_) completions_->forget(uri);
   overlays_.forget(uri);
+  hide(uri);
 }
 
 void SessionFeatures::did_change_watched_files(const lsp::DidChangeWatchedFilesParams& params) {
@@ -301,11 +356,16 @@ void SessionFeatures::did_change_watched_files(const lsp::DidChangeWatchedFilesP
     did_save(event.uri);
 }
 
-std::shared_ptr<Repository> SessionFeatures::repository_of(const std::string& path) const {
+const SessionFeatures::OpenRoot* SessionFeatures::open_root_of(const std::string& path) const {
   const Root* root = session_.root_of(path);
   if (root == nullptr) return nullptr;
   const auto found = roots_.find(root->path);
-  return found == roots_.end() ? nullptr : found->second.repository;
+  return found == roots_.end() ? nullptr : &found->second;
+}
+
+std::shared_ptr<Repository> SessionFeatures::repository_of(const std::string& path) const {
+  const OpenRoot* root = open_root_of(path);
+  return root == nullptr ? nullptr : root->repository;
 }
 
 bool SessionFeatures::wants_model() const {
@@ -318,13 +378,15 @@ indexer::Snapshot SessionFeatures::snapshot_of(const OpenRoot& root) const {
 
 NavigatedRoot SessionFeatures::navigated(const std::string& path, const OpenRoot& root) const {
   const Config& config = session_.config_for(path + "/");
-  NavigatedRoot navigated{.root = root.repository->root(),
-                          .index = snapshot_of(root),
-                          .disk = root.repository->snapshot(),
-                          .open = {},
-                          .max_file_bytes = config.max_file_bytes,
-                          .is_wanted = config.enabled && config.navigation != "off",
-                          .is_auto = config.navigation == "auto"};
+  NavigatedRoot navigated{
+      .root = root.repository->root(),
+      .index = snapshot_of(root),
+      .disk = root.repository->snapshot(),
+      .open = {},
+      .semantics = config.clang == "off" ? nullptr : root.semantics->share_index(),
+      .max_file_bytes = config.max_file_bytes,
+      .is_wanted = config.enabled && config.navigation != "off",
+      .is_auto = config.navigation == "auto"};
   for (const lsp::Document& document : session_.documents().all()) {
     const auto file = lsp::path_from_uri(document.uri);
     if (!file || !document.is_synced || session_.root_of(*file) == nullptr) continue;

@@ -73,6 +73,9 @@ class SessionFeatures {
   void register_watchers();
   void show_progress(OpenRoot& root);
   void answer_ready();
+  void show(const lsp::Document& document);
+  void hide(const lsp::DocumentUri& uri);
+  const OpenRoot* open_root_of(const std::string& path) const;
   std::shared_ptr<Repository> repository_of(const std::string& path) const;
   Config config_for(const lsp::Place& place) const;
   PackJob job_for(const lsp::Place& place) const;
