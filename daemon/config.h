@@ -44,7 +44,9 @@ struct Config {
   std::uint32_t max_file_bytes = 1 << 20;  // longer files are not indexed
   std::uint32_t max_files = 100'000;       // of one repository
   std::uint32_t parse_workers = 1;
-  std::string clang = "all";  // C and C++ by libclang: all, open (open files alone) or off
+  /// C and C++ by libclang: off, open (the units of open files alone: a second each, now and then),
+  /// or all (every unit once, which may take as long as a build).
+  std::string clang = "open";
   std::uint32_t idle_exit_seconds = 600;  // without clients; 0: never
   std::string log_level = "info";         // error, warn, info or debug
   std::vector<std::string> exclude;       // patterns as in .gitignore, below each root

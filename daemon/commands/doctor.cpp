@@ -206,7 +206,10 @@ Findings check_clang(const Config& config) {
              (*library)->version() + " is here, but not its own headers (stddef.h). apt install " +
                  indexer::clang::kPackages + " brings both."}};
   }
-  return {{Level::kOk, "clang", (*library)->version() + ", for semantics of C and C++"}};
+  const std::string scope = config.clang == "all"
+                                ? "for all C and C++ with a compile command (\"clang\": \"all\")"
+                                : "for C and C++ files while they are open (\"clang\": \"open\")";
+  return {{Level::kOk, "clang", (*library)->version() + ", " + scope}};
 }
 
 Findings check_daemon(const Paths& paths) {
