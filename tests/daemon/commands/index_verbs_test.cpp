@@ -20,7 +20,7 @@ bool contains(const std::string& text, std::string_view part) {
 
 struct Site {
   Site() {
-    home.write_config({{"exclude", {"*.tmp.c"}}});
+    home.write_config({{"clang", "off"}, {"exclude", {"*.tmp.c"}}});
     std::filesystem::create_directories(root / ".git");
     std::filesystem::create_directories(root / "src");
     write(".gitignore", "ignored.c\n");
