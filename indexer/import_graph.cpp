@@ -80,8 +80,10 @@ Result<ImportGraph> ImportGraph::build(const Snapshot& snapshot,
     std::ranges::sort(edges, [](const ImportedFile& a, const ImportedFile& b) {
       return a.file != b.file ? a.file < b.file : a.confidence > b.confidence;
     });
-    const auto unique = std::ranges::unique(edges, {}, &ImportedFile::file);
-    edges.erase(unique.begin(), unique.end());
+    const auto is_same = [](const ImportedFile& a, const ImportedFile& b) {
+      return a.file == b.file;
+    };
+    edges.erase(std::unique(edges.begin(), edges.end(), is_same), edges.end());
     std::erase_if(edges, [&](const ImportedFile& edge) { return edge.file == i; });
     for (const ImportedFile& edge : edges)
       ++n_importers[edge.file + 1];

@@ -198,10 +198,10 @@ class Answerer {
     };
     auto& places = answer_.places;
     std::ranges::sort(places, {}, order);
-    const auto same = std::ranges::unique(places, {}, [](const clang::SemanticPlace& place) {
-      return std::tie(place.path, place.range.begin, place.range.end);
-    });
-    places.erase(same.begin(), same.end());
+    const auto is_same = [](const clang::SemanticPlace& a, const clang::SemanticPlace& b) {
+      return a.path == b.path && a.range == b.range;
+    };
+    places.erase(std::unique(places.begin(), places.end(), is_same), places.end());
     // likely_targets() expects the place itself first, and of one thing the body.
     const auto rank = [](const indexer::Target& target) {
       if (target.reasons.front() == indexer::Reason::kItself) return 0;

@@ -218,10 +218,12 @@ void Navigation::hover(const lsp::TextDocumentPositionParams& params,
   patience->async_wait([parsing](const auto& error) mutable {
     if (!error) parsing.request_stop();
   });
+  // Before the job moves away.
   const std::string path = job.path;
+  const std::uint32_t offset = value(job.offset);
   semantics->hover(
       path,
-      value(job.offset),
+      offset,
       parsing.get_token(),
       [this,
        weak = std::weak_ptr(alive_),

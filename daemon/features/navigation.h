@@ -62,7 +62,7 @@ struct NavigationJob {
   /// What the place means; nothing where no name stands.
   Result<std::optional<indexer::Resolution>> resolve(const indexer::LinkedIndex& index,
                                                      const std::stop_token& stop) const;
-  lsp::DocumentUri uri_of(const std::string& path) const;
+  lsp::DocumentUri uri_of(const std::string& below) const;
 };
 
 /// An index as text, while a client pages through it.

@@ -92,8 +92,7 @@ class Collector {
     std::ranges::sort(found_, [](const lsp::Location& a, const lsp::Location& b) {
       return std::tie(a.uri, a.range.start) < std::tie(b.uri, b.range.start);
     });
-    const auto unique = std::ranges::unique(found_);
-    found_.erase(unique.begin(), unique.end());
+    found_.erase(std::unique(found_.begin(), found_.end()), found_.end());
     return std::move(found_);
   }
 

@@ -164,8 +164,8 @@ void Symbols::describe(CXCursor pattern, SemanticSymbol& symbol) const {
         symbol.overrides.push_back(key_of_pattern(overridden[i]));
       if (overridden != nullptr) library_->clang_disposeOverriddenCursors(overridden);
       std::ranges::sort(symbol.overrides);
-      const auto same = std::ranges::unique(symbol.overrides);
-      symbol.overrides.erase(same.begin(), same.end());
+      auto& overrides = symbol.overrides;
+      overrides.erase(std::unique(overrides.begin(), overrides.end()), overrides.end());
     }
   }
   const Place place = place_of(library_, pattern);

@@ -44,8 +44,8 @@ class Recorder {
       finish(file);
     std::ranges::sort(record_.files, {}, &FileSemantics::path);
     std::ranges::sort(record_.includes);
-    const auto same = std::ranges::unique(record_.includes);
-    record_.includes.erase(same.begin(), same.end());
+    auto& includes = record_.includes;
+    includes.erase(std::unique(includes.begin(), includes.end()), includes.end());
     record_.n_errors = unit_.n_errors();
     return std::move(record_);
   }
@@ -292,8 +292,7 @@ class Recorder {
     }
     const auto key_at = [&](std::uint32_t idx) { return symbols_.entries()[idx].symbol.key; };
     std::ranges::sort(used, {}, key_at);
-    const auto same = std::ranges::unique(used);
-    used.erase(same.begin(), same.end());
+    used.erase(std::unique(used.begin(), used.end()), used.end());
     FileSemantics& result = record_.files.emplace_back();
     result.path = std::move(file.path);
     result.hash = hash_content(file.text);
