@@ -138,6 +138,15 @@ inline constexpr int kSeverityError = 3;
         unsigned n_unsaved,                                                                       \
         CXTranslationUnit*,                                                                       \
         unsigned options))                                                                        \
+  X(clang_parseTranslationUnit2,                                                                  \
+    int(CXIndex,                                                                                  \
+        const char* path,                                                                         \
+        const char* const* arguments,                                                             \
+        int n_arguments,                                                                          \
+        CXUnsavedFile*,                                                                           \
+        unsigned n_unsaved,                                                                       \
+        unsigned options,                                                                         \
+        CXTranslationUnit*))                                                                      \
   X(clang_disposeTranslationUnit, void(CXTranslationUnit))                                        \
   X(clang_getTranslationUnitCursor, CXCursor(CXTranslationUnit))                                  \
   X(clang_visitChildren, unsigned(CXCursor, CXCursorVisitor, CXClientData))                       \

@@ -88,19 +88,34 @@ Result<TranslationUnit> Session::parse(const UnitRequest& request, Bodies bodies
   }
   IndexerCallbacks callbacks{};
   CXTranslationUnit unit = nullptr;
-  const int failed = library_->clang_indexSourceFile(
-      action_,
-      nullptr,
-      &callbacks,
-      sizeof callbacks,
-      kSuppressWarnings | (bodies == Bodies::kOnceInSession ? kSkipParsedBodiesInSession : 0U),
-      (root + request.path).c_str(),
-      pointers.data(),
-      static_cast<int>(pointers.size()),
-      unsaved_files.data(),
-      static_cast<unsigned>(unsaved_files.size()),
-      &unit,
-      kDetailedPreprocessingRecord | kKeepGoing);
+  const std::string path = root + request.path;
+  int failed = 0;
+  if (unsaved_files.empty()) {
+    failed = library_->clang_indexSourceFile(
+        action_,
+        nullptr,
+        &callbacks,
+        sizeof callbacks,
+        kSuppressWarnings | (bodies == Bodies::kOnceInSession ? kSkipParsedBodiesInSession : 0U),
+        path.c_str(),
+        pointers.data(),
+        static_cast<int>(pointers.size()),
+        nullptr,
+        0,
+        &unit,
+        kDetailedPreprocessingRecord | kKeepGoing);
+  } else {
+    // clang_indexSourceFile() frees unsaved texts when it returns, and its unit still points to
+    // them and frees them again.
+    failed = library_->clang_parseTranslationUnit2(index_,
+                                                   path.c_str(),
+                                                   pointers.data(),
+                                                   static_cast<int>(pointers.size()),
+                                                   unsaved_files.data(),
+                                                   static_cast<unsigned>(unsaved_files.size()),
+                                                   kDetailedPreprocessingRecord | kKeepGoing,
+                                                   &unit);
+  }
   if (unit == nullptr) {
     return fail(ErrorCode::kUnsupported,
                 "libclang makes nothing of " + request.path + " (its error " +
