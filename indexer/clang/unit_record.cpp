@@ -99,7 +99,8 @@ class Recorder {
 
   // ---- cursors
 
-  void visit_children(CXCursor cursor, Above above) {
+  /// What is left of `above`: its callee may have been found.
+  Above visit_children(CXCursor cursor, Above above) {
     Visit visit{this, above};
     library_->clang_visitChildren(
         cursor,
@@ -109,6 +110,7 @@ class Recorder {
           return kVisitContinue;
         },
         &visit);
+    return visit.above;
   }
 
   void visit(CXCursor cursor, Above& above) {
@@ -133,8 +135,10 @@ class Recorder {
       }
       refer(cursor, referenced, role, above);
     } else {
-      // Casts and parentheses around the callee.
+      // Casts and parentheses around the callee. Of an operator the first operand stands before it.
       below.callee = std::exchange(above.callee, nullptr);
+      above.callee = visit_children(cursor, below).callee;
+      return;
     }
     visit_children(cursor, below);
   }

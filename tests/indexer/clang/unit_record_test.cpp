@@ -69,7 +69,8 @@ TEST_SUITE("indexer/clang/unit_record") {
     CHECK(unit.home("main.cpp", "pass<int>") == "main.cpp:9");
     CHECK(unit.home("main.cpp", "deep;", 1) == "main.cpp:6");
     CHECK(unit.home("main.cpp", "kOne;") == "main.cpp:7");
-    CHECK(unit.home("main.cpp", "Box<double>") == "main.cpp:2");
+    // The class and its constructor.
+    CHECK(unit.home("main.cpp", "Box<double>") == "main.cpp:2 main.cpp:3");
     CHECK(unit.at("main.cpp", "get()", 1) == "call get");
   }
 
