@@ -304,7 +304,10 @@ Result<std::unique_ptr<FolderWatch>> FolderWatch::start(const asio::any_io_execu
 }
 
 FolderWatch::~FolderWatch() {
-  state_->stop();
+  try {
+    state_->stop();
+  } catch (...) {  // NOLINT(bugprone-empty-catch): a timer that fires later finds that it is over
+  }
 }
 
 void FolderWatch::set_folders(const std::vector<std::string>& folders) {
