@@ -117,7 +117,7 @@ std::size_t ImportGraph::memory() const {
   std::size_t bytes = (edges_.size() + reverse_.size()) * sizeof(ImportedFile) +
                       (first_edge_.size() + first_reverse_.size()) * sizeof(std::uint32_t);
   for (const std::string& path : paths_.all())
-    bytes += path.capacity() + sizeof(path) + 4 * sizeof(std::uint32_t);
+    bytes += path.capacity() + sizeof(std::string) + 4 * sizeof(std::uint32_t);
   return bytes;
 }
 

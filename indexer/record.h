@@ -44,6 +44,7 @@ std::string_view name_of(SymbolKind kind);
 struct ContentHash {
   std::uint64_t high = 0;
   std::uint64_t low = 0;
+  // NOLINTNEXTLINE(modernize-use-nullptr): clang-tidy 14 takes the comparison's 0 for a pointer
   friend auto operator<=>(const ContentHash&, const ContentHash&) = default;
 };
 ContentHash hash_content(std::string_view bytes);

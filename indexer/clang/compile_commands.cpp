@@ -120,10 +120,15 @@ class CommandHandler : public nlohmann::json_sax<nlohmann::json> {
   bool binary(binary_t&) override { return scalar(); }
 
   bool string(string_t& text) override {
-    if (depth_ == 2 && key_ == "directory") folder_ = std::move(text);
-    if (depth_ == 2 && key_ == "file") file_ = std::move(text);
-    if (depth_ == 2 && key_ == "command") arguments_ = split_command(text);
-    if (depth_ == 3 && key_ == "arguments" && is_arguments_) arguments_.push_back(std::move(text));
+    if (depth_ == 2 && key_ == "directory") {
+      folder_ = std::move(text);
+    } else if (depth_ == 2 && key_ == "file") {
+      file_ = std::move(text);
+    } else if (depth_ == 2 && key_ == "command") {
+      arguments_ = split_command(text);
+    } else if (depth_ == 3 && key_ == "arguments" && is_arguments_) {
+      arguments_.push_back(std::move(text));
+    }
     return true;
   }
   bool start_object(std::size_t) override {

@@ -80,6 +80,7 @@ struct FileSemantics {
 struct ResolvedInclude {
   std::string from;
   std::string to;
+  // NOLINTNEXTLINE(modernize-use-nullptr): clang-tidy 14 takes the comparison's 0 for a pointer
   friend auto operator<=>(const ResolvedInclude&, const ResolvedInclude&) = default;
 };
 

@@ -218,7 +218,7 @@ TEST_SUITE("indexer/parse") {
         repeat(" class a:\n", 30'000),
         repeat("x", 5'000'000),
         repeat("\"", 100'000),
-        repeat("f([=[ #[[ ", 20'000),
+        repeat("f([=[ #[[ ", 500),
         repeat("<a id=b>", 20'000),
         repeat("- a:\n ", 20'000),
         repeat("# a\n> ", 20'000),
