@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <compare>
+#include <cstddef>
 #include <optional>
 #include <set>
 #include <utility>
@@ -32,6 +33,7 @@ struct Relevance {
   bool has_grammar = false;
   bool is_small = false;
   std::int64_t modified_ns = 0;
+  // NOLINTNEXTLINE(modernize-use-nullptr): clang-tidy 14 takes the comparison's 0 for a pointer
   auto operator<=>(const Relevance&) const = default;
 };
 
@@ -272,8 +274,9 @@ void Repository::recall(std::vector<indexer::StoredFile> files, IndexWriter::Not
   // By handfuls: others want the thread, too, and the first answers come early.
   for (std::size_t begin = 0; begin < files.size(); begin += std::size_t{2} * kBatchFiles) {
     const std::size_t end = std::min(files.size(), begin + std::size_t{2} * kBatchFiles);
-    std::vector<indexer::StoredFile> some(std::make_move_iterator(files.begin() + begin),
-                                          std::make_move_iterator(files.begin() + end));
+    std::vector<indexer::StoredFile> some(
+        std::make_move_iterator(files.begin() + static_cast<std::ptrdiff_t>(begin)),
+        std::make_move_iterator(files.begin() + static_cast<std::ptrdiff_t>(end)));
     auto stamps = std::make_shared<std::vector<Waiting>>();
     for (const auto& file : some) {
       busy_.try_emplace(file.path, false);
