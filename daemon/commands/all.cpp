@@ -42,7 +42,7 @@ std::span<const Command> all_commands() {
        refs_command},
       {"search",
        "Search the text or the names of the indexed files",
-       "kinglet search 'TODO(me)'\n"
+       "kinglet search 'retry_count'\n"
        "kinglet search --regex '^class \\w+Error' -i\n"
        "kinglet search --files idx/res",
        Audience::kPeople,

@@ -414,10 +414,10 @@ class Broker::Core : public std::enable_shared_from_this<Core> {
         {"parseWorkers",
          {{"pids", parse.pids},
           {"waiting", parse.n_waiting},
-          {"restarts", parse.n_restarts},
+          {"restarts", parse.n_deaths},
           {"quarantined", parse.n_quarantined}}},
         {"clangWorker",
-         {{"pid", clang.pid.value_or(0)},
+         {{"pid", clang.pids.empty() ? 0 : clang.pids.front()},
           {"waiting", clang.n_waiting},
           {"restarts", clang.n_deaths},
           {"quarantined", clang.n_quarantined}}}};

@@ -211,7 +211,7 @@ TEST_SUITE("daemon/processes/clang_worker") {
     Fixture fixture({.spawn = {}, .idle_exit = std::chrono::milliseconds(50)});
     fixture.write("a.cc", "int x;\n");
     CHECK(fixture.index("a.cc"));
-    fixture.run_until([&] { return !fixture.client->status().pid; });
+    fixture.run_until([&] { return fixture.client->status().pids.empty(); });
     CHECK(fixture.index("a.cc"));
     CHECK(fixture.client->status().n_deaths == 0);
   }

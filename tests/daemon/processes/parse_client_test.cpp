@@ -86,7 +86,7 @@ TEST_SUITE("daemon/processes/parse_client") {
     const auto answer = fixture.run("once " + (folder / "mark").string());
     CHECK(answer->n_replies == 1);
     CHECK(*answer->result);
-    CHECK(fixture.client.status().n_restarts == 1);
+    CHECK(fixture.client.status().n_deaths == 1);
     CHECK(fixture.client.status().n_quarantined == 0);
   }
 
@@ -95,12 +95,12 @@ TEST_SUITE("daemon/processes/parse_client") {
     const auto deadly = fixture.run("die");
     CHECK(deadly->n_replies == 1);
     CHECK(deadly->code() == ErrorCode::kUnavailable);
-    CHECK(fixture.client.status().n_restarts == 2);
+    CHECK(fixture.client.status().n_deaths == 2);
     CHECK(fixture.client.status().n_quarantined == 1);
     for (int i = 0; i < 3; ++i)
       CHECK(fixture.run("die")->code() == ErrorCode::kUnsupported);
     CHECK(*fixture.run("x")->result);
-    CHECK(fixture.client.status().n_restarts == 2);
+    CHECK(fixture.client.status().n_deaths == 2);
   }
 
   TEST_CASE("a worker that hangs is ended at its deadline") {
@@ -124,7 +124,7 @@ TEST_SUITE("daemon/processes/parse_client") {
     CHECK(running->code() == ErrorCode::kCancelled);
     CHECK(waiting->code() == ErrorCode::kCancelled);
     CHECK(*fixture.run("y")->result);
-    CHECK(fixture.client.status().n_restarts == 0);
+    CHECK(fixture.client.status().n_deaths == 0);
   }
 
   TEST_CASE("what somebody waits for goes first") {
@@ -159,7 +159,7 @@ TEST_SUITE("daemon/processes/parse_client") {
     for (const auto& file : (*found)->files)
       paths += file.path;
     CHECK(paths == "abc");
-    CHECK(fixture.client.status().n_restarts == 1);
+    CHECK(fixture.client.status().n_deaths == 1);
   }
 
   TEST_CASE("workers that do not start are an error, not a loop") {
@@ -178,7 +178,7 @@ TEST_SUITE("daemon/processes/parse_client") {
     }
     io.run_for(std::chrono::seconds(60));
     CHECK(n_errors == 100);
-    CHECK(client.status().n_restarts < 20);
+    CHECK(client.status().n_deaths < 20);
   }
 }
 
