@@ -141,10 +141,15 @@ case('navigation gives way to another server that offers it', function(t)
         request = function(method, _, reply)
           if method == 'initialize' then
             reply(nil, { capabilities = { definitionProvider = true } })
+          elseif method == 'shutdown' then
+            reply(nil, vim.NIL)
           end
           return true, 1
         end,
-        notify = function()
+        notify = function(method)
+          if method == 'exit' then
+            dispatchers.on_exit(0, 0)
+          end
           return true
         end,
         is_closing = function()
@@ -160,7 +165,18 @@ case('navigation gives way to another server that offers it', function(t)
     return not supports('textDocument/definition')
   end)
   t.equal('references', supports('textDocument/references'), true)
+  -- Buffers come and go, those that the other server knows and those that it does not.
+  edit(t, 'json/tool.py')
+  vim.cmd('bdelete')
+  edit(t, 'json/scanner.py')
+  vim.cmd('edit')
   vim.lsp.stop_client(id)
+  t.wait('the other server to be gone', function()
+    return not vim.lsp.get_client_by_id(id)
+  end)
+  t.wait('ours to be back', function()
+    return supports('textDocument/definition')
+  end)
 end)
 
 case('the server reports its status', function(t)

@@ -94,6 +94,13 @@ local function stand_in_client()
         }
       end,
     })
+    -- Neovim counts clients by kind of synchronization, and 0.10 fails where a buffer goes whose
+    -- client it never counted, as this one, while another client of the same kind is counted. So
+    -- its kind is nobody else's.
+    local client = stand_in and vim.lsp.get_client_by_id(stand_in)
+    if client then
+      client.server_capabilities = { textDocumentSync = { change = 'none, by a stand-in' } }
+    end
   end
   return stand_in
 end
