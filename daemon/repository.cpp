@@ -320,7 +320,6 @@ void Repository::parse(Waiting file, Urgency urgency) {
   parser_.parse({.root = root_.string(),
                  .path = file.path,
                  .text = std::nullopt,
-                 .want_text = wire::WantText::kNo,
                  .max_file_bytes = limits_.max_file_bytes,
                  .known_hash = known ? wire::bytes_of(known->hash) : ""},
                 urgency,

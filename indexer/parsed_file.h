@@ -26,6 +26,8 @@ class ParsedFile {
                             const ParseLimits& limits = {},
                             const std::stop_token& stop = {});
 
+  const Language& language() const { return *language_; }
+
   /// False: the last record was made from an edited tree with error nodes. How a parser recovers
   /// from errors depends on what it could reuse; one such record in some hundred differs from
   /// parse_file()'s. Good for what someone types, not for what is kept.

@@ -266,7 +266,6 @@ void Navigation::document_symbol(const lsp::DocumentSymbolParams& params,
   const wire::Parse request{.root = job.at.root.string(),
                             .path = job.path,
                             .text = std::string(text),
-                            .want_text = wire::WantText::kNo,
                             .max_file_bytes = job.at.max_file_bytes};
   services_.parser.parse(request,
                          Urgency::kInteractive,

@@ -1,5 +1,6 @@
 #include "daemon/features/overlays.h"
 
+#include <atomic>
 #include <filesystem>
 #include <optional>
 #include <span>
@@ -19,10 +20,21 @@ namespace kinglet::daemon {
 namespace asio = boost::asio;
 using Clock = std::chrono::steady_clock;
 
+namespace {
+
+/// Workers are shared by all sessions.
+std::uint64_t next_number() {
+  static std::atomic<std::uint64_t> last = 0;
+  return ++last;
+}
+
+}  // namespace
+
 /// One open document. Callbacks hold it weakly: it goes with its document.
 struct Overlays::Entry {
   explicit Entry(const asio::any_io_executor& executor) : timer(executor) {}
 
+  const std::uint64_t number = next_number();
   std::shared_ptr<Repository> repository;
   std::string path;  // below its root
   lsp::Document document;
@@ -36,6 +48,7 @@ struct Overlays::Entry {
   std::shared_ptr<const indexer::Segment> segment;
   std::shared_ptr<const lsp::TextBuffer> text;
   indexer::ContentHash hash;
+  bool is_exact = true;
 };
 
 Overlays::Overlays(asio::any_io_executor protocol, asio::any_io_executor pool, ParseClient& parser)
@@ -76,32 +89,43 @@ void Overlays::forget(const lsp::DocumentUri& uri) {
 /// Parses the document, at once or when the interval is over, if it has changed.
 void Overlays::finished(const std::shared_ptr<Entry>& entry) {
   entry->is_parsing = false;
-  if (!entry->has_changed) return;
-  const auto next = entry->began + kInterval;
-  if (entry->began == Clock::time_point() || next <= Clock::now()) return parse(entry);
-  entry->timer.expires_at(next);
-  entry->timer.async_wait([this, weak = std::weak_ptr(entry)](const auto& error) {
+  if (entry->has_changed) {
+    const auto next = entry->began + kInterval;
+    if (entry->began == TimePoint() || next <= Clock::now()) return parse(entry, From::kTreeBefore);
+    return parse_at(entry, next, From::kTreeBefore);
+  }
+  if (!entry->is_exact) parse_at(entry, Clock::now() + kQuiet, From::kNothing);
+}
+
+void Overlays::parse_at(const std::shared_ptr<Entry>& entry, TimePoint when, From from) {
+  entry->timer.expires_at(when);  // what was to come before is not to come any more
+  entry->timer.async_wait([this, from, weak = std::weak_ptr(entry)](const auto& error) {
     const auto waiting = weak.lock();
-    if (!error && waiting && !waiting->stop.stop_requested()) parse(waiting);
+    if (error || !waiting || waiting->stop.stop_requested()) return;
+    // It may have been on its way when a parse began.
+    if (!waiting->is_parsing) parse(waiting, from);
   });
 }
 
-void Overlays::parse(const std::shared_ptr<Entry>& entry) {
+void Overlays::parse(const std::shared_ptr<Entry>& entry, From from) {
+  entry->timer.cancel();
   entry->has_changed = false;
   entry->is_parsing = true;
   entry->began = Clock::now();
   const std::string_view text = entry->document.text->text();
   const indexer::ContentHash hash = indexer::hash_content(text);
   const auto indexed = entry->repository->snapshot().file(entry->path);
-  if ((indexed && indexed->hash == hash) || (entry->segment && entry->hash == hash)) {
+  const bool is_indexed = indexed && indexed->hash == hash;
+  if (is_indexed || (entry->segment && entry->hash == hash && from == From::kTreeBefore)) {
     if (entry->hash != hash) entry->segment = nullptr;
+    entry->is_exact = entry->is_exact || is_indexed;
     return finished(entry);
   }
   parser_.parse({.root = entry->repository->root().string(),
                  .path = entry->path,
                  .text = std::string(text),
-                 .want_text = wire::WantText::kNo,
-                 .max_file_bytes = entry->repository->limits().max_file_bytes},
+                 .max_file_bytes = entry->repository->limits().max_file_bytes,
+                 .document = from == From::kTreeBefore ? entry->number : 0},
                 Urgency::kInteractive,
                 entry->stop.get_token(),
                 [this, weak = std::weak_ptr(entry), text = entry->document.text](
@@ -115,6 +139,7 @@ void Overlays::parse(const std::shared_ptr<Entry>& entry) {
 void Overlays::parsed(const std::shared_ptr<Entry>& entry,
                       std::shared_ptr<const lsp::TextBuffer> text,
                       Result<wire::Parsed> answer) {
+  entry->is_exact = !answer || answer->is_exact;
   if (!answer || answer->skipped) {
     entry->segment = nullptr;
     return finished(entry);

@@ -18,10 +18,12 @@
 namespace kinglet::daemon {
 
 /// For the protocol thread, on which nothing is parsed. A document is parsed when it changes, and
-/// while it goes on changing at most every kInterval, one parse at a time.
+/// while it goes on changing at most every kInterval, one parse at a time, from the tree before;
+/// and once more from nothing when it has not changed for kQuiet, if the way it was typed can show.
 class Overlays {
  public:
-  static constexpr std::chrono::milliseconds kInterval{50};
+  static constexpr std::chrono::milliseconds kInterval{20};
+  static constexpr std::chrono::milliseconds kQuiet{1000};
 
   /// `parser` outlives this. Records are checked and laid out on `pool`.
   Overlays(boost::asio::any_io_executor protocol,
@@ -44,8 +46,11 @@ class Overlays {
       const Repository& repository) const;
 
  private:
+  using TimePoint = std::chrono::steady_clock::time_point;
   struct Entry;
-  void parse(const std::shared_ptr<Entry>& entry);
+  enum class From : std::uint8_t { kTreeBefore, kNothing };
+  void parse(const std::shared_ptr<Entry>& entry, From from);
+  void parse_at(const std::shared_ptr<Entry>& entry, TimePoint when, From from);
   void parsed(const std::shared_ptr<Entry>& entry,
               std::shared_ptr<const lsp::TextBuffer> text,
               Result<wire::Parsed> answer);

@@ -43,6 +43,7 @@ void ParseClient::scan(const wire::Scan& request,
       {.urgency = Urgency::kBackground,
        .deadline = scan_deadline_,
        .root = {},
+       .affinity = 0,
        .send = [request](WorkerLink& worker, std::uint64_t id) { return worker.send(id, request); },
        .take = [found, on_done](
                    const wire::Frame& frame) -> Result<std::optional<WorkerRequest::Deliver>> {
@@ -65,6 +66,7 @@ void ParseClient::parse(const wire::Parse& request,
   auto asked = single_answer(request, std::move(on_done));
   asked.urgency = urgency;
   asked.deadline = file_deadline_;
+  asked.affinity = request.document;
   pool_.add(std::move(asked), std::move(stop));
 }
 

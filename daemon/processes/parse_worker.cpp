@@ -1,6 +1,7 @@
 #include "daemon/processes/parse_worker.h"
 
 #include <algorithm>
+#include <list>
 #include <set>
 #include <string>
 #include <utility>
@@ -11,6 +12,7 @@
 #include "indexer/ignore_rules.h"
 #include "indexer/language.h"
 #include "indexer/parse.h"
+#include "indexer/parsed_file.h"
 #include "indexer/record.h"
 #include "indexer/record_version.h"
 #include "indexer/scan.h"
@@ -64,6 +66,32 @@ class Exclusions {
   }
 
   indexer::IgnoreRules rules_;
+};
+
+/// Trees of the documents that were asked for last.
+class OpenTexts {
+ public:
+  indexer::ParsedFile& get(std::uint64_t document, const indexer::Language& language) {
+    const auto known = std::find_if(files_.begin(), files_.end(), [&](const File& file) {
+      return file.document == document && &file.text.language() == &language;
+    });
+    if (known != files_.end()) {
+      files_.splice(files_.begin(), files_, known);
+    } else {
+      files_.push_front({document, indexer::ParsedFile(language)});
+      if (files_.size() > kMaxFiles) files_.pop_back();
+    }
+    return files_.front().text;
+  }
+
+ private:
+  /// A tree takes some ten times its text.
+  static constexpr std::size_t kMaxFiles = 4;
+  struct File {
+    std::uint64_t document;
+    indexer::ParsedFile text;
+  };
+  std::list<File> files_;  // the latest first
 };
 
 /// All of it belongs to the computing thread.
@@ -141,11 +169,11 @@ class ParseWorker {
                                    : indexer::StampedText{std::move(*wanted.text), 0};
     const std::string hash = hash_bytes(text);
     wire::Parsed parsed{.record = {},
-                        .text = {},
                         .skipped = {},
                         .is_unchanged = false,
                         .stamp = stamp,
-                        .record_version = indexer::record_version()};
+                        .record_version = indexer::record_version(),
+                        .is_exact = true};
     if (hash == wanted.known_hash) {
       parsed.is_unchanged = true;
       return answers.send(request, parsed);
@@ -158,11 +186,15 @@ class ParseWorker {
     if (const auto skipped = indexer::judge_content(wanted.path, text)) {
       parsed.skipped = to_wire(*skipped);
     } else {
-      const auto record =
-          TRY(indexer::parse_file(indexer::language_of(wanted.path, text), text, {}, stop));
-      parsed.record = indexer::serialize(record);
+      const indexer::Language& language = indexer::language_of(wanted.path, text);
+      if (wanted.document == 0) {
+        parsed.record = indexer::serialize(TRY(indexer::parse_file(language, text, {}, stop)));
+      } else {
+        indexer::ParsedFile& file = open_texts_.get(wanted.document, language);
+        parsed.record = indexer::serialize(TRY(file.update(text, {}, stop)));
+        parsed.is_exact = file.is_exact();
+      }
     }
-    if (is_on_disk && wanted.want_text == wire::WantText::kYes) parsed.text = text;
     return answers.send(request, parsed);
   }
 
@@ -202,6 +234,7 @@ class ParseWorker {
   }
 
   std::set<std::string> quarantine_;
+  OpenTexts open_texts_;
 };
 
 }  // namespace

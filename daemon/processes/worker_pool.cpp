@@ -233,13 +233,19 @@ class WorkerPool::Core : public std::enable_shared_from_this<Core> {
     return job;
   }
 
+  static bool is_free(const std::unique_ptr<Slot>& slot) { return slot->job == nullptr; }
+
+  Slot& slot_for(const Job& job) {
+    const auto& wanted = slots_[job.request.affinity % slots_.size()];
+    if (job.request.affinity != 0 && is_free(wanted)) return *wanted;
+    return **std::ranges::find_if(slots_, is_free);
+  }
+
   void pump() {
-    for (const auto& slot : slots_) {
-      while (!slot->job) {
-        const JobPtr job = take_next();
-        if (!job) return rest();
-        if (auto given = give(*slot, job); !given) job->answer_error(given.error());
-      }
+    while (std::ranges::any_of(slots_, is_free)) {
+      const JobPtr job = take_next();
+      if (!job) return rest();
+      if (auto given = give(slot_for(*job), job); !given) job->answer_error(given.error());
     }
   }
 

@@ -55,6 +55,8 @@ struct WorkerRequest {
   std::chrono::milliseconds deadline{};
   /// A worker that served another root is replaced first. Empty: any worker will do.
   std::string root;
+  /// Requests of one number go to the same worker where that is free: it remembers. 0: any.
+  std::uint64_t affinity = 0;
   std::function<Result<void>(WorkerLink& worker, std::uint64_t id)> send;
   /// Takes a frame other than Failed. The final one gives what hands the answer over, which is
   /// called unless the request was cancelled meanwhile. An error ends the worker.

@@ -337,27 +337,24 @@ struct Scanned {
   static constexpr auto fields() { return std::tuple(&Scanned::n_files, &Scanned::n_skipped); }
 };
 
-enum class WantText : std::uint8_t { kNo, kYes };
-constexpr WantText last_value(WantText) {
-  return WantText::kYes;
-}
-
 struct Parse {
   std::string root;                 // the repository; nothing outside it is read
   std::string path;                 // relative to root; names the language by its ending
   std::optional<std::string> text;  // an editor's unsaved text; else the file is read
-  WantText want_text = WantText::kNo;
   std::uint64_t max_file_bytes = 0;
   std::string known_hash = {};  // of a content whose record is there; empty: none
+  /// Which open document the text is of: the worker keeps its tree for the next text of the same
+  /// one, whose record then need not be exact. 0: none.
+  std::uint64_t document = 0;
 
   static constexpr auto kType = MessageType::kParse;
   static constexpr auto fields() {
     return std::tuple(&Parse::root,
                       &Parse::path,
                       &Parse::text,
-                      &Parse::want_text,
                       &Parse::max_file_bytes,
-                      &Parse::known_hash);
+                      &Parse::known_hash,
+                      &Parse::document);
   }
 };
 
@@ -396,20 +393,20 @@ struct ParseBegan {
 
 struct Parsed {
   std::string record;  // as serialize(FileRecord) gives it; check with deserialize()
-  std::string text;    // what was parsed, when asked for
   std::optional<SkippedPath> skipped;  // its content says that it is not to be indexed: no record
   bool is_unchanged = false;           // it has Parse::known_hash: no record
   std::uint64_t stamp = 0;             // of the file; 0: not known, or not to be relied on
   std::uint64_t record_version = 0;    // indexer::record_version() of the worker's program
+  bool is_exact = true;  // false: how it was typed shows (indexer::ParsedFile::is_exact())
 
   static constexpr auto kType = MessageType::kParsed;
   static constexpr auto fields() {
     return std::tuple(&Parsed::record,
-                      &Parsed::text,
                       &Parsed::skipped,
                       &Parsed::is_unchanged,
                       &Parsed::stamp,
-                      &Parsed::record_version);
+                      &Parsed::record_version,
+                      &Parsed::is_exact);
   }
 };
 

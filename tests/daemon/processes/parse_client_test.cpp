@@ -33,11 +33,7 @@ class Fixture {
 
   std::shared_ptr<Answer> begin(const std::string& text, Urgency urgency = Urgency::kBackground) {
     auto answer = std::make_shared<Answer>();
-    client.parse({.root = "/",
-                  .path = "file",
-                  .text = text,
-                  .want_text = wire::WantText::kNo,
-                  .max_file_bytes = 0},
+    client.parse({.root = "/", .path = "file", .text = text, .max_file_bytes = 0},
                  urgency,
                  answer->stop.get_token(),
                  [answer, this](Result<wire::Parsed> result) {
@@ -167,11 +163,7 @@ TEST_SUITE("daemon/processes/parse_client") {
     ParseClient client(io.get_executor(), {.spawn = {.program = "/bin/false", .arguments = {}}});
     int n_errors = 0;
     for (int i = 0; i < 100; ++i) {
-      client.parse({.root = "/",
-                    .path = "file",
-                    .text = std::to_string(i),
-                    .want_text = wire::WantText::kNo,
-                    .max_file_bytes = 0},
+      client.parse({.root = "/", .path = "file", .text = std::to_string(i), .max_file_bytes = 0},
                    Urgency::kBackground,
                    {},
                    [&](const auto& result) { n_errors += result ? 0 : 1; });

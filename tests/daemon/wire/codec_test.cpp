@@ -60,10 +60,10 @@ TEST_SUITE("daemon/wire/codec") {
     CHECK(files->folders == std::vector<std::string>{"", "a"});
 
     const auto parse = decode<Parse>(
-        frame_of(Parse{.root = "/r", .path = "p", .text = "", .want_text = WantText::kYes}));
+        frame_of(Parse{.root = "/r", .path = "p", .text = "", .document = 7}));
     REQUIRE(parse);
     CHECK(parse->text == std::optional<std::string>(""));
-    CHECK(parse->want_text == WantText::kYes);
+    CHECK(parse->document == 7);
     CHECK(decode<Cancel>(frame_of(Cancel{})));
   }
 
