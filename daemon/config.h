@@ -43,7 +43,10 @@ struct Config {
   double top_p = 0.95;
   std::uint32_t max_file_bytes = 1 << 20;  // longer files are not indexed
   std::uint32_t max_files = 100'000;       // of one repository
-  std::uint32_t parse_workers = 1;
+  std::uint32_t parse_workers = 0;         // 0: as many as there are processors, up to 4
+  /// In MiB, of each process but the engine, which takes what its model does. Of indexes that need
+  /// more, parts lie in files; a worker that needs more is ended.
+  std::uint32_t memory_limit = 1024;
   /// C and C++ by libclang: off, open (the units of open files alone: a second each, now and then),
   /// or all (every unit once, which may take as long as a build).
   std::string clang = "open";

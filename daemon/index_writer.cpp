@@ -1,12 +1,17 @@
 #include "daemon/index_writer.h"
 
+#include <chrono>
 #include <optional>
 #include <span>
+
+#include <malloc.h>
+#include <unistd.h>
 
 #include <boost/asio/post.hpp>
 
 #include <spdlog/spdlog.h>
 
+#include "daemon/process_memory.h"
 #include "indexer/parse.h"
 
 namespace kinglet::daemon {
@@ -16,6 +21,10 @@ using indexer::FileRecord;
 using indexer::Store;
 
 namespace {
+
+/// Into how many of the largest segments the memory limit is parted.
+constexpr std::uint64_t kSegments = 8;
+constexpr std::chrono::seconds kLookEvery{2};
 
 // Whether other runs of the parser would give this record again: one that ran out of time depends
 // on the machine.
@@ -28,8 +37,12 @@ bool is_lasting(const FileRecord& record) {
 
 // --- the thread ----------------------------------------------------------------------------------
 
-IndexThread::IndexThread(asio::any_io_executor protocol, indexer::StoreOptions store)
+IndexThread::IndexThread(asio::any_io_executor protocol,
+                         indexer::StoreOptions store,
+                         IndexMemory memory)
     : protocol_(std::move(protocol)),
+      memory_(std::move(memory)),
+      next_look_(protocol_),
       keeps_(!store.file.empty()),
       store_(std::make_shared<Store>()) {
   if (!keeps_) return;
@@ -45,14 +58,70 @@ IndexThread::~IndexThread() {
 }
 
 void IndexThread::post(std::function<void(Store&)> job) {
-  asio::post(thread_, [this, job = std::move(job)] { job(*store_); });
+  asio::post(thread_, [this, job = std::move(job)] {
+    job(*store_);
+    hold_limit();
+  });
+}
+
+void IndexThread::add(std::weak_ptr<indexer::Index> index) {
+  post([this, index = std::move(index)](Store&) { indexes_.push_back(index); });
+}
+
+std::size_t IndexThread::max_segment_bytes() const {
+  return memory_.folder.empty() ? SIZE_MAX : memory_.limit / kSegments;
+}
+
+// Merging takes the bytes of its result once more, so the limit is held from below.
+void IndexThread::hold_limit() {
+  if (memory_.folder.empty() || !can_move_) return;
+  const std::uint64_t aim = memory_.limit - memory_.limit / kSegments * 2;
+  ProcessMemory used = memory_of(::getpid());
+  if (used.resident <= aim) return;
+  std::vector<std::shared_ptr<indexer::Index>> indexes;
+  std::erase_if(indexes_, [&](const auto& weak) {
+    if (auto index = weak.lock()) indexes.push_back(std::move(index));
+    return weak.expired();
+  });
+  for (const auto& index : indexes)
+    index->snapshot().release_pages();
+  std::uint64_t n_moved = 0;
+  while (used.resident - used.of_files > aim) {
+    std::size_t n_freed = 0;
+    for (const auto& index : indexes) {
+      const auto freed = index->move_to_file(memory_.folder);
+      if (!freed) {
+        spdlog::warn("{}; the index stays in memory", freed.error().message);
+        can_move_ = false;
+        return;
+      }
+      n_freed += *freed;
+    }
+    if (n_freed == 0) break;
+    n_moved += n_freed;
+    ::malloc_trim(0);
+    used = memory_of(::getpid());
+  }
+  if (n_moved > 0) spdlog::debug("moved {} MiB of the index to files", n_moved >> 20);
+  asio::post(protocol_, [this, alive = std::weak_ptr(alive_)] {
+    if (alive.lock()) look_again();
+  });
+}
+
+/// Readers bring pages back.
+void IndexThread::look_again() {
+  next_look_.expires_after(kLookEvery);
+  next_look_.async_wait([this](const auto& error) {
+    if (!error) post([](Store&) {});
+  });
 }
 
 // --- one repository ------------------------------------------------------------------------------
 
 IndexWriter::IndexWriter(IndexThread& thread, std::string root)
-    : thread_(thread), state_(std::make_shared<State>()) {
-  state_->root = std::move(root);
+    : thread_(thread),
+      state_(std::make_shared<State>(std::move(root), thread.max_segment_bytes())) {
+  thread_.add(std::shared_ptr<indexer::Index>(state_, &state_->index));
 }
 
 IndexWriter::~IndexWriter() {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/thread_pool.hpp>
 
 #include "daemon/base/result.h"
@@ -18,11 +19,19 @@
 
 namespace kinglet::daemon {
 
+/// What a process with all its indexes may take; what is beyond goes into nameless files.
+struct IndexMemory {
+  std::uint64_t limit = UINT64_MAX;  // bytes
+  std::filesystem::path folder;      // on a disk; empty: nothing is moved
+};
+
 /// The one thread on which all indexes of a daemon are written, and the store that it alone uses.
 class IndexThread {
  public:
   /// Callbacks are posted to `protocol`. `store` without a file: nothing is kept.
-  IndexThread(boost::asio::any_io_executor protocol, indexer::StoreOptions store);
+  IndexThread(boost::asio::any_io_executor protocol,
+              indexer::StoreOptions store,
+              IndexMemory memory = {});
   IndexThread(const IndexThread&) = delete;
   IndexThread& operator=(const IndexThread&) = delete;
   /// Waits for the job that runs; those that wait are forgotten.
@@ -33,8 +42,21 @@ class IndexThread {
   /// Whether there is a store, or was one.
   bool keeps() const { return keeps_; }
 
+  /// An index whose memory counts, as long as it lives.
+  void add(std::weak_ptr<indexer::Index> index);
+  std::size_t max_segment_bytes() const;
+
  private:
+  void hold_limit();
+  void look_again();
+
   boost::asio::any_io_executor protocol_;
+  IndexMemory memory_;
+  boost::asio::steady_timer next_look_;
+  std::shared_ptr<const bool> alive_ = std::make_shared<const bool>();
+  // Of thread_:
+  std::vector<std::weak_ptr<indexer::Index>> indexes_;
+  bool can_move_ = true;
   bool keeps_ = false;
   std::shared_ptr<indexer::Store> store_;  // used on thread_ alone; opened by its first job
   boost::asio::thread_pool thread_{1};
@@ -84,6 +106,9 @@ class IndexWriter {
 
  private:
   struct State {
+    State(std::string of_root, std::size_t max_segment_bytes)
+        : root(std::move(of_root)), index(max_segment_bytes) {}
+
     std::string root;
     indexer::Index index;
     // Of the protocol thread:

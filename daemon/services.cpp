@@ -32,6 +32,14 @@ indexer::StoreOptions make_store_options(const Paths& paths) {
   return options;
 }
 
+std::uint64_t memory_limit(const Config& config) {
+  return std::uint64_t{config.memory_limit} << 20;
+}
+
+IndexMemory make_index_memory(const Paths& paths, const Config& config) {
+  return {.limit = memory_limit(config), .folder = paths.cache};
+}
+
 }  // namespace
 
 ServicesOptions make_services_options(const Paths& paths, LoadedConfig loaded) {
@@ -44,7 +52,11 @@ ServicesOptions make_services_options(const Paths& paths, LoadedConfig loaded) {
   options.parse.spawn.arguments = {"parse-worker", "--log-level", config.log_level};
   options.clang.spawn.error_file = options.engine.spawn.error_file;
   options.clang.spawn.arguments = {"clang-worker", "--log-level", config.log_level};
-  options.parse.n_workers = config.parse_workers;
+  options.parse.n_workers = config.parse_workers != 0
+                                ? config.parse_workers
+                                : std::clamp(std::thread::hardware_concurrency(), 1U, 4U);
+  options.parse.memory_limit = memory_limit(config);
+  options.clang.memory_limit = memory_limit(config);
   options.config = std::move(config);
   options.config_problems = std::move(loaded.problems);
   return options;
@@ -58,7 +70,7 @@ Services::Services(boost::asio::any_io_executor executor, ServicesOptions option
       config_problems(std::move(options.config_problems)),
       engine(executor, std::move(options.engine)),
       parser(executor, std::move(options.parse)),
-      index_thread(executor, make_store_options(paths)),
+      index_thread(executor, make_store_options(paths), make_index_memory(paths, config)),
       repositories(parser, index_thread),
       clang(executor, std::move(options.clang)),
       semantics(clang, executor, pool.get_executor()) {

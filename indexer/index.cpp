@@ -241,9 +241,15 @@ IndexStats Snapshot::stats() const {
       stats.n_chunks += file.n_chunks;
       stats.n_bytes += file.n_bytes;
     }
-    stats.memory += part.segment->memory() + (part.dead ? part.dead->size() / 8 : 0);
+    (part.segment->is_in_file() ? stats.in_files : stats.memory) += part.segment->memory();
+    if (part.dead) stats.memory += part.dead->size() / 8;
   }
   return stats;
+}
+
+void Snapshot::release_pages() const {
+  for (const Part& part : parts_)
+    part.segment->release_pages();
 }
 
 std::string Snapshot::dump() const {
@@ -293,7 +299,7 @@ void Index::put(std::vector<std::pair<std::string, FileRecord>> files) {
   Snapshot next = snapshot();
   next.drop(paths);
   next.parts_.push_back({std::move(segments.front()), nullptr, paths.size()});
-  next.compact();
+  next.compact(max_segment_bytes_);
   publish(std::move(next));
 }
 
@@ -302,7 +308,7 @@ bool Index::remove(std::string_view path) {
   Snapshot next = snapshot();
   const std::string paths[] = {std::string(path)};
   if (next.drop(paths) == 0) return false;
-  next.compact();
+  next.compact(max_segment_bytes_);
   publish(std::move(next));
   return true;
 }
@@ -310,6 +316,22 @@ bool Index::remove(std::string_view path) {
 void Index::clear() {
   const std::lock_guard writing(writer_);
   publish({});
+}
+
+Result<std::size_t> Index::move_to_file(const std::filesystem::path& folder,
+                                        std::size_t min_bytes) {
+  const std::lock_guard writing(writer_);
+  Snapshot next = snapshot();
+  const auto size_of = [](const Snapshot::Part& part) {
+    return part.segment->is_in_file() ? 0 : part.segment->memory();
+  };
+  const auto largest = std::ranges::max_element(next.parts_, {}, size_of);
+  if (largest == next.parts_.end() || size_of(*largest) == 0 || size_of(*largest) < min_bytes)
+    return 0;
+  const std::size_t n_bytes = size_of(*largest);
+  largest->segment = TRY(Segment::moved_to_file(*largest->segment, folder));
+  publish(std::move(next));
+  return n_bytes;
 }
 
 Snapshot Index::snapshot() const {
@@ -356,7 +378,7 @@ std::size_t Snapshot::drop(std::span<const std::string> paths) {
   return n_dropped;
 }
 
-void Snapshot::compact() {
+void Snapshot::compact(std::size_t max_segment_bytes) {
   const auto merged = [](std::span<const Part> parts) {
     std::vector<Segment::Input> inputs;
     std::size_t n_live = 0;
@@ -369,23 +391,25 @@ void Snapshot::compact() {
   for (Part& part : parts_) {
     if (part.n_live * 2 < part.segment->files().size()) part = merged(std::span(&part, 1));
   }
+  // One that may not be merged any more counts as larger than all that may.
+  const auto tier_of_part = [&](const Part& part) {
+    const bool is_full = part.segment->memory() > max_segment_bytes / kMergeWidth;
+    return is_full ? SIZE_MAX : tier_of(part.n_live);
+  };
   // Large first; the small ones at the end become one when there are many of a kind.
-  std::stable_sort(parts_.begin(), parts_.end(), [](const Part& a, const Part& b) {
-    return tier_of(a.n_live) > tier_of(b.n_live);
-  });
+  const auto sort = [&] { std::ranges::stable_sort(parts_, std::greater(), tier_of_part); };
+  sort();
   while (parts_.size() >= kMergeWidth) {
-    const std::size_t tier = tier_of(parts_.back().n_live);
-    const auto first = std::find_if(parts_.begin(), parts_.end(), [&](const Part& part) {
-      return tier_of(part.n_live) <= tier;
-    });
+    const std::size_t tier = tier_of_part(parts_.back());
+    if (tier == SIZE_MAX) break;
+    const auto first =
+        std::ranges::find_if(parts_, [&](const Part& part) { return tier_of_part(part) <= tier; });
     const auto begin = static_cast<std::size_t>(first - parts_.begin());
     if (parts_.size() - begin < kMergeWidth) break;
     Part one = merged(std::span(parts_).subspan(begin));
     parts_.erase(first, parts_.end());
     parts_.push_back(std::move(one));
-    std::stable_sort(parts_.begin(), parts_.end(), [](const Part& a, const Part& b) {
-      return tier_of(a.n_live) > tier_of(b.n_live);
-    });
+    sort();
   }
 }
 

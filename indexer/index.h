@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -17,6 +18,7 @@
 #include <utility>
 #include <vector>
 
+#include "daemon/base/result.h"
 #include "daemon/base/text.h"
 #include "indexer/record.h"
 
@@ -81,8 +83,9 @@ struct IndexStats {
   std::size_t n_definitions = 0;
   std::size_t n_references = 0;
   std::size_t n_chunks = 0;
-  std::size_t n_bytes = 0;  // of the files
-  std::size_t memory = 0;   // bytes held, by our own count
+  std::size_t n_bytes = 0;   // of the files
+  std::size_t memory = 0;    // bytes on the heap, by our own count
+  std::size_t in_files = 0;  // bytes in files, which need not be in memory
 };
 
 class Segment;
@@ -113,6 +116,8 @@ class Snapshot {
   std::optional<FileInfo> file(std::string_view path) const;
   std::vector<FileInfo> files() const;  // by path
   IndexStats stats() const;
+  /// Gives what lies in files back to the system, until it is looked at.
+  void release_pages() const;
   /// This state with these files in place of those with the same paths (each named once).
   Snapshot with(std::span<const Overlaid> files) const;
   /// Everything, as sorted text: equal dumps are equal indexes.
@@ -128,7 +133,7 @@ class Snapshot {
   // Marks files as dead; how many there were.
   std::size_t drop(std::span<const std::string> paths);
   // Merges segments of like size, and rewrites those that are mostly dead.
-  void compact();
+  void compact(std::size_t max_segment_bytes);
 
   std::vector<Part> parts_;  // the larger first
 };
@@ -137,6 +142,8 @@ class Snapshot {
 class Index {
  public:
   Index() = default;
+  /// Segments are not merged into ones of more than about so many bytes.
+  explicit Index(std::size_t max_segment_bytes) : max_segment_bytes_(max_segment_bytes) {}
 
   /// Adds files or replaces those with the same path; of a path given twice the last one counts.
   void put(std::vector<std::pair<std::string, FileRecord>> files);
@@ -145,11 +152,18 @@ class Index {
   bool remove(std::string_view path);
   void clear();
 
+  /// Moves the largest segment that is on the heap to a file of this folder; how many bytes that
+  /// frees. 0: none has `min_bytes`; small ones are soon merged. Answers stay the same. Errors:
+  /// kIo.
+  Result<std::size_t> move_to_file(const std::filesystem::path& folder,
+                                   std::size_t min_bytes = 256 << 10);
+
   Snapshot snapshot() const;
 
  private:
   void publish(Snapshot next);
 
+  std::size_t max_segment_bytes_ = SIZE_MAX;
   std::mutex writer_;
   mutable std::mutex current_mutex_;
   Snapshot current_;

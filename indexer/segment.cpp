@@ -67,16 +67,6 @@ void StringTable::shrink() {
   ends_.shrink_to_fit();
 }
 
-void ByteLists::add(std::string_view bytes) {
-  bytes_ += bytes;
-  ends_.push_back(checked_size(bytes_.size()));
-}
-
-void ByteLists::shrink() {
-  bytes_.shrink_to_fit();
-  ends_.shrink_to_fit();
-}
-
 // Files come first, then names in order; finish() sorts what is looked up.
 class Segment::Builder {
  public:
@@ -340,6 +330,30 @@ std::shared_ptr<const Segment> Segment::merge(std::span<const Input> inputs) {
     s.definitions_[i].name = name_ids[old_names[i].first][old_names[i].second];
   }
   return builder.finish();
+}
+
+Segment::Segment(const Segment& other, std::shared_ptr<FileMemory> memory)
+    : memory_(std::move(memory)),
+      names_(other.names_, memory_.get()),
+      texts_(other.texts_, memory_.get()),
+      files_(other.files_, memory_.get()),
+      by_path_(other.by_path_, memory_.get()),
+      definitions_(other.definitions_, memory_.get()),
+      by_name_(other.by_name_, memory_.get()),
+      first_of_name_(other.first_of_name_, memory_.get()),
+      imports_(other.imports_, memory_.get()),
+      chunks_(other.chunks_, memory_.get()),
+      references_(other.references_, memory_.get()),
+      terms_(other.terms_, memory_.get()) {}
+
+Result<std::shared_ptr<const Segment>> Segment::moved_to_file(const Segment& segment,
+                                                              const std::filesystem::path& folder) {
+  // Each of 15 pieces begins at a multiple of 16 at most, a string ends with a zero.
+  constexpr std::size_t kSlack = std::size_t{15} * 32;
+  auto memory = TRY(FileMemory::create(folder, segment.memory() + kSlack));
+  std::shared_ptr<const Segment> moved(new Segment(segment, memory));
+  memory->release_pages();
+  return moved;
 }
 
 std::optional<std::uint32_t> Segment::find_file(std::string_view path) const {

@@ -1,6 +1,8 @@
 // One immutable part of the index: some files, flat and sorted. Strings are stored once and named
 // by 32-bit ids; uses of names and terms of chunks are delta-coded bytes behind each name.
 //
+// A segment can lie in a file instead of on the heap (FileMemory): nothing else is different then.
+//
 // An index is a handful of segments. Adding a file makes a segment of one file, and segments of
 // like size are merged as they pile up, so that a put costs the file's own size times the logarithm
 // of the index's, while readers keep what they have.
@@ -8,7 +10,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <memory>
+#include <memory_resource>
 #include <optional>
 #include <span>
 #include <string>
@@ -16,7 +20,9 @@
 #include <utility>
 #include <vector>
 
+#include "daemon/base/result.h"
 #include "daemon/base/text.h"
+#include "indexer/file_memory.h"
 #include "indexer/record.h"
 
 namespace kinglet::indexer {
@@ -24,6 +30,11 @@ namespace kinglet::indexer {
 /// Strings by id, in one piece of memory.
 class StringTable {
  public:
+  using allocator_type = std::pmr::polymorphic_allocator<>;
+  explicit StringTable(allocator_type memory = {}) : bytes_(memory), ends_(memory) {}
+  StringTable(const StringTable& other, allocator_type memory)
+      : bytes_(other.bytes_, memory), ends_(other.ends_, memory) {}
+
   std::uint32_t add(std::string_view text);
   std::string_view operator[](std::uint32_t id) const {
     const std::uint32_t begin = id == 0 ? 0 : ends_[id - 1];
@@ -34,24 +45,8 @@ class StringTable {
   void shrink();
 
  private:
-  std::string bytes_;
-  std::vector<std::uint32_t> ends_;
-};
-
-/// Lists of bytes by id, appended in order of the ids.
-class ByteLists {
- public:
-  void add(std::string_view bytes);
-  std::string_view operator[](std::uint32_t id) const {
-    const std::uint32_t begin = id == 0 ? 0 : ends_[id - 1];
-    return std::string_view(bytes_).substr(begin, ends_[id] - begin);
-  }
-  std::size_t memory() const { return bytes_.capacity() + ends_.capacity() * sizeof(ends_[0]); }
-  void shrink();
-
- private:
-  std::string bytes_;
-  std::vector<std::uint32_t> ends_;
+  std::pmr::string bytes_;
+  std::pmr::vector<std::uint32_t> ends_;
 };
 
 class Segment {
@@ -99,6 +94,10 @@ class Segment {
 
   static std::shared_ptr<const Segment> of_file(std::string_view path, const FileRecord& record);
   static std::shared_ptr<const Segment> merge(std::span<const Input> inputs);
+  /// The same in a file of this folder instead of on the heap. Errors: kIo.
+  static Result<std::shared_ptr<const Segment>> moved_to_file(const Segment& segment,
+                                                              const std::filesystem::path& folder);
+  Segment() = default;
 
   std::span<const File> files() const { return files_; }
   std::span<const DefinitionEntry> definitions() const { return definitions_; }
@@ -129,22 +128,31 @@ class Segment {
   Definition definition(const DefinitionEntry& entry) const;
   /// Every file's record, as it was put in; the inverse of of_file() and merge().
   std::vector<std::pair<std::string, FileRecord>> records() const;
+  /// Bytes that it takes, and whether they lie in a file.
   std::size_t memory() const;
+  bool is_in_file() const { return memory_ != nullptr; }
+  /// Gives the pages of one that lies in a file back to the system, until they are looked at.
+  void release_pages() const {
+    if (memory_) memory_->release_pages();
+  }
 
  private:
   class Builder;
+  Segment(const Segment& other, std::shared_ptr<FileMemory> memory);
 
+  // Outlives what lies in it; null: the heap.
+  std::shared_ptr<FileMemory> memory_;
   StringTable names_;  // sorted
   StringTable texts_;
-  std::vector<File> files_;
-  std::vector<std::uint32_t> by_path_;  // files, sorted by path
-  std::vector<DefinitionEntry> definitions_;
-  std::vector<std::uint32_t> by_name_;        // definitions, by name, then as they come
-  std::vector<std::uint32_t> first_of_name_;  // into by_name_; one more than there are names
-  std::vector<ImportEntry> imports_;
-  std::vector<ChunkEntry> chunks_;
-  ByteLists references_;  // by name: {file delta, count, {offset delta}…}…
-  ByteLists terms_;       // by name: {chunk delta, count}…
+  std::pmr::vector<File> files_;
+  std::pmr::vector<std::uint32_t> by_path_;  // files, sorted by path
+  std::pmr::vector<DefinitionEntry> definitions_;
+  std::pmr::vector<std::uint32_t> by_name_;        // definitions, by name, then as they come
+  std::pmr::vector<std::uint32_t> first_of_name_;  // into by_name_; one more than there are names
+  std::pmr::vector<ImportEntry> imports_;
+  std::pmr::vector<ChunkEntry> chunks_;
+  StringTable references_;  // by name: {file delta, count, {offset delta}…}…
+  StringTable terms_;       // by name: {chunk delta, count}…
 };
 
 namespace detail {

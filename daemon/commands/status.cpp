@@ -1,6 +1,5 @@
 // `kinglet status`
 #include <cstdio>
-#include <fstream>
 #include <memory>
 #include <string>
 #include <vector>
@@ -9,6 +8,7 @@
 
 #include "daemon/commands/verbs.h"
 #include "daemon/paths.h"
+#include "daemon/process_memory.h"
 #include "daemon/processes/daemon_connection.h"
 #include "daemon/version.h"
 
@@ -20,11 +20,7 @@ using nlohmann::json;
 
 /// Resident memory of a process in KiB; 0 when it is gone.
 std::uint64_t resident_kib(std::int64_t pid) {
-  std::ifstream status("/proc/" + std::to_string(pid) + "/status");
-  for (std::string line; std::getline(status, line);) {
-    if (line.rfind("VmRSS:", 0) == 0) return std::stoull(line.substr(6));
-  }
-  return 0;
+  return memory_of(static_cast<pid_t>(pid)).resident / 1024;
 }
 
 void print_process(const char* what, std::int64_t pid, const std::string& doing) {

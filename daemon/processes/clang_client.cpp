@@ -11,7 +11,8 @@ ClangClient::ClangClient(boost::asio::any_io_executor executor, ClangOptions opt
             {.kind = "clang",
              .spawn = std::move(options.spawn),
              .n_workers = 1,
-             .idle_exit = options.idle_exit}) {}
+             .idle_exit = options.idle_exit,
+             .memory_limit = options.memory_limit}) {}
 
 template <class Answer, class Request>
 void ClangClient::add(const Request& request,

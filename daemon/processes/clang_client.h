@@ -4,6 +4,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <stop_token>
 
@@ -23,6 +24,7 @@ struct ClangOptions {
   std::chrono::milliseconds interactive_deadline{15'000};
   /// A worker without work ends after that.
   std::chrono::milliseconds idle_exit{10'000};
+  std::uint64_t memory_limit = UINT64_MAX;  // bytes
 };
 
 /// One callback each, on the protocol thread, with the errors of WorkerPool besides the worker's

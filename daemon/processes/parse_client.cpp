@@ -33,7 +33,8 @@ ParseClient::ParseClient(boost::asio::any_io_executor executor, ParseOptions opt
             {.kind = "parse",
              .spawn = std::move(options.spawn),
              .n_workers = options.n_workers,
-             .idle_exit = {}}) {}
+             .idle_exit = {},
+             .memory_limit = options.memory_limit}) {}
 
 void ParseClient::scan(const wire::Scan& request,
                        std::stop_token stop,

@@ -21,6 +21,7 @@ namespace kinglet::daemon {
 struct ParseOptions {
   SpawnOptions spawn{.arguments = {"parse-worker"}};
   std::size_t n_workers = 1;
+  std::uint64_t memory_limit = UINT64_MAX;  // of each, in bytes
   /// A request that takes longer counts as a hung worker.
   std::chrono::milliseconds file_deadline{10'000};
   std::chrono::milliseconds scan_deadline{300'000};

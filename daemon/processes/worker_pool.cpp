@@ -9,6 +9,8 @@
 
 #include <spdlog/spdlog.h>
 
+#include "daemon/process_memory.h"
+
 namespace kinglet::daemon {
 
 namespace asio = boost::asio;
@@ -20,13 +22,17 @@ constexpr int kMaxAttempts = 2;
 /// Deaths with no answer between them after which what waits is failed, instead of starting
 /// processes for ever: workers do not start, or all of this repository kills them.
 constexpr std::size_t kMaxDeathsInARow = 16;
+constexpr std::chrono::milliseconds kLookEvery{200};
 
 }  // namespace
 
 class WorkerPool::Core : public std::enable_shared_from_this<Core> {
  public:
   Core(asio::any_io_executor executor, WorkerPoolOptions options)
-      : executor_(std::move(executor)), options_(std::move(options)), idle_(executor_) {
+      : executor_(std::move(executor)),
+        options_(std::move(options)),
+        idle_(executor_),
+        next_look_(executor_) {
     for (std::size_t i = 0; i < std::max<std::size_t>(options_.n_workers, 1); ++i) {
       slots_.push_back(std::make_unique<Slot>(executor_));
     }
@@ -252,7 +258,7 @@ class WorkerPool::Core : public std::enable_shared_from_this<Core> {
   Result<void> give(Slot& slot, const JobPtr& job) {
     const WorkerRequest& request = job->request;
     if (is_shut_down_) return kinglet::fail(ErrorCode::kUnavailable, "The daemon is finishing.");
-    if (options_.spawn.arguments.empty()) {
+    if (options_.spawn.program == SpawnOptions().program && options_.spawn.arguments.empty()) {
       return kinglet::fail(ErrorCode::kUnavailable,
                            "This process has no " + options_.kind + " worker.");
     }
@@ -267,7 +273,28 @@ class WorkerPool::Core : public std::enable_shared_from_this<Core> {
       if (error || !self || !slot.job || slot.job->id != id || !slot.link) return;
       slot.link->kill("It took too long.");
     });
+    watch_memory();
     return {};
+  }
+
+  /// While somebody works.
+  void watch_memory() {
+    if (options_.memory_limit == UINT64_MAX || std::exchange(is_looking_, true)) return;
+    next_look_.expires_after(kLookEvery);
+    next_look_.async_wait([weak = weak_from_this()](const auto& error) {
+      const auto self = weak.lock();
+      if (error || !self) return;
+      self->is_looking_ = false;
+      for (const auto& slot : self->slots_) {
+        if (!slot->job || !slot->link) continue;
+        if (memory_of(slot->link->pid()).resident > self->options_.memory_limit) {
+          slot->link->kill("It took more than " +
+                           std::to_string(self->options_.memory_limit >> 20) +
+                           " MiB of memory, config.json's \"memoryLimit\".");
+        }
+        self->watch_memory();
+      }
+    });
   }
 
   /// Nothing waits: the memory of workers without work goes back after a while.
@@ -296,6 +323,8 @@ class WorkerPool::Core : public std::enable_shared_from_this<Core> {
   asio::any_io_executor executor_;
   WorkerPoolOptions options_;
   asio::steady_timer idle_;
+  asio::steady_timer next_look_;  // at the workers' memory
+  bool is_looking_ = false;
   std::vector<std::unique_ptr<Slot>> slots_;
   std::deque<JobPtr> interactive_;
   std::deque<JobPtr> background_;

@@ -29,11 +29,14 @@
 namespace kinglet::daemon {
 
 struct WorkerPoolOptions {
-  std::string kind;    // for people and for `kinglet logs`: "parse", "clang"
-  SpawnOptions spawn;  // without arguments: there are no workers, and every request fails
+  std::string kind;  // for people and for `kinglet logs`: "parse", "clang"
+  /// This program without a verb: there are no workers, and every request fails.
+  SpawnOptions spawn;
   std::size_t n_workers = 1;
   /// Workers end when nothing was asked for so long. Without it they stay.
   std::optional<std::chrono::milliseconds> idle_exit;
+  /// A worker that takes more bytes counts as dead. Looked at five times a second while it works.
+  std::uint64_t memory_limit = UINT64_MAX;
 };
 
 struct WorkerPoolStatus {

@@ -5,10 +5,13 @@
 //             is a good one. Its vocabulary: double_vocabulary.h. An adapter "bad" is an error
 //   Generate  the first token of the prompt is a Behavior; every token it gives is the last one of
 //             what it was given, plus one. Any other token: kGood
-//   Parse     text "die", "hang", "once FILE" (dies unless FILE exists, and makes it), or anything
+//   Parse     text "die", "hang", "grow" (takes more and more memory), "once FILE" (dies unless
+//   FILE
+//             exists, and makes it), or anything; the record names the process
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <condition_variable>
 #include <filesystem>
 #include <fstream>
@@ -33,6 +36,13 @@ using namespace daemon;  // NOLINT(google-build-using-namespace): this program i
 std::string serialized_vocabulary(const std::string& model_path) {
   const auto bytes = double_vocabulary(model_path)->serialize();
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+[[noreturn]] void grow() {
+  for (std::vector<std::string> pieces;;) {
+    pieces.emplace_back(16 << 20, 'x');
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
 }
 
 [[noreturn]] void die() {
@@ -146,6 +156,7 @@ class Double {
     TRY(to.send(request, wire::ParseBegan{text}));
     if (text == "die") die();
     if (text == "hang") wait_for({});
+    if (text == "grow") grow();
     if (text == "wait") {
       wait_for(stop);
       return fail(ErrorCode::kCancelled, "cancelled");
@@ -158,8 +169,7 @@ class Double {
       }
     }
     return to.send(request,
-                   wire::Parsed{.record = "record of " + text,
-                                .text = std::to_string(::getpid()),
+                   wire::Parsed{.record = "record of " + text + " by " + std::to_string(::getpid()),
                                 .skipped = std::nullopt});
   }
 

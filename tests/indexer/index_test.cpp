@@ -2,17 +2,21 @@
 
 #include <algorithm>
 #include <atomic>
+#include <filesystem>
 #include <map>
 #include <random>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include <sys/mount.h>
+
 #include <doctest/doctest.h>
 
 #include "indexer/fuzzy.h"
 #include "indexer/language.h"
 #include "indexer/parse.h"
+#include "tests/support/temporary_folder.h"
 
 namespace kinglet::indexer {
 namespace {
@@ -183,14 +187,23 @@ TEST_SUITE("indexer/index") {
     CHECK(hits[0].score == doctest::Approx(2 * 0.693147).epsilon(1e-3));
   }
 
-  TEST_CASE("an index grown by any history equals a fresh one") {
+  TEST_CASE("an index grown by any history equals a fresh one, wherever it lies") {
+    const test::TemporaryFolder folder;
     std::mt19937 random(5);
-    Index grown;
+    Index grown(60'000);  // few files are in one segment
+    std::size_t n_moved = 0;
     std::map<std::string, std::string> files;
     for (int step = 0; step < 600; ++step) {
       const std::string path = "dir" + std::to_string(random() % 5) + "/file" +
                                std::to_string(random() % 30) + (random() % 2 ? ".cpp" : ".py");
-      switch (random() % 6) {
+      switch (random() % 7) {
+        case 6: {
+          const auto moved = grown.move_to_file(folder.path(), 1);
+          REQUIRE(moved);
+          n_moved += *moved;
+          grown.snapshot().release_pages();
+          break;
+        }
         case 0:
           CHECK(grown.remove(path) == (files.erase(path) == 1));
           break;
@@ -229,6 +242,62 @@ TEST_SUITE("indexer/index") {
       CHECK(places(a.search(search)) == places(b.search(search)));
     }
     CHECK(files.size() > 50);
+    CHECK(n_moved > 100'000);
+    CHECK(grown.snapshot().stats().in_files > 0);
+  }
+
+  TEST_CASE("what lies in a file takes no memory, and a snapshot keeps the file") {
+    const test::TemporaryFolder folder;
+    std::mt19937 random(6);
+    Index index;
+    for (int i = 0; i < 30; ++i) {
+      const std::string path = "f" + std::to_string(i) + ".cpp";
+      index.put(path, record_of(path, random_text(random)));
+    }
+    const IndexStats before = index.snapshot().stats();
+    CHECK(before.in_files == 0);
+    const std::string dump = index.snapshot().dump();
+    std::size_t n_freed = 0;
+    for (;;) {
+      const auto freed = index.move_to_file(folder.path(), 1);
+      REQUIRE(freed);
+      if (*freed == 0) break;
+      n_freed += *freed;
+    }
+    const Snapshot moved = index.snapshot();
+    CHECK(moved.stats().memory < 100);
+    CHECK(n_freed + moved.stats().memory >= before.memory);
+    CHECK(moved.stats().in_files <= before.memory);
+    CHECK(std::filesystem::is_empty(folder.path()));  // the file has no name
+    moved.release_pages();
+    CHECK(moved.dump() == dump);
+    index.clear();
+    CHECK(moved.dump() == dump);
+  }
+
+  TEST_CASE("where there is no room for a file, the index stays in memory") {
+    const test::TemporaryFolder folder;
+    std::mt19937 random(7);
+    Index index;
+    while (index.snapshot().stats().memory < 200'000) {
+      const std::string path = "f" + std::to_string(random()) + ".cpp";
+      index.put(path, record_of(path, random_text(random)));
+    }
+    const std::string dump = index.snapshot().dump();
+    const auto nowhere = index.move_to_file(folder / "missing", 1);
+    REQUIRE(!nowhere);
+    CHECK(nowhere.error().message.find("missing") != std::string::npos);
+    CHECK(index.snapshot().dump() == dump);
+
+    std::filesystem::create_directory(folder / "small");
+    if (::mount("tmpfs", (folder / "small").c_str(), "tmpfs", 0, "size=64k") != 0) {
+      MESSAGE("skipped: no right to mount a tmpfs");
+      return;
+    }
+    const auto full = index.move_to_file(folder / "small", 1);
+    CHECK(!full);
+    CHECK(index.snapshot().dump() == dump);
+    ::umount((folder / "small").c_str());
   }
 
   TEST_CASE("records come out of the index as they went in") {

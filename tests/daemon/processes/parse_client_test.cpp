@@ -25,11 +25,13 @@ struct Answer {
 
 class Fixture {
  public:
-  explicit Fixture(std::size_t n_workers = 1)
+  explicit Fixture(std::size_t n_workers = 1,
+                   std::chrono::milliseconds file_deadline = std::chrono::milliseconds(500))
       : client(io.get_executor(),
                {.spawn = {.program = WORKER_DOUBLE, .arguments = {}},
                 .n_workers = n_workers,
-                .file_deadline = std::chrono::milliseconds(500)}) {}
+                .memory_limit = std::uint64_t{512} << 20,
+                .file_deadline = file_deadline}) {}
 
   std::shared_ptr<Answer> begin(const std::string& text, Urgency urgency = Urgency::kBackground) {
     auto answer = std::make_shared<Answer>();
@@ -70,9 +72,10 @@ TEST_SUITE("daemon/processes/parse_client") {
     Fixture fixture;
     const auto first = fixture.run("x");
     REQUIRE(*first->result);
-    CHECK((*first->result)->record == "record of x");
+    const std::string record = (*first->result)->record;
+    CHECK(record.starts_with("record of x by "));
     const auto second = fixture.run("y");
-    CHECK((*second->result)->text == (*first->result)->text);  // its pid
+    CHECK((*second->result)->record == "record of y" + record.substr(record.find(" by ")));
     CHECK(fixture.client.status().pids.size() == 1);
   }
 
@@ -107,6 +110,42 @@ TEST_SUITE("daemon/processes/parse_client") {
     CHECK(hanging->code() == ErrorCode::kUnavailable);
     CHECK(hanging->result->error().message.find("It took too long.") != std::string::npos);
     CHECK(*next->result);
+  }
+
+  TEST_CASE("a worker that takes too much memory is ended") {
+    Fixture fixture(1, std::chrono::minutes(1));
+    const auto greedy = fixture.run("grow");
+    CHECK(greedy->code() == ErrorCode::kUnavailable);
+    CHECK(greedy->result->error().message.find("512 MiB") != std::string::npos);
+    CHECK(greedy->result->error().message.find("memoryLimit") != std::string::npos);
+    CHECK(fixture.client.status().n_quarantined == 1);
+    CHECK(*fixture.run("x")->result);
+  }
+
+  TEST_CASE("requests about one document go to the same worker") {
+    Fixture fixture(2);
+    const auto ask = [&](std::uint64_t document) {
+      std::optional<Result<wire::Parsed>> parsed;
+      fixture.client.parse({.root = "/",
+                            .path = "file",
+                            .text = "x",
+                            .max_file_bytes = 0,
+                            .known_hash = {},
+                            .document = document},
+                           Urgency::kInteractive,
+                           {},
+                           [&](Result<wire::Parsed> result) { parsed = std::move(result); });
+      fixture.run_until([&] { return parsed.has_value(); });
+      REQUIRE(*parsed);
+      return (*parsed)->record;
+    };
+    const std::string seven = ask(7);
+    const std::string eight = ask(8);
+    CHECK(seven != eight);
+    for (int i = 0; i < 3; ++i) {
+      CHECK(ask(7) == seven);
+      CHECK(ask(8) == eight);
+    }
   }
 
   TEST_CASE("cancelling answers at once, and frees the worker") {
