@@ -144,7 +144,10 @@ void print_stats(const Json& repository) {
   std::printf("  bytes        %s\n", number("bytes").c_str());
   std::printf("  definitions  %s\n", number("definitions").c_str());
   std::printf("  references   %s\n", number("references").c_str());
-  std::printf("  memory       %.1f MB\n", 1e-6 * repository.value("memoryBytes", 0.0));
+  std::printf("  memory       %.1f MB", 1e-6 * repository.value("memoryBytes", 0.0));
+  if (const double in_files = repository.value("fileMemoryBytes", 0.0); in_files > 0)
+    std::printf(", and %.1f MB in files", 1e-6 * in_files);
+  std::printf("\n");
   std::printf("  seconds      %.2f\n", repository.value("seconds", 0.0));
   const Json left_out = repository.value("leftOut", Json::object());
   for (const auto& [reason, count] : left_out.items())

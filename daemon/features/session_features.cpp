@@ -27,6 +27,7 @@ Json describe(const Repository& repository) {
           {"references", stats.n_references},
           {"bytes", stats.n_bytes},
           {"memoryBytes", stats.memory},
+          {"fileMemoryBytes", stats.in_files},
           {"watched", repository.watched_how()},
           {"found", status.n_found},
           {"changed", status.n_changed},

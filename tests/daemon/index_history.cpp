@@ -16,12 +16,13 @@ namespace fs = std::filesystem;
 
 // --- the index -----------------------------------------------------------------------------------
 
-IndexWorld::IndexWorld(const fs::path& root, const fs::path& store)
+IndexWorld::IndexWorld(const fs::path& root, const fs::path& store, daemon::IndexMemory memory)
     : parser_(io_.get_executor(),
               {.spawn = {.program = KINGLET_PROGRAM, .arguments = {"parse-worker"}}}) {
   indexer::StoreOptions options;
   options.file = store;
-  thread_ = std::make_unique<daemon::IndexThread>(io_.get_executor(), std::move(options));
+  thread_ = std::make_unique<daemon::IndexThread>(
+      io_.get_executor(), std::move(options), std::move(memory));
   repository_ = std::make_shared<daemon::Repository>(root, daemon::Config(), parser_, *thread_);
 }
 

@@ -23,7 +23,9 @@ namespace kinglet::test {
 class IndexWorld {
  public:
   /// `store`: the file to keep records in; empty: none.
-  IndexWorld(const std::filesystem::path& root, const std::filesystem::path& store);
+  IndexWorld(const std::filesystem::path& root,
+             const std::filesystem::path& store,
+             daemon::IndexMemory memory = {});
   IndexWorld(const IndexWorld&) = delete;
   IndexWorld& operator=(const IndexWorld&) = delete;
   ~IndexWorld();

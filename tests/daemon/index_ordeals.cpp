@@ -1,6 +1,7 @@
 #include "tests/daemon/index_ordeals.h"
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <csignal>
 #include <fstream>
@@ -11,6 +12,7 @@
 
 #include <doctest/doctest.h>
 
+#include "daemon/process_memory.h"
 #include "tests/daemon/home.h"
 #include "tests/daemon/index_history.h"
 #include "tests/indexer/faulty_vfs.h"
@@ -112,6 +114,57 @@ KillFigures run_index_kills(const Ordeal& ordeal) {
     editor.process().wait();
     ++figures.n_kills;
     history += "kill; ";
+  }
+  return figures;
+}
+
+ManyFilesFigures run_many_files(std::size_t n_files, std::uint64_t memory_limit) {
+  constexpr std::size_t kInFolder = 1000;
+  ManyFilesFigures figures;
+  Home home;
+  home.write_config({{"completions", false},
+                     {"navigation", "on"},
+                     {"maxFiles", 1'000'000},
+                     {"memoryLimit", memory_limit}});
+  const auto root = home / "repo";
+  fs::create_directories(root / ".git");
+  for (std::size_t i = 0; i < n_files; ++i) {
+    const fs::path folder = root / ("d" + std::to_string(i / kInFolder));
+    if (i % kInFolder == 0) fs::create_directory(folder);
+    const std::string number = std::to_string(i);
+    std::ofstream(folder / ("f" + number + ".c"))
+        << "int function_" + number + "(int x) {\n  return x + " + number + ";\n}\n";
+  }
+  for (double* seconds : {&figures.cold_seconds, &figures.warm_seconds}) {
+    const auto start = Clock::now();
+    Editor editor(home, {"--standalone"});
+    std::atomic<bool> is_done = false;
+    std::thread looking([&] {
+      while (!is_done) {
+        figures.peak_bytes =
+            std::max(figures.peak_bytes, daemon::memory_of(editor.process().pid()).resident);
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
+      }
+    });
+    editor.initialize(root);
+    Json repository;
+    do {
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));
+      repository = editor.call("kinglet/status", nullptr)["result"]["repositories"][0];
+    } while (repository["state"] != "ready" && repository["state"] != "failed");
+    *seconds = seconds_since(start);
+    CHECK(repository["state"] == "ready");
+    CHECK(repository["files"] == n_files);
+    figures.in_files = repository["fileMemoryBytes"];
+    for (const std::size_t i : {std::size_t{0}, n_files / 3, n_files - 1}) {
+      const std::string name = "function_" + std::to_string(i);
+      const Json found = editor.call("workspace/symbol", {{"query", name}})["result"];
+      REQUIRE(!found.empty());
+      CHECK(found[0]["name"] == name);
+    }
+    is_done = true;
+    looking.join();
+    editor.quit();
   }
   return figures;
 }

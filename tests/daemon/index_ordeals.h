@@ -39,4 +39,14 @@ struct SwitchFigures {
 /// differs, while an editor types in one file and asks.
 SwitchFigures run_branch_switches(const Ordeal& ordeal, std::size_t n_files);
 
+struct ManyFilesFigures {
+  std::uint64_t peak_bytes = 0;  // of the daemon, resident, looked at all the time
+  std::uint64_t in_files = 0;    // of the index, bytes
+  double cold_seconds = 0;
+  double warm_seconds = 0;
+};
+/// Indexes a repository of that many small files with a `memoryLimit` in MiB, then once more with the
+/// store of the first time; some files are looked for both times.
+ManyFilesFigures run_many_files(std::size_t n_files, std::uint64_t memory_limit);
+
 }  // namespace kinglet::test

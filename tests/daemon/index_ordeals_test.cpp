@@ -23,6 +23,13 @@ TEST_SUITE("daemon/index_ordeals") {
     MESSAGE("requests: p50 " << figures.p50_ms << " ms, worst " << figures.worst_ms
                              << " ms; a switch shows after " << figures.settle_seconds << " s");
   }
+
+  TEST_CASE("a repository of many files is indexed within the memory limit (3,000 of 1,000,000)") {
+    const auto figures = run_many_files(3'000, 64);
+    CHECK(figures.peak_bytes < std::uint64_t{64} << 20);
+    MESSAGE("at most " << (figures.peak_bytes >> 20) << " MiB, cold " << figures.cold_seconds
+                       << " s, warm " << figures.warm_seconds << " s");
+  }
 }
 
 }  // namespace kinglet::test
