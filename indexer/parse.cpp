@@ -217,25 +217,46 @@ Result<FileRecord> parse_file(const Language& language,
   return record;
 }
 
+struct ParsedFile::State {
+  const Language& language;
+  std::string source = {};  // that the tree is of
+  Tree tree = {};
+  bool is_exact = true;
+};
+
+ParsedFile::ParsedFile(const Language& language) : state_(new State{language}) {}
+ParsedFile::ParsedFile(ParsedFile&& other) noexcept = default;
+ParsedFile& ParsedFile::operator=(ParsedFile&& other) noexcept = default;
+ParsedFile::~ParsedFile() = default;
+
+const Language& ParsedFile::language() const {
+  return state_->language;
+}
+
+bool ParsedFile::is_exact() const {
+  return state_->is_exact;
+}
+
 Result<FileRecord> ParsedFile::update(std::string text,
                                       const ParseLimits& limits,
                                       const std::stop_token& stop) {
   TRY(check_size(text, limits));
-  std::string source(Source(*language_, text).text());
-  if (language_->grammar != nullptr) compiled_query(*language_);
+  const Language& language = state_->language;
+  std::string source(Source(language, text).text());
+  if (language.grammar != nullptr) compiled_query(language);
   const Budget budget{thread_time() + limits.max_time, stop};
   Tree tree;
   bool was_reused = false;
-  if (language_->grammar != nullptr && text.size() <= limits.max_grammar_bytes) {
-    was_reused = tree_ != nullptr;
-    if (tree_) edit_tree(tree_.get(), source_, source);
-    tree = parse_tree(language_->grammar(), source, budget, tree_.get());
+  if (language.grammar != nullptr && text.size() <= limits.max_grammar_bytes) {
+    was_reused = state_->tree != nullptr;
+    if (state_->tree) edit_tree(state_->tree.get(), state_->source, source);
+    tree = parse_tree(language.grammar(), source, budget, state_->tree.get());
   }
-  auto record = make_record(*language_, text, source, tree.get(), limits, budget);
-  is_exact_ = !was_reused || !record || record->coverage != Coverage::kErrors;
+  auto record = make_record(language, text, source, tree.get(), limits, budget);
+  state_->is_exact = !was_reused || !record || record->coverage != Coverage::kErrors;
   // Also when it was cancelled: the old tree fits no text any more.
-  tree_ = std::move(tree);
-  source_ = std::move(source);
+  state_->tree = std::move(tree);
+  state_->source = std::move(source);
   return record;
 }
 

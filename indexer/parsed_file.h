@@ -2,6 +2,7 @@
 // tree of the text before.
 #pragma once
 
+#include <memory>
 #include <stop_token>
 #include <string>
 
@@ -9,7 +10,6 @@
 #include "indexer/language.h"
 #include "indexer/parse.h"
 #include "indexer/record.h"
-#include "indexer/syntax.h"
 
 namespace kinglet::indexer {
 
@@ -18,7 +18,10 @@ namespace kinglet::indexer {
 class ParsedFile {
  public:
   /// The language lives as long as the program.
-  explicit ParsedFile(const Language& language) : language_(&language) {}
+  explicit ParsedFile(const Language& language);
+  ParsedFile(ParsedFile&& other) noexcept;
+  ParsedFile& operator=(ParsedFile&& other) noexcept;
+  ~ParsedFile();
 
   /// The record of the text as it is now: as parse_file() gives it if is_exact() afterwards. Errors
   /// as there; after one the next update starts anew.
@@ -26,18 +29,16 @@ class ParsedFile {
                             const ParseLimits& limits = {},
                             const std::stop_token& stop = {});
 
-  const Language& language() const { return *language_; }
+  const Language& language() const;
 
   /// False: the last record was made from an edited tree with error nodes. How a parser recovers
   /// from errors depends on what it could reuse; one such record in some hundred differs from
   /// parse_file()'s. Good for what someone types, not for what is kept.
-  bool is_exact() const { return is_exact_; }
+  bool is_exact() const;
 
  private:
-  const Language* language_;
-  std::string source_;  // that the tree is of
-  Tree tree_;
-  bool is_exact_ = true;
+  struct State;
+  std::unique_ptr<State> state_;
 };
 
 }  // namespace kinglet::indexer
