@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <limits>
 #include <system_error>
+#include <thread>
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -349,6 +350,11 @@ std::vector<std::string> apply_settings(const json& settings,
     problems.push_back("And " + std::to_string(n_more) + " more problems" + in + ".");
   }
   return problems;
+}
+
+std::size_t n_parse_workers(const Config& config) {
+  if (config.parse_workers != 0) return config.parse_workers;
+  return std::clamp(std::thread::hardware_concurrency(), 1U, 4U);
 }
 
 std::vector<std::string> apply_config(std::string_view text,

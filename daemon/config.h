@@ -2,6 +2,7 @@
 // repository's own .kinglet.json may only narrow: a clone must not be able to turn anything on.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
@@ -56,6 +57,9 @@ struct Config {
 
   friend bool operator==(const Config&, const Config&) = default;
 };
+
+/// parse_workers, or what 0 means on this machine.
+std::size_t n_parse_workers(const Config& config);
 
 /// What config.json says, and what is wrong with it, for people.
 struct LoadedConfig {

@@ -55,7 +55,7 @@ Repository::Repository(std::filesystem::path root,
                        IndexThread& thread)
     : root_(std::move(root)),
       limits_(limits_of(config)),
-      n_at_once_(std::max<std::size_t>(std::size_t{2} * config.parse_workers, 2)),
+      n_at_once_(2 * n_parse_workers(config)),
       parser_(parser),
       thread_(thread),
       writer_(thread, root_.string()) {}

@@ -52,9 +52,7 @@ ServicesOptions make_services_options(const Paths& paths, LoadedConfig loaded) {
   options.parse.spawn.arguments = {"parse-worker", "--log-level", config.log_level};
   options.clang.spawn.error_file = options.engine.spawn.error_file;
   options.clang.spawn.arguments = {"clang-worker", "--log-level", config.log_level};
-  options.parse.n_workers = config.parse_workers != 0
-                                ? config.parse_workers
-                                : std::clamp(std::thread::hardware_concurrency(), 1U, 4U);
+  options.parse.n_workers = n_parse_workers(config);
   options.parse.memory_limit = memory_limit(config);
   options.clang.memory_limit = memory_limit(config);
   options.config = std::move(config);
