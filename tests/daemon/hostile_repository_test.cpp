@@ -102,14 +102,16 @@ TEST_SUITE("daemon/hostile_repository") {
 
   TEST_CASE("encodings, one-line files and brackets without end") {
     HostileRepository repository;
-    repository.write("latin1.c", "int caf\xe9_size(void); // d\xe9j\xe0 vu\nint plain_name(void);\n");
+    repository.write("latin1.c",
+                     "int caf\xe9_size(void); // d\xe9j\xe0 vu\nint plain_name(void);\n");
     std::string utf16 = "\xff\xfe";
     for (const char c : std::string("int wide_name(void);\n"))
       utf16 += std::string(1, c) + '\0';
     repository.write("utf16.c", utf16);
     repository.write("minified.js", "var minified_name=1;" + repeated("f(1);", 200'000));
     repository.write("\xff\xfe name.c", "int unspeakable(void);\n");
-    repository.write("brackets.c", repeated("(", 100'000) + "\n\nint after_brackets(void) { return 1; }\n");
+    repository.write("brackets.c",
+                     repeated("(", 100'000) + "\n\nint after_brackets(void) { return 1; }\n");
     repository.write("braces.js", repeated("{", 100'000) + "\nfunction after_braces() {}\n");
     const Json stats = repository.stats();
     CHECK(repository.finds("good_function"));
@@ -129,7 +131,8 @@ TEST_SUITE("daemon/hostile_repository") {
     for (int i = 1; i < 10'000; ++i)
       chain += "  else if (x == " + std::to_string(i) + ") return " + std::to_string(i) + ";\n";
     repository.write("chain.c", chain + "  return -1;\n}\n");
-    repository.write("sum.c", "int summed(void) {\n  return 1" + repeated(" + 1", 70'000) + ";\n}\n");
+    repository.write("sum.c",
+                     "int summed(void) {\n  return 1" + repeated(" + 1", 70'000) + ";\n}\n");
     repository.write("zero.c", "#include \"/dev/zero\"\nint zeroed(void) { return 1; }\n");
     repository.stats();
     for (const char* name : {"good_function", "chained", "summed", "zeroed"})

@@ -45,8 +45,8 @@ struct ManyFilesFigures {
   double cold_seconds = 0;
   double warm_seconds = 0;
 };
-/// Indexes a repository of that many small files with a `memoryLimit` in MiB, then once more with the
-/// store of the first time; some files are looked for both times.
+/// Indexes a repository of that many small files with a `memoryLimit` in MiB, then once more with
+/// the store of the first time; some files are looked for both times.
 ManyFilesFigures run_many_files(std::size_t n_files, std::uint64_t memory_limit);
 
 }  // namespace kinglet::test

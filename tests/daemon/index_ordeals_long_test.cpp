@@ -82,15 +82,15 @@ TEST_CASE("an index follows switched branches while somebody types (20 of 10,000
 TEST_CASE("a repository of a million files is indexed within the memory limit") {
   constexpr std::uint64_t kLimit = 1024;
   const auto figures = run_many_files(1'000'000, kLimit);
-  write_results("index_million",
-                "A repository of a million files",
-                kSeed,
-                {{"memoryLimit (MiB)", std::to_string(kLimit)},
-                 {"the most that the daemon took, resident (MiB)",
-                  std::to_string(figures.peak_bytes >> 20)},
-                 {"of the index in files in the end (MiB)", std::to_string(figures.in_files >> 20)},
-                 {"from nothing (s)", shown(figures.cold_seconds)},
-                 {"with the store of the first time (s)", shown(figures.warm_seconds)}});
+  write_results(
+      "index_million",
+      "A repository of a million files",
+      kSeed,
+      {{"memoryLimit (MiB)", std::to_string(kLimit)},
+       {"the most that the daemon took, resident (MiB)", std::to_string(figures.peak_bytes >> 20)},
+       {"of the index in files in the end (MiB)", std::to_string(figures.in_files >> 20)},
+       {"from nothing (s)", shown(figures.cold_seconds)},
+       {"with the store of the first time (s)", shown(figures.warm_seconds)}});
   CHECK(figures.peak_bytes <= kLimit << 20);
 }
 

@@ -59,8 +59,8 @@ TEST_SUITE("daemon/wire/codec") {
     CHECK(files->skipped[0].reason == "secret");
     CHECK(files->folders == std::vector<std::string>{"", "a"});
 
-    const auto parse = decode<Parse>(
-        frame_of(Parse{.root = "/r", .path = "p", .text = "", .document = 7}));
+    const auto parse =
+        decode<Parse>(frame_of(Parse{.root = "/r", .path = "p", .text = "", .document = 7}));
     REQUIRE(parse);
     CHECK(parse->text == std::optional<std::string>(""));
     CHECK(parse->document == 7);
