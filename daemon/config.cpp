@@ -217,7 +217,7 @@ const std::vector<Row>& rows() {
       number("maxFileBytes", 1, 4 << 20, Narrowing::kLower, &Config::max_file_bytes),
       number("maxFiles", 1, 1'000'000, Narrowing::kLower, &Config::max_files),
       number("parseWorkers", 0, 64, Narrowing::kNever, &Config::parse_workers),
-      number("memoryLimit", 64, 1 << 20, Narrowing::kNever, &Config::memory_limit),
+      number("memoryLimit", 128, 1 << 20, Narrowing::kNever, &Config::memory_limit),
       {"clang",
        "one of \"all\" \"open\" \"off\"",
        apply_clang,

@@ -25,6 +25,8 @@ namespace {
 /// Into how many of the largest segments the memory limit is parted.
 constexpr std::uint64_t kSegments = 8;
 constexpr std::chrono::seconds kLookEvery{2};
+constexpr std::chrono::seconds kTrimEvery{1};
+constexpr std::chrono::minutes kTryAgainAfter{1};
 
 // Whether other runs of the parser would give this record again: one that ran out of time depends
 // on the machine.
@@ -66,6 +68,12 @@ void IndexThread::post(std::function<void(Store&)> job) {
 
 void IndexThread::add(std::weak_ptr<indexer::Index> index) {
   post([this, index = std::move(index)](Store&) { indexes_.push_back(index); });
+  if (!memory_.folder.empty()) look_again();
+}
+
+void IndexThread::shut_down() {
+  is_shut_down_ = true;
+  next_look_.cancel();
 }
 
 std::size_t IndexThread::max_segment_bytes() const {
@@ -74,7 +82,7 @@ std::size_t IndexThread::max_segment_bytes() const {
 
 // Merging takes the bytes of its result once more, so the limit is held from below.
 void IndexThread::hold_limit() {
-  if (memory_.folder.empty() || !can_move_) return;
+  if (memory_.folder.empty()) return;
   const std::uint64_t aim = memory_.limit - memory_.limit / kSegments * 2;
   ProcessMemory used = memory_of(::getpid());
   if (used.resident <= aim) return;
@@ -85,34 +93,38 @@ void IndexThread::hold_limit() {
   });
   for (const auto& index : indexes)
     index->snapshot().release_pages();
-  std::uint64_t n_moved = 0;
-  while (used.resident - used.of_files > aim) {
+  const auto now = std::chrono::steady_clock::now();
+  if (used.resident - used.of_files > aim && now - trimmed_ > kTrimEvery) {
+    // What an answer took.
+    ::malloc_trim(0);
+    trimmed_ = now;
+    used = memory_of(::getpid());
+  }
+  while (used.resident - used.of_files > aim && now >= no_files_until_) {
     std::size_t n_freed = 0;
     for (const auto& index : indexes) {
       const auto freed = index->move_to_file(memory_.folder);
       if (!freed) {
         spdlog::warn("{}; the index stays in memory", freed.error().message);
-        can_move_ = false;
+        no_files_until_ = now + kTryAgainAfter;
         return;
       }
       n_freed += *freed;
     }
-    if (n_freed == 0) break;
-    n_moved += n_freed;
+    if (n_freed == 0) return;
     ::malloc_trim(0);
     used = memory_of(::getpid());
   }
-  if (n_moved > 0) spdlog::debug("moved {} MiB of the index to files", n_moved >> 20);
-  asio::post(protocol_, [this, alive = std::weak_ptr(alive_)] {
-    if (alive.lock()) look_again();
-  });
 }
 
-/// Readers bring pages back.
+/// Readers bring pages back, and take memory themselves.
 void IndexThread::look_again() {
+  if (is_shut_down_) return;
   next_look_.expires_after(kLookEvery);
-  next_look_.async_wait([this](const auto& error) {
-    if (!error) post([](Store&) {});
+  next_look_.async_wait([this, alive = std::weak_ptr(alive_)](const auto& error) {
+    if (error || alive.expired()) return;
+    post([](Store&) {});
+    look_again();
   });
 }
 

@@ -1,6 +1,7 @@
 // Writing an index and its store, off the protocol thread.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -44,6 +45,8 @@ class IndexThread {
 
   /// An index whose memory counts, as long as it lives.
   void add(std::weak_ptr<indexer::Index> index);
+  /// Stops looking at the memory; jobs are done as before.
+  void shut_down();
   std::size_t max_segment_bytes() const;
 
  private:
@@ -53,10 +56,12 @@ class IndexThread {
   boost::asio::any_io_executor protocol_;
   IndexMemory memory_;
   boost::asio::steady_timer next_look_;
-  std::shared_ptr<const bool> alive_ = std::make_shared<const bool>();
+  std::shared_ptr<const bool> alive_ = std::make_shared<const bool>();  // for what waits
   // Of thread_:
   std::vector<std::weak_ptr<indexer::Index>> indexes_;
-  bool can_move_ = true;
+  std::chrono::steady_clock::time_point no_files_until_, trimmed_;
+  // Of the protocol thread:
+  bool is_shut_down_ = false;
   bool keeps_ = false;
   std::shared_ptr<indexer::Store> store_;  // used on thread_ alone; opened by its first job
   boost::asio::thread_pool thread_{1};

@@ -10,6 +10,7 @@ void bind_methods(lsp::Binder& bind, Session& session) {
   Navigation& navigation = features.navigation();
   bind.request("kinglet/context", &SessionFeatures::context, &features);
   bind.request("kinglet/dump", &Navigation::dump, &navigation);
+  bind.request("kinglet/explain", &SessionFeatures::explain, &features);
   bind.request("kinglet/ready", &SessionFeatures::ready, &features);
   bind.request("kinglet/references", &Navigation::explained_references, &navigation);
   bind.request("kinglet/search", &Navigation::search, &navigation);

@@ -458,12 +458,23 @@ std::string Repository::watched_how() const {
 }
 
 bool Repository::is_left_out(const std::string& path) const {
-  if (left_out_.contains(path)) return true;
+  return !left_out_reason(path).empty();
+}
+
+std::string Repository::left_out_reason(const std::string& path) const {
+  if (const auto own = left_out_.find(path); own != left_out_.end()) return own->second;
   for (std::size_t slash = path.find('/'); slash != std::string::npos;
        slash = path.find('/', slash + 1)) {
-    if (left_out_.contains(path.substr(0, slash + 1))) return true;
+    const auto folder = left_out_.find(path.substr(0, slash + 1));
+    if (folder != left_out_.end()) return folder->second;
   }
-  return false;
+  return "";
+}
+
+std::string Repository::why_not(const std::string& path) const {
+  if (const auto failed = failed_.find(path); failed != failed_.end()) return failed->second;
+  const auto content = left_out_contents_.find(path);
+  return content != left_out_contents_.end() ? content->second : left_out_reason(path);
 }
 
 // --- status --------------------------------------------------------------------------------------

@@ -73,6 +73,8 @@ class Repository : public std::enable_shared_from_this<Repository> {
   std::string watched_how() const;
   /// Whether the last scan left the path out, by itself or with a folder above it.
   bool is_left_out(const std::string& path) const;
+  /// Why the path is not in the index, as far as is known: a reason, or what its parser said.
+  std::string why_not(const std::string& path) const;
   /// Folders that the last scan looked into, by path; "" is the root.
   const std::vector<std::string>& folders() const { return folders_; }
 
@@ -91,6 +93,7 @@ class Repository : public std::enable_shared_from_this<Repository> {
     std::uint64_t n_bytes = 0;
   };
 
+  std::string left_out_reason(const std::string& path) const;
   void scanned();
   /// Sorts what was found into the files to recall and those to read.
   void compare(FoundFiles& found);

@@ -260,6 +260,7 @@ void Semantics::indexed(Result<wire::ClangIndexed> answer) {
 
 void Semantics::finish(Result<void> done) {
   const Task task = *std::exchange(in_flight_, std::nullopt);
+  failed_.erase(task.unit);
   if (!done) {
     index_->remove(task.unit);
     const ErrorCode code = done.error().code;
@@ -268,6 +269,7 @@ void Semantics::finish(Result<void> done) {
     if (code != ErrorCode::kNotFound) {
       ++n_failed_;
       note(task.unit + ": " + done.error().message);
+      failed_[task.unit] = done.error().message;
     }
   }
   for (const auto& [path, shown] : shown_) {
@@ -334,6 +336,11 @@ void Semantics::hover(const std::string& path,
                  .unsaved = shown_files()},
                 std::move(stop),
                 std::move(on_done));
+}
+
+std::string Semantics::problem_of(const std::string& path) const {
+  const auto failed = failed_.find(unit_for(path));
+  return failed == failed_.end() ? "" : failed->second;
 }
 
 void Semantics::note(std::string problem) {

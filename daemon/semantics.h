@@ -104,6 +104,8 @@ class Semantics : public std::enable_shared_from_this<Semantics> {
   /// Called after every record that came in, and when nothing waits any more.
   std::function<void()> on_change;
 
+  /// What libclang could not do about the file, which is answered by syntax then; empty: nothing.
+  std::string problem_of(const std::string& path) const;
   SemanticsStatus status() const;
   bool is_settled() const {
     return !is_planning_ && !in_flight_ && queue_.empty() && typed_.empty();
@@ -155,6 +157,7 @@ class Semantics : public std::enable_shared_from_this<Semantics> {
   std::optional<std::vector<std::string>> files_to_plan_;
   std::size_t n_failed_ = 0;
   std::vector<std::string> problems_;
+  std::map<std::string, std::string> failed_;  // by unit
   double seconds_ = 0;
 };
 

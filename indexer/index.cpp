@@ -13,6 +13,8 @@ namespace {
 
 // Segments of like size that pile up before they become one.
 constexpr std::size_t kMergeWidth = 8;
+// Their records are in memory together.
+constexpr std::size_t kDumpedAtOnce = 2000;
 
 bool is_dead(const std::shared_ptr<const std::vector<bool>>& dead, std::uint32_t file) {
   return dead && (*dead)[file];
@@ -229,6 +231,13 @@ std::vector<FileInfo> Snapshot::files() const {
   return files;
 }
 
+std::size_t Snapshot::n_files() const {
+  std::size_t n_files = 0;
+  for (const Part& part : parts_)
+    n_files += part.n_live;
+  return n_files;
+}
+
 IndexStats Snapshot::stats() const {
   IndexStats stats;
   for (const Part& part : parts_) {
@@ -253,15 +262,39 @@ void Snapshot::release_pages() const {
 }
 
 std::string Snapshot::dump() const {
-  std::map<std::string, FileRecord> all;
-  for (const Part& part : parts_) {
-    auto records = part.segment->records();
-    for (std::uint32_t i = 0; i < records.size(); ++i) {
-      if (!is_dead(part.dead, i)) all.insert(std::move(records[i]));
+  std::string out;
+  for (std::size_t first = 0;; first += kDumpedAtOnce) {
+    const std::string part = dump(first, kDumpedAtOnce);
+    if (part.empty()) return out;
+    out += part;
+  }
+}
+
+std::string Snapshot::dump(std::size_t first, std::size_t n) const {
+  struct Place {
+    std::string_view path;
+    std::size_t part;
+    std::uint32_t file;
+  };
+  std::vector<Place> places;
+  for (std::size_t part = 0; part < parts_.size(); ++part) {
+    const Segment& segment = *parts_[part].segment;
+    for (std::uint32_t file = 0; file < segment.files().size(); ++file) {
+      if (!is_dead(parts_[part].dead, file)) places.push_back({segment.path_of(file), part, file});
     }
   }
+  std::ranges::sort(places, {}, &Place::path);
+  std::map<std::string, FileRecord> records;
+  for (std::size_t part = 0; part < parts_.size(); ++part) {
+    std::vector<bool> wanted(parts_[part].segment->files().size());
+    for (std::size_t i = first; i < std::min(first + n, places.size()); ++i) {
+      if (places[i].part == part) wanted[places[i].file] = true;
+    }
+    for (auto& record : parts_[part].segment->records(wanted))
+      records.insert(std::move(record));
+  }
   std::string out;
-  for (const auto& [path, record] : all)
+  for (const auto& [path, record] : records)
     write_record(out, path, record);
   return out;
 }

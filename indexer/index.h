@@ -115,6 +115,7 @@ class Snapshot {
   std::vector<ChunkHit> search(const SearchQuery& query) const;
   std::optional<FileInfo> file(std::string_view path) const;
   std::vector<FileInfo> files() const;  // by path
+  std::size_t n_files() const;
   IndexStats stats() const;
   /// Gives what lies in files back to the system, until it is looked at.
   void release_pages() const;
@@ -122,6 +123,9 @@ class Snapshot {
   Snapshot with(std::span<const Overlaid> files) const;
   /// Everything, as sorted text: equal dumps are equal indexes.
   std::string dump() const;
+  /// The part of dump() that tells of up to `n` files from the `first` by path on; empty beyond the
+  /// last one.
+  std::string dump(std::size_t first, std::size_t n) const;
 
  private:
   friend class Index;
@@ -156,7 +160,7 @@ class Index {
   /// frees. 0: none has `min_bytes`; small ones are soon merged. Answers stay the same. Errors:
   /// kIo.
   Result<std::size_t> move_to_file(const std::filesystem::path& folder,
-                                   std::size_t min_bytes = 256 << 10);
+                                   std::size_t min_bytes = 64 << 10);
 
   Snapshot snapshot() const;
 

@@ -30,14 +30,25 @@ std::size_t skip_blanks(std::string_view text, std::size_t at) {
   return at;
 }
 
-std::size_t skip_white(std::string_view text, std::size_t at) {
-  while (at < text.size() && (is_blank(text[at]) || text[at] == '\n'))
-    ++at;
-  return at;
-}
-
 std::size_t line_end(std::string_view text, std::size_t at) {
   return std::min(text.find('\n', at), text.size());
+}
+
+// Comments are as good as blanks.
+std::size_t skip_white(std::string_view text, std::size_t at) {
+  for (;;) {
+    while (at < text.size() && (is_blank(text[at]) || text[at] == '\n'))
+      ++at;
+    const std::string_view mark = text.substr(std::min(at, text.size()), 2);
+    if (mark == "//") {
+      at = line_end(text, at);
+    } else if (mark == "/*") {
+      const std::size_t close = text.find("*/", at + 2);
+      at = close == std::string_view::npos ? text.size() : close + 2;
+    } else {
+      return at;
+    }
+  }
 }
 
 std::string_view word_at(std::string_view text, std::size_t at) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 
+#include "indexer/code_scan.h"
 #include "indexer/words.h"
 
 namespace kinglet::indexer {
@@ -250,7 +251,7 @@ std::optional<ByteRange> find_local(std::string_view text,
     const std::size_t end = at + name.size();
     if (at > 0 && is_identifier_byte(text[at - 1])) continue;
     if (end < text.size() && is_identifier_byte(text[end])) continue;
-    if (declares(at, end)) {
+    if (declares(at, end) && is_code(text, scope.begin, at, family)) {
       return ByteRange{static_cast<std::uint32_t>(at), static_cast<std::uint32_t>(end)};
     }
   }
@@ -331,12 +332,14 @@ std::string_view type_of(std::string_view text,
   for (std::size_t at = offset; at > least;) {
     at = text.rfind(object, at - 1);
     if (at == std::string_view::npos || at < least) break;
-    if (const std::string_view type = declared(at); !type.empty()) return type;
+    const std::string_view type = declared(at);
+    if (!type.empty() && is_code(text, 0, at, family)) return type;
   }
   // Fields may be declared behind the methods that use them.
   const std::size_t most = std::min<std::size_t>(text.size(), offset + kMaxLookBytes);
   for (std::size_t at = text.find(object, offset); at < most; at = text.find(object, at + 1)) {
-    if (const std::string_view type = declared(at); !type.empty()) return type;
+    const std::string_view type = declared(at);
+    if (!type.empty() && is_code(text, 0, at, family)) return type;
   }
   return {};
 }

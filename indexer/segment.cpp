@@ -400,9 +400,13 @@ Definition Segment::definition(const DefinitionEntry& entry) const {
   return definition;
 }
 
-std::vector<std::pair<std::string, FileRecord>> Segment::records() const {
+std::vector<std::pair<std::string, FileRecord>> Segment::records(
+    const std::vector<bool>& wanted) const {
   std::vector<std::pair<std::string, FileRecord>> all;
+  std::vector<std::uint32_t> place(files_.size());  // in `all`, of those that are wanted
   for (std::uint32_t i = 0; i < files_.size(); ++i) {
+    if (!wanted[i]) continue;
+    place[i] = checked_size(all.size());
     const File& file = files_[i];
     FileRecord record;
     record.language = text(file.language);
@@ -425,20 +429,22 @@ std::vector<std::pair<std::string, FileRecord>> Segment::records() const {
   }
   // Names are sorted here, so each file's come in order.
   const auto name_in = [&](std::uint32_t file, std::string_view name) {
-    std::vector<std::string>& names = all[file].second.names;
+    std::vector<std::string>& names = all[place[file]].second.names;
     if (names.empty() || names.back() != name) names.emplace_back(name);
     return static_cast<std::uint32_t>(names.size() - 1);
   };
   for (std::uint32_t id = 0; id < names_.size(); ++id) {
     for_each_reference(id, [&](std::uint32_t file, std::span<const std::uint32_t> offsets) {
+      if (!wanted[file]) return;
       const std::uint32_t name_idx = name_in(file, names_[id]);
       for (const std::uint32_t offset : offsets) {
-        all[file].second.references.push_back({name_idx, offset});
+        all[place[file]].second.references.push_back({name_idx, offset});
       }
     });
     for_each_term(id, [&](std::uint32_t chunk, std::uint32_t count) {
       const std::uint32_t file = chunks_[chunk].file;
-      auto& chunks = all[file].second.chunks;
+      if (!wanted[file]) return;
+      auto& chunks = all[place[file]].second.chunks;
       chunks[chunk - files_[file].first_chunk].terms.push_back({name_in(file, names_[id]), count});
     });
   }

@@ -126,8 +126,9 @@ class Segment {
   void for_each_term(std::uint32_t name, Visit visit) const;
 
   Definition definition(const DefinitionEntry& entry) const;
-  /// Every file's record, as it was put in; the inverse of of_file() and merge().
-  std::vector<std::pair<std::string, FileRecord>> records() const;
+  /// The wanted files' records (one bit for each), as they were put in: the inverse of of_file()
+  /// and merge(). Takes a pass over the segment.
+  std::vector<std::pair<std::string, FileRecord>> records(const std::vector<bool>& wanted) const;
   /// Bytes that it takes, and whether they lie in a file.
   std::size_t memory() const;
   bool is_in_file() const { return memory_ != nullptr; }

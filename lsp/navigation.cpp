@@ -82,6 +82,10 @@ Result<void> read(const Field& field, SearchParams& out) {
   return field.optional("limit", out.limit);
 }
 
+Result<void> read(const Field& field, ExplainParams& out) {
+  return field.require("path", out.path);
+}
+
 Result<void> read(const Field& field, DumpParams& out) {
   return field.optional("page", out.page);
 }

@@ -143,6 +143,12 @@ struct SearchParams {
 };
 Result<void> read(const Field& field, SearchParams& out);
 
+/// Params of kinglet/explain.
+struct ExplainParams {
+  std::string path;  // absolute
+};
+Result<void> read(const Field& field, ExplainParams& out);
+
 /// Params of kinglet/dump.
 struct DumpParams {
   std::uint32_t page = 0;

@@ -93,6 +93,16 @@ Result<Json> explain(const fs::path& root, const std::string& file) {
     answer["reason"] = "excluded";
     answer["detail"] = rule;
   } else {
+    // What only the daemon knows: how many files there are, what a worker did not survive.
+    auto session = TRY(IndexSession::open(root, ShowProgress::kYes));
+    const Json known = TRY(session.request("kinglet/explain", {{"path", (root / path).string()}}));
+    TRY(session.close());
+    answer["clang"] = known.value("clang", "");
+    if (!known.value("indexed", false)) {
+      answer["reason"] = known.value("reason", "");
+      answer["detail"] = "says the daemon";
+      return answer;
+    }
     const std::string text = TRY(folder.read(path, config.max_file_bytes));
     const indexer::Language& language = indexer::language_of(path, text);
     const auto record = TRY(indexer::parse_file(language, text));
@@ -135,6 +145,8 @@ void print_explanation(const Json& answer) {
   }
   for (const char* count : {"definitions", "references", "imports", "chunks"})
     row(count, answer[count].dump());
+  if (const std::string problem = answer.value("clang", ""); !problem.empty())
+    row("libclang", problem);
 }
 
 void print_stats(const Json& repository) {

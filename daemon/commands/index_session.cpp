@@ -41,9 +41,18 @@ Result<IndexSession> IndexSession::open(const fs::path& root, ShowProgress progr
   IndexSession session(TRY(LspClient::start({"lsp"})), root);
   const Screen screen(stderr);
   ProgressBar bar(screen);
+  Json begin;  // until there is progress: an index that is up to date says nothing
   session.server_.on_notification([&](const std::string& method, const Json& params) {
     if (progress == ShowProgress::kNo || method != "$/progress") return;
-    if (const auto value = params.find("value"); value != params.end()) bar.update(*value);
+    const Json value = params.value("value", Json::object());
+    const std::string kind = value.value("kind", "");
+    if (kind == "begin") {
+      begin = value;
+      return;
+    }
+    if (kind == "end" && !begin.is_null()) return;
+    if (!begin.is_null()) bar.update(std::exchange(begin, nullptr));
+    bar.update(value);
   });
   TRY(session.server_.request(
       "initialize",

@@ -86,6 +86,12 @@ Result<int> run(const RefsOptions& options) {
   }
   const auto folder = TRY(indexer::Root::open(root.string()));
   const std::string text = TRY(folder.read(below.generic_string(), kMaxFileBytes));
+  const auto n_lines = std::ranges::count(text, '\n') + 1;
+  if (place->line > n_lines) {
+    return fail(ErrorCode::kInvalidArgument,
+                place->file + " has " + std::to_string(n_lines) + " lines, none of number " +
+                    std::to_string(place->line));
+  }
   auto session = TRY(IndexSession::open(root, ShowProgress::kYes));
   const std::string uri = lsp::uri_from_path(file.string());
   TRY(session.notify(

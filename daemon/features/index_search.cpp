@@ -18,7 +18,7 @@ constexpr std::uint32_t kDefaultLimit = 1000;
 constexpr std::uint32_t kMaxLimit = 100'000;
 constexpr std::size_t kMaxShownBytes = 400;
 constexpr std::size_t kMaxProblems = 20;
-constexpr std::size_t kPageBytes = std::size_t{4} << 20;
+constexpr std::size_t kFilesOfPage = 200;
 
 // The part of a line that is shown: a minified file has lines of megabytes.
 std::string shown(std::string_view line, std::size_t at) {
@@ -115,17 +115,17 @@ lsp::Response<Json> search_files(const std::vector<NavigatedRoot>& roots,
       {"matches", std::move(matches)}, {"truncated", is_full}, {"problems", std::move(problems)}};
 }
 
-Json page_of(std::string_view dump, std::size_t page) {
-  // Pages end behind the first line end after each multiple of their size.
-  const auto cut = [&](std::size_t number) {
-    if (number == 0) return std::size_t{0};
-    if (number > dump.size() / kPageBytes) return dump.size();
-    const std::size_t end = dump.find('\n', number * kPageBytes);
-    return end == std::string_view::npos ? dump.size() : end + 1;
-  };
-  const std::size_t begin = cut(page);
-  const std::size_t end = cut(page + 1);
-  return {{"text", std::string(dump.substr(begin, end - begin))}, {"last", end == dump.size()}};
+Json dump_page(const std::vector<indexer::Snapshot>& indexes, std::size_t page) {
+  std::string text;
+  std::size_t n_pages = 0;  // of the indexes so far
+  for (const indexer::Snapshot& index : indexes) {
+    const std::size_t n_more = (index.n_files() + kFilesOfPage - 1) / kFilesOfPage;
+    if (page >= n_pages && page < n_pages + n_more) {
+      text = index.dump((page - n_pages) * kFilesOfPage, kFilesOfPage);
+    }
+    n_pages += n_more;
+  }
+  return {{"text", std::move(text)}, {"last", page + 1 >= n_pages}};
 }
 
 }  // namespace kinglet::daemon

@@ -18,7 +18,7 @@ lsp::Response<lsp::Json> search_files(const std::vector<NavigatedRoot>& roots,
                                       const lsp::SearchParams& params,
                                       const std::stop_token& stop);
 
-/// {text, last}: one page of a dump, cut at a line's end.
-lsp::Json page_of(std::string_view dump, std::size_t page);
+/// {text, last}: what `page` of the indexes' dumps says, some files a page.
+lsp::Json dump_page(const std::vector<indexer::Snapshot>& indexes, std::size_t page);
 
 }  // namespace kinglet::daemon

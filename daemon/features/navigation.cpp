@@ -328,24 +328,18 @@ void Navigation::search(const lsp::SearchParams& params,
 void Navigation::dump(const lsp::DumpParams& params,
                       std::stop_token stop,
                       lsp::Reply<lsp::Json> reply) {
-  // Written once, by the request of the first page, before `is_done`; read afterwards only.
   if (params.page == 0) {
-    dump_ = std::make_shared<IndexDump>();
-    return post<lsp::Json>(std::move(stop),
-                           std::move(reply),
-                           [roots = services_.roots(), dump = dump_](const std::stop_token&) {
-                             for (const NavigatedRoot& root : roots)
-                               dump->text += root.disk.dump();
-                             dump->is_done = true;
-                             return lsp::Response<lsp::Json>(page_of(dump->text, 0));
-                           });
-  }
-  if (!dump_ || !dump_->is_done) {
+    dumped_.clear();
+    for (const NavigatedRoot& root : services_.roots())
+      dumped_.push_back(root.disk);
+  } else if (dumped_.empty()) {
     return reply(lsp::fail(lsp::ResponseCode::kInvalidParams, "ask for page 0 first"));
   }
-  lsp::Json page = page_of(dump_->text, params.page);
-  if (page["last"] == true) dump_ = nullptr;
-  reply(std::move(page));
+  post<lsp::Json>(std::move(stop),
+                  std::move(reply),
+                  [indexes = dumped_, page = params.page](const std::stop_token&) {
+                    return lsp::Response<lsp::Json>(dump_page(indexes, page));
+                  });
 }
 
 }  // namespace kinglet::daemon

@@ -65,12 +65,6 @@ struct NavigationJob {
   lsp::DocumentUri uri_of(const std::string& below) const;
 };
 
-/// An index as text, while a client pages through it.
-struct IndexDump {
-  std::string text;
-  std::atomic<bool> is_done = false;
-};
-
 /// What a session's navigation stands on; all outlive it.
 struct NavigationServices {
   boost::asio::any_io_executor protocol;
@@ -171,7 +165,7 @@ class Navigation {
   std::shared_ptr<Semantics> semantics_of(const NavigationJob& job) const;
 
   NavigationServices services_;
-  std::shared_ptr<IndexDump> dump_;                       // being paged through
+  std::vector<indexer::Snapshot> dumped_;                 // while a client pages through them
   std::shared_ptr<int> alive_ = std::make_shared<int>();  // for what waits
 };
 

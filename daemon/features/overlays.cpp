@@ -114,13 +114,8 @@ void Overlays::parse(const std::shared_ptr<Entry>& entry, From from) {
   entry->began = Clock::now();
   const std::string_view text = entry->document.text->text();
   const indexer::ContentHash hash = indexer::hash_content(text);
-  const auto indexed = entry->repository->snapshot().file(entry->path);
-  const bool is_indexed = indexed && indexed->hash == hash;
-  if (is_indexed || (entry->segment && entry->hash == hash && from == From::kTreeBefore)) {
-    if (entry->hash != hash) entry->segment = nullptr;
-    entry->is_exact = entry->is_exact || is_indexed;
-    return finished(entry);
-  }
+  // Also when it is what the index holds: the disk may change beneath it.
+  if (entry->segment && entry->hash == hash && from == From::kTreeBefore) return finished(entry);
   parser_.parse({.root = entry->repository->root().string(),
                  .path = entry->path,
                  .text = std::string(text),

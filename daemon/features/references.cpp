@@ -172,6 +172,8 @@ std::vector<Use> all_uses(const NavigationJob& job,
     const auto text = texts.find(use.path);
     uses.push_back(
         {use.path, range->begin, lsp_range(*text, *range, job.encoding), use.confidence, text});
+    // What was only weighed is no surer than what a compiler saw.
+    if (compiled) uses.back().confidence = std::min(use.confidence, compiled->confidence);
   }
   if (!compiled) return uses;
   for (const SemanticPlace& place : compiled->places) {

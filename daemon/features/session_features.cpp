@@ -260,6 +260,18 @@ lsp::Response<Json> SessionFeatures::status(const lsp::Null&) {
   return status;
 }
 
+lsp::Response<Json> SessionFeatures::explain(const lsp::ExplainParams& params) {
+  Json answer = {{"indexed", false}, {"reason", "it is in no folder that is open"}, {"clang", ""}};
+  for (const auto& [path, root] : roots_) {
+    const auto below = root.repository->relative(params.path);
+    if (!below) continue;
+    answer["indexed"] = root.repository->snapshot().file(*below).has_value();
+    answer["reason"] = root.repository->why_not(*below);
+    answer["clang"] = root.semantics->problem_of(*below);
+  }
+  return answer;
+}
+
 void SessionFeatures::inline_completion(const lsp::InlineCompletionParams& params,
                                         std::stop_token stop,
                                         lsp::Reply<lsp::InlineCompletionResult> reply) {

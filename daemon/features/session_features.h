@@ -57,6 +57,9 @@ class SessionFeatures {
   void ready(const lsp::Null& params, std::stop_token stop, lsp::Reply<lsp::Json> reply);
   /// kinglet/status: the daemon's, and this session's repositories and last completion.
   lsp::Response<lsp::Json> status(const lsp::Null& params);
+  /// {indexed, reason, clang}: whether a file is in the index, why not, and what libclang could not
+  /// do about it.
+  lsp::Response<lsp::Json> explain(const lsp::ExplainParams& params);
 
  private:
   struct OpenRoot {

@@ -325,6 +325,7 @@ class Broker::Core : public std::enable_shared_from_this<Core> {
     services_.engine.shut_down();
     services_.parser.shut_down();
     services_.clang.shut_down();
+    services_.index_thread.shut_down();
     if (on_finish_) on_finish_();
   }
 

@@ -58,6 +58,8 @@ class WorkerPool::Core : public std::enable_shared_from_this<Core> {
 
   void shut_down() {
     is_shut_down_ = true;
+    idle_.cancel();
+    next_look_.cancel();
     for (const auto& slot : slots_) {
       retire(*slot);
       if (slot->job) background_.push_back(std::exchange(slot->job, nullptr));
@@ -299,7 +301,7 @@ class WorkerPool::Core : public std::enable_shared_from_this<Core> {
 
   /// Nothing waits: the memory of workers without work goes back after a while.
   void rest() {
-    if (!options_.idle_exit) return;
+    if (!options_.idle_exit || is_shut_down_) return;
     idle_.expires_after(*options_.idle_exit);
     idle_.async_wait([weak = weak_from_this(), n_requests = next_request_](const auto& error) {
       const auto self = weak.lock();

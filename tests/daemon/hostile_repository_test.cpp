@@ -110,9 +110,11 @@ TEST_SUITE("daemon/hostile_repository") {
     repository.write("utf16.c", utf16);
     repository.write("minified.js", "var minified_name=1;" + repeated("f(1);", 200'000));
     repository.write("\xff\xfe name.c", "int unspeakable(void);\n");
-    repository.write("brackets.c",
-                     repeated("(", 100'000) + "\n\nint after_brackets(void) { return 1; }\n");
-    repository.write("braces.js", repeated("{", 100'000) + "\nfunction after_braces() {}\n");
+    repository.write(
+        "brackets.c",
+        repeated("((((((((\n", 12'500) + "\n\nint after_brackets(void) { return 1; }\n");
+    repository.write("braces.js",
+                     repeated("{{{{{{{{\n", 12'500) + "\nfunction after_braces() {}\n");
     const Json stats = repository.stats();
     CHECK(repository.finds("good_function"));
     CHECK(repository.finds("plain_name"));
@@ -121,6 +123,8 @@ TEST_SUITE("daemon/hostile_repository") {
     CHECK(contains(repository.explain("utf16.c"), "not indexed: "));
     CHECK(contains(repository.explain("minified.js"), "not indexed: "));
     CHECK(contains(repository.explain("brackets.c"), "brackets.c: indexed"));
+    CHECK(repository.finds("after_brackets"));
+    CHECK(repository.finds("after_braces"));
     CHECK(repository.home.status()["parseWorkers"]["restarts"] == 0);
     CHECK(stats["problems"].empty());
   }
@@ -132,14 +136,36 @@ TEST_SUITE("daemon/hostile_repository") {
       chain += "  else if (x == " + std::to_string(i) + ") return " + std::to_string(i) + ";\n";
     repository.write("chain.c", chain + "  return -1;\n}\n");
     repository.write("sum.c",
-                     "int summed(void) {\n  return 1" + repeated(" + 1", 70'000) + ";\n}\n");
+                     "int summed(void) {\n  return 1" + repeated("\n + 1", 70'000) + ";\n}\n");
     repository.write("zero.c", "#include \"/dev/zero\"\nint zeroed(void) { return 1; }\n");
+    Json commands = Json::array();
+    for (const char* file : {"good.c", "chain.c", "sum.c", "zero.c"}) {
+      commands.push_back({{"directory", repository.root.string()},
+                          {"file", file},
+                          {"arguments", {"cc", "-c", file}}});
+    }
+    repository.write("compile_commands.json", commands.dump());
     repository.stats();
-    for (const char* name : {"good_function", "chained", "summed", "zeroed"})
+    for (const std::string name : {"good_function", "chained", "summed", "zeroed"})
       CHECK_MESSAGE(repository.finds(name), name);
+    const bool has_libclang = contains(repository.home.run({"doctor"}).output, "clang version");
+    if (!has_libclang) {
+      MESSAGE("skipped: no libclang");
+      return;
+    }
+    Editor editor(repository.home);
+    editor.initialize(repository.root);
+    Json clang;
+    wait_until("libclang's units", [&] {
+      clang = editor.call("kinglet/status", nullptr)["result"]["repositories"][0]["clang"];
+      return clang["units"] == 4 && clang["waiting"] == 0;
+    });
+    CHECK(clang["failed"] >= 1);
+    CHECK(contains(repository.explain("zero.c"), "libclang"));
+    CHECK(!contains(repository.explain("good.c"), "libclang"));
     const auto found =
-        repository.home.run({"refs", (repository.root / "good.c").string() + ":1:6"}).output;
-    CHECK(contains(found, "good.c:1:5"));
+        repository.home.run({"refs", (repository.root / "good.c").string() + ":1:6", "--json"});
+    CHECK(contains(found.output, "\"source\":\"compiler\""));
   }
 }
 

@@ -25,8 +25,8 @@ TEST_SUITE("daemon/index_ordeals") {
   }
 
   TEST_CASE("a repository of many files is indexed within the memory limit (3,000 of 1,000,000)") {
-    const auto figures = run_many_files(3'000, 64);
-    CHECK(figures.peak_bytes < std::uint64_t{64} << 20);
+    const auto figures = run_many_files(3'000, 128);
+    CHECK(figures.peak_bytes < std::uint64_t{128} << 20);
     MESSAGE("at most " << (figures.peak_bytes >> 20) << " MiB, cold " << figures.cold_seconds
                        << " s, warm " << figures.warm_seconds << " s");
   }

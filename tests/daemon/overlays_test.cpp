@@ -94,6 +94,17 @@ TEST_SUITE("daemon/features/overlays") {
     CHECK(editing.defines(editing.first, "saved"));
   }
 
+  TEST_CASE("an open text stays its editor's when the disk changes beneath it") {
+    Editing editing;
+    editing.type(editing.first, "a.c", "int saved(void) { return 1; }\n");
+    std::ofstream(editing.root / "a.c") << "int changed(void) { return 1; }\n";
+    editing.world.refresh();
+    CHECK(editing.defines(editing.second, "changed"));
+    editing.wait_for(editing.first, "saved");
+    CHECK(!editing.defines(editing.first, "changed"));
+    CHECK(editing.first.texts_of(*editing.repository).contains("a.c"));
+  }
+
   TEST_CASE("what was typed and taken back lays nothing over") {
     Editing editing;
     editing.type(editing.first, "a.c", "int mine(void) { return 1; }\n");

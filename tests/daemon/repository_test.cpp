@@ -195,7 +195,7 @@ TEST_SUITE("daemon/repository") {
       tree.write("m" + std::to_string(i % 7) + "/f" + std::to_string(i) + ".c", tree.source());
     std::filesystem::create_directory(folder / "files");
     // This process alone takes more: whatever is worth a file goes there.
-    IndexWorld world(root, {}, {.limit = 4 << 20, .folder = folder / "files"});
+    IndexWorld world(root, {}, {.limit = 2 << 20, .folder = folder / "files"});
     world.refresh();
     for (int step = 0; step < 10; ++step) {
       tree.step();

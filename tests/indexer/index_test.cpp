@@ -279,10 +279,11 @@ TEST_SUITE("indexer/index") {
     const test::TemporaryFolder folder;
     std::mt19937 random(7);
     Index index;
-    while (index.snapshot().stats().memory < 200'000) {
-      const std::string path = "f" + std::to_string(random()) + ".cpp";
-      index.put(path, record_of(path, random_text(random)));
-    }
+    std::map<std::string, std::string> files;
+    for (int i = 0; i < 400; ++i)
+      files["f" + std::to_string(i) + ".cpp"] = random_text(random);
+    fill(index, files);
+    REQUIRE(index.snapshot().stats().memory > 150'000);
     const std::string dump = index.snapshot().dump();
     const auto nowhere = index.move_to_file(folder / "missing", 1);
     REQUIRE(!nowhere);

@@ -49,6 +49,28 @@ std::string type(std::string text, Family family) {
 }  // namespace
 
 TEST_SUITE("indexer/use") {
+  TEST_CASE("words of comments and strings declare nothing") {
+    CHECK(local("void f() {\n  // let render do it\n  ^render();\n}", Family::kJavaScript) == "");
+    CHECK(local("void f() {\n  /* see int open = 1 */ g(\"int open = 2\");\n  ^open(1);\n}",
+                Family::kC) == "");
+    CHECK(local("void f() {\n  log(\"please compute, now\");\n  ^compute(b);\n}", Family::kJvm) ==
+          "");
+    CHECK(local("def f():\n    \"\"\"for helper in all\"\"\"\n    ^helper()\n", Family::kPython) ==
+          "");
+    CHECK(local("def f():\n    # for helper\n    ^helper()\n", Family::kPython) == "");
+    CHECK(local("f() {\n  echo 'local name'\n  ^name\n}", Family::kShell) == "");
+    // What looks like a mark and is none.
+    CHECK(local("void f() {\n  int n = 1'000; int big = '\"';\n  g(^big);\n}", Family::kC) ==
+          "big = '\"';");
+    CHECK(local("fn f() {\n  let q = '\"'; let big = 1;\n  g(^big);\n}", Family::kRust) ==
+          "big = 1;");
+    CHECK(local("void f() {\n  g(R\"x(\")x\"); int big = 1;\n  g(^big);\n}", Family::kC) ==
+          "big = 1;");
+    CHECK(local("f() {\n  n=$#; local big=1\n  echo ^big\n}", Family::kShell) == "big=1");
+    CHECK(type("// old_log is a Logger *log;\nvoid f(File* log) { log->^put(); }", Family::kC) ==
+          "File");
+  }
+
   TEST_CASE("a name, how it is reached, and its call") {
     CHECK(use("x = ^foo;") == "foo");
     CHECK(use("x = fo^o;") == "foo");
