@@ -19,6 +19,7 @@ import collections
 import json
 import os
 import random
+import re
 import shutil
 import statistics
 import subprocess
@@ -203,7 +204,9 @@ def edit(server, root, chance, n_edits):
             'uri': uri, 'languageId': 'x', 'version': version, 'text': text}})
         lines = text.split('\n')
         for i in range(5):
-            tops = [n for n, line in enumerate(lines) if line and line[0].isalpha()] or [0]
+            tops = [n for n in range(1, len(lines))
+                    if lines[n - 1] in ('', '}') and re.match(r'(def|class|static|int|void) ', lines[n])
+                    ] or [0]
             version += 1
             name = f'kinglet_edit_{len(waits)}_{i}'
             line = f'def {name}(): pass' if path.suffix == '.py' else f'int {name}(void);'
