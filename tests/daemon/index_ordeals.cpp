@@ -172,7 +172,7 @@ ManyFilesFigures run_many_files(std::size_t n_files, std::uint64_t memory_limit)
 SwitchFigures run_branch_switches(const Ordeal& ordeal, std::size_t n_files) {
   SwitchFigures figures;
   Home home;
-  without_model(home);
+  home.write_config({{"completions", false}, {"navigation", "on"}, {"clang", "off"}});
   const auto root = home / "repo";
   ChangingTree tree(root, ordeal.seed, 1);
   const auto path_of = [](std::size_t i) {
@@ -180,11 +180,14 @@ SwitchFigures run_branch_switches(const Ordeal& ordeal, std::size_t n_files) {
   };
   for (std::size_t i = 0; i < n_files; ++i)
     tree.write(path_of(i), tree.source());
+  tree.write("same.c", "int in_both_branches(void) { return 1; }\n");
+  tree.write("other.c", "int in_one_branch_main(void) { return 1; }\n");
   tree.git("add -A");
   tree.git("commit -q -m many");
   tree.git("checkout -q -b other");
   for (std::size_t i = 0; i < n_files; i += 10)
     tree.write(path_of(i), tree.source());
+  tree.write("other.c", "int in_one_branch_other(void) { return 1; }\n");
   tree.git("add -A");
   tree.git("commit -q -m changed");
 
@@ -203,14 +206,29 @@ SwitchFigures run_branch_switches(const Ordeal& ordeal, std::size_t n_files) {
     const auto start = Clock::now();
     // Types ten keys a second, for as long as the switch and what follows it take.
     for (int key = 0; key < 15; ++key) {
-      editor.notify(
-          "textDocument/didChange",
-          {{"textDocument", {{"uri", uri}, {"version", ++version}}},
-           {"contentChanges",
-            {{{"text", "int typed_" + std::to_string(version) + "(void) { return 1; }\n"}}}}});
-      const auto asked = Clock::now();
-      editor.call("kinglet/status", nullptr);
-      latencies.push_back(seconds_since(asked) * 1e3);
+      editor.notify("textDocument/didChange",
+                    {{"textDocument", {{"uri", uri}, {"version", ++version}}},
+                     {"contentChanges",
+                      {{{"text",
+                         "int typed_" + std::to_string(version) +
+                             "(void) {\n  return in_both_branches();\n}\n"}}}}});
+      const auto timed = [&](const std::string& method, const Json& params) {
+        const auto asked = Clock::now();
+        Json answer = editor.call(method, params)["result"];
+        latencies.push_back(seconds_since(asked) * 1e3);
+        return answer;
+      };
+      timed("kinglet/status", nullptr);
+      // The old branch's answer or the new one's, never both; none while the file on disk is not
+      // what is indexed any more.
+      const Json symbols = timed("workspace/symbol", {{"query", "in_one_branch"}});
+      REQUIRE(symbols.size() <= 1);
+      figures.n_silent += symbols.empty() ? 1 : 0;
+      const Json places =
+          timed("textDocument/definition",
+                {{"textDocument", {{"uri", uri}}}, {"position", {{"line", 1}, {"character", 12}}}});
+      REQUIRE(places.size() == 1);
+      CHECK(places[0]["uri"] == "file://" + (root / "same.c").string());
       std::this_thread::sleep_for(std::chrono::milliseconds(100));
     }
     switching.join();

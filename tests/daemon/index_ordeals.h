@@ -30,6 +30,7 @@ KillFigures run_index_kills(const Ordeal& ordeal);
 
 struct SwitchFigures {
   std::uint64_t n_requests = 0;
+  std::uint64_t n_silent = 0;  // of a third of them: no answer about a file that was just changing
   double p50_ms = 0;
   double p99_ms = 0;
   double worst_ms = 0;
