@@ -30,7 +30,7 @@ Result<indexer::LinkedIndex> LinkedIndexes::link(const std::filesystem::path& ro
                                                  std::uint64_t max_file_bytes,
                                                  const std::stop_token& stop) {
   indexer::LinkedIndex linked{.snapshot = snapshot, .graph = nullptr};
-  if (snapshot.stats().n_files > kMaxFiles) return linked;
+  if (snapshot.n_files() > kMaxFiles) return linked;
   const std::uint64_t state = state_of(snapshot);
   {
     const std::lock_guard lock(mutex_);

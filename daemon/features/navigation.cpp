@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <span>
 #include <string_view>
 
 #include <boost/asio/steady_timer.hpp>
@@ -16,6 +17,8 @@
 #include "daemon/features/workspace_symbol.h"
 #include "indexer/clang/compile_commands.h"
 #include "indexer/language.h"
+#include "indexer/record.h"
+#include "indexer/segment.h"
 #include "lsp/uri.h"
 
 namespace kinglet::daemon {
@@ -104,6 +107,18 @@ std::optional<indexer::SymbolKind> kind_named(std::string_view name) {
   return std::nullopt;
 }
 
+namespace {
+
+/// The name of a document outside of all repositories: its language is told by it.
+std::string name_alone(std::string_view path, std::string_view language_id) {
+  if (!path.empty()) return std::filesystem::path(path).filename().string();
+  const indexer::Language* language = indexer::find_language(language_id);
+  const std::string_view extensions = language != nullptr ? language->extensions : "";
+  return "untitled." + std::string(extensions.substr(0, extensions.find(' ')));
+}
+
+}  // namespace
+
 IndexedTexts NavigationJob::texts() const {
   OpenTexts open = at.open;
   open[path] = document.text;
@@ -111,6 +126,7 @@ IndexedTexts NavigationJob::texts() const {
 }
 
 Result<indexer::LinkedIndex> NavigationJob::linked(const std::stop_token& stop) const {
+  if (at.is_alone) return indexer::LinkedIndex{.snapshot = at.index, .graph = nullptr};
   return links->link(at.root, at.index, at.max_file_bytes, stop);
 }
 
@@ -120,7 +136,7 @@ Result<std::optional<indexer::Resolution>> NavigationJob::resolve(
 }
 
 lsp::DocumentUri NavigationJob::uri_of(const std::string& below) const {
-  return lsp::uri_from_path((at.root / below).string());
+  return at.is_alone ? document.uri : lsp::uri_from_path((at.root / below).string());
 }
 
 std::shared_ptr<Semantics> Navigation::semantics_of(const NavigationJob& job) const {
@@ -144,13 +160,14 @@ lsp::Response<std::optional<NavigationJob>> Navigation::job_for(
     job.document = *std::move(found);
   }
   const auto path = lsp::path_from_uri(document.uri);
-  if (!path) return std::optional<NavigationJob>();
-  auto root = services_.root_of(*path);
+  auto root = services_.root_of(path.value_or(""));
   if (!root || (languages == Languages::kAsConfigured && !root->is_wanted)) {
     return std::optional<NavigationJob>();
   }
   job.at = *std::move(root);
-  job.path = std::filesystem::path(*path).lexically_relative(job.at.root).generic_string();
+  job.path = job.at.is_alone
+                 ? name_alone(path.value_or(""), job.document.languageId)
+                 : std::filesystem::path(*path).lexically_relative(job.at.root).string();
   job.encoding = services_.documents.encoding();
   job.client = services_.client;
   job.links = &services_.links;
@@ -166,6 +183,41 @@ lsp::Response<std::optional<NavigationJob>> Navigation::job_for(
   return std::optional(std::move(job));
 }
 
+template <class R, class Work>
+void Navigation::post_indexed(NavigationJob job,
+                              std::stop_token stop,
+                              lsp::Reply<R> reply,
+                              Work work) const {
+  if (!job.at.is_alone) {
+    return post<R>(std::move(stop),
+                   std::move(reply),
+                   [job = std::move(job), work](const auto& token) { return work(job, token); });
+  }
+  const wire::Parse request{.root = "/",
+                            .path = job.path,
+                            .text = std::string(job.document.text->text()),
+                            .max_file_bytes = job.at.max_file_bytes};
+  services_.parser.parse(
+      request,
+      Urgency::kInteractive,
+      stop,
+      [this, weak = std::weak_ptr(alive_), stop, reply, work, job = std::move(job)](
+          Result<wire::Parsed> parsed) mutable {
+        if (weak.expired()) return;
+        std::string bytes = parsed ? std::move(parsed->record) : "";
+        post<R>(std::move(stop),
+                std::move(reply),
+                [work, job = std::move(job), bytes = std::move(bytes)](const auto& token) mutable {
+                  if (const auto record = indexer::deserialize(std::as_bytes(std::span(bytes)))) {
+                    const indexer::Overlaid own{
+                        .path = job.path, .segment = indexer::Segment::of_file(job.path, *record)};
+                    job.at.index = job.at.index.with(std::span(&own, 1));
+                  }
+                  return work(job, token);
+                });
+      });
+}
+
 template <class R>
 void Navigation::answer_at(const lsp::TextDocumentPositionParams& params,
                            std::stop_token stop,
@@ -176,9 +228,7 @@ void Navigation::answer_at(const lsp::TextDocumentPositionParams& params,
   auto job = job_for(params.textDocument, params.position, languages);
   if (!job) return reply(tl::unexpected(std::move(job).error()));
   if (!*job) return reply(R{});
-  post<R>(std::move(stop), std::move(reply), [job = **std::move(job), work](const auto& token) {
-    return work(job, token);
-  });
+  post_indexed<R>(**std::move(job), std::move(stop), std::move(reply), work);
 }
 
 void Navigation::definition(const lsp::TextDocumentPositionParams& params,
@@ -207,10 +257,12 @@ void Navigation::hover(const lsp::TextDocumentPositionParams& params,
   const auto semantics = semantics_of(job);
   if (!semantics ||
       !semantics->hovers_within(job.path, job.document.text->text(), kHoverPatience)) {
-    return post<lsp::HoverResult>(
-        std::move(stop), std::move(reply), [job = std::move(job)](const auto& token) {
-          return describe_place(job, std::nullopt, token);
-        });
+    return post_indexed<lsp::HoverResult>(std::move(job),
+                                          std::move(stop),
+                                          std::move(reply),
+                                          [](const auto& asked, const auto& token) {
+                                            return describe_place(asked, std::nullopt, token);
+                                          });
   }
   std::stop_source parsing;
   const auto patience = std::make_shared<boost::asio::steady_timer>(services_.protocol);

@@ -44,6 +44,8 @@ struct NavigatedRoot {
   std::uint64_t max_file_bytes = 0;
   bool is_wanted = true;  // the configuration's "navigation" is not "off"
   bool is_auto = true;    // it is "auto": nothing for languages that usually have a server
+  bool is_alone =
+      false;  // no repository: `index` is to be made of the document that is asked about
 };
 
 /// All that one request about a place needs, so that it can run on any thread.
@@ -154,6 +156,9 @@ class Navigation {
                                           });
                       });
   }
+  /// Runs `work` on the pool, after a worker has read the document if that stands alone.
+  template <class R, class Work>
+  void post_indexed(NavigationJob job, std::stop_token stop, lsp::Reply<R> reply, Work work) const;
   template <class R>
   void answer_at(const lsp::TextDocumentPositionParams& params,
                  std::stop_token stop,

@@ -411,7 +411,15 @@ NavigatedRoot SessionFeatures::navigated(const std::string& path, const OpenRoot
 
 std::optional<NavigatedRoot> SessionFeatures::navigated_root_of(const std::string& path) const {
   const Root* root = session_.root_of(path);
-  if (root == nullptr) return std::nullopt;
+  if (root == nullptr) {
+    const Config& config = session_.config();
+    NavigatedRoot alone;
+    alone.max_file_bytes = config.max_file_bytes;
+    alone.is_wanted = config.enabled && config.navigation != "off";
+    alone.is_auto = config.navigation == "auto";
+    alone.is_alone = true;
+    return alone;
+  }
   const auto found = roots_.find(root->path);
   if (found == roots_.end()) return std::nullopt;
   return navigated(found->first, found->second);

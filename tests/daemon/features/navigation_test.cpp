@@ -44,11 +44,13 @@ class Asker {
   }
   ~Asker() { editor_.quit(); }
 
+  void open_uri(const std::string& uri, const std::string& language, const std::string& text) {
+    editor_.notify("textDocument/didOpen",
+                   {{"textDocument",
+                     {{"uri", uri}, {"languageId", language}, {"version", 1}, {"text", text}}}});
+  }
   void open(const std::string& path, const std::string& text) {
-    editor_.notify(
-        "textDocument/didOpen",
-        {{"textDocument",
-          {{"uri", site_.uri(path)}, {"languageId", "c"}, {"version", 1}, {"text", text}}}});
+    open_uri(site_.uri(path), "c", text);
   }
   void open(const std::string& path) {
     std::ifstream file(site_.root / path);
@@ -182,6 +184,32 @@ TEST_SUITE("daemon/features/navigation") {
     CHECK(ask.call("kinglet/dump", {{"page", 7}})["code"] == -32602);
     ask.call("textDocument/definition", {{"textDocument", {{"uri", "ftp://x"}}}});
     CHECK(ask.places(ask.at("definition", "b.c", 2, 12)) == "a.c:1:4");
+  }
+
+  TEST_CASE("documents outside of every folder, and those without a file, know themselves") {
+    const Site site;
+    Asker ask(site);
+    const std::string text = "def helper(x):\n    return x\n\nprint(helper(1))\n";
+    for (const std::string uri : {"untitled:Untitled-1", "file:///nowhere/at/all.py"}) {
+      INFO(uri);
+      ask.open_uri(uri, "python", text);
+      const Json at = {{"textDocument", {{"uri", uri}}},
+                       {"position", {{"line", 3}, {"character", 8}}},
+                       {"context", {{"includeDeclaration", true}}}};
+      const Json places = ask.call("textDocument/definition", at);
+      REQUIRE(places.size() == 1);
+      CHECK(places[0].dump().find(uri) != std::string::npos);
+      CHECK(places[0].dump().find("\"line\":0") != std::string::npos);
+      CHECK(ask.call("textDocument/references", at).size() == 2);
+      CHECK(ask.call("textDocument/documentHighlight", at).size() == 2);
+      CHECK(ask.call("textDocument/hover", at).dump().find("def helper(x)") != std::string::npos);
+      const Json outline =
+          ask.call("textDocument/documentSymbol", {{"textDocument", {{"uri", uri}}}});
+      REQUIRE(outline.size() == 1);
+      CHECK(outline[0]["name"] == "helper");
+      // The repository does not see it.
+      CHECK(ask.call("workspace/symbol", {{"query", "helper"}}).empty());
+    }
   }
 
   TEST_CASE("a file that changed behind the index's back is not pointed into") {
