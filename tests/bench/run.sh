@@ -1,6 +1,6 @@
 #!/bin/bash
-# usage: run.sh BUILD [engine|speed|peer|roofline|tokenizer|mask|adapter|attention|index|navigation] [ARGS]: what
-# `./dev bench` runs
+# usage: run.sh BUILD [engine|speed|peer|roofline|tokenizer|mask|adapter|attention|index|live|navigation] [ARGS]:
+# what `./dev bench` runs
 # (`./dev bench gpu` is gpu.sh, `./dev bench cpu` cpu.sh).
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -96,8 +96,14 @@ case $name in
     cmake --build "$build" --target index_bench >&2
     exec tests/bench/index/compare.py "$build/bin/index_bench" "$@"
     ;;
+  live)
+    # ARGS: [OPTIONS] REPO... as tests/bench/index/live.py takes them: the daemon's index as an editor
+    # meets it, beside clangd's.
+    cmake --build "$build" --target kinglet >&2
+    exec tests/bench/index/live.py "$(realpath "$build/bin/kinglet")" "$@"
+    ;;
   *)
-    echo "no such benchmark: $name (there is: engine, cpu, gpu, speed, peer, roofline, tokenizer, mask, adapter, attention, index, navigation)" >&2
+    echo "no such benchmark: $name (there is: engine, cpu, gpu, speed, peer, roofline, tokenizer, mask, adapter, attention, index, live, navigation)" >&2
     exit 2
     ;;
 esac
