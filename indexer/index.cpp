@@ -287,9 +287,13 @@ std::string Snapshot::dump(std::size_t first, std::size_t n) const {
   std::map<std::string, FileRecord> records;
   for (std::size_t part = 0; part < parts_.size(); ++part) {
     std::vector<bool> wanted(parts_[part].segment->files().size());
+    bool has_wanted = false;
     for (std::size_t i = first; i < std::min(first + n, places.size()); ++i) {
-      if (places[i].part == part) wanted[places[i].file] = true;
+      if (places[i].part != part) continue;
+      wanted[places[i].file] = true;
+      has_wanted = true;
     }
+    if (!has_wanted) continue;
     for (auto& record : parts_[part].segment->records(wanted))
       records.insert(std::move(record));
   }

@@ -34,11 +34,15 @@ std::size_t line_end(std::string_view text, std::size_t at) {
   return std::min(text.find('\n', at), text.size());
 }
 
-// Comments are as good as blanks.
 std::size_t skip_white(std::string_view text, std::size_t at) {
+  while (at < text.size() && (is_blank(text[at]) || text[at] == '\n'))
+    ++at;
+  return at;
+}
+
+std::size_t skip_white_and_comments(std::string_view text, std::size_t at) {
   for (;;) {
-    while (at < text.size() && (is_blank(text[at]) || text[at] == '\n'))
-      ++at;
+    at = skip_white(text, at);
     const std::string_view mark = text.substr(std::min(at, text.size()), 2);
     if (mark == "//") {
       at = line_end(text, at);
@@ -197,8 +201,10 @@ class BraceScanner {
     if (word == "enum") kind = SymbolKind::kEnum;
     std::size_t name_at = 0;
     std::size_t name_size = 0;
-    for (at = skip_white(text_, at + word.size());; at = skip_white(text_, at)) {
-      word = word_at(text_, at);
+    const std::string_view head = text_.substr(0, std::min(text_.size(), begin + kMaxHeadBytes));
+    for (at += word.size();;) {
+      at = skip_white_and_comments(head, at);
+      word = word_at(head, at);
       if (word.empty()) break;
       if (word != "final" && !is_one_of(word, kTypeKeywords)) {
         name_at = at;
@@ -206,7 +212,7 @@ class BraceScanner {
       }
       at += word.size();
     }
-    if (name_size == 0 || at >= end_) return 0;
+    if (name_size == 0 || at >= end_ || at >= head.size()) return 0;
     if (text_[at] == ':') at = find_near("{;", at);
     if (at >= text_.size() || text_[at] != '{' || at - begin > kMaxHeadBytes) return 0;
     const std::size_t close = search(at);

@@ -99,7 +99,8 @@ Result<Json> explain(const fs::path& root, const std::string& file) {
     TRY(session.close());
     answer["clang"] = known.value("clang", "");
     if (!known.value("indexed", false)) {
-      answer["reason"] = known.value("reason", "");
+      const std::string reason = known.value("reason", "");
+      answer["reason"] = reason.empty() ? "it has not been read yet" : reason;
       answer["detail"] = "says the daemon";
       return answer;
     }

@@ -18,7 +18,8 @@ constexpr std::uint32_t kDefaultLimit = 1000;
 constexpr std::uint32_t kMaxLimit = 100'000;
 constexpr std::size_t kMaxShownBytes = 400;
 constexpr std::size_t kMaxProblems = 20;
-constexpr std::size_t kFilesOfPage = 200;
+constexpr std::size_t kPageBytes = std::size_t{4} << 20;
+constexpr std::size_t kLeastDumped = 200;  // files
 
 // The part of a line that is shown: a minified file has lines of megabytes.
 std::string shown(std::string_view line, std::size_t at) {
@@ -115,17 +116,25 @@ lsp::Response<Json> search_files(const std::vector<NavigatedRoot>& roots,
       {"matches", std::move(matches)}, {"truncated", is_full}, {"problems", std::move(problems)}};
 }
 
-Json dump_page(const std::vector<indexer::Snapshot>& indexes, std::size_t page) {
-  std::string text;
-  std::size_t n_pages = 0;  // of the indexes so far
-  for (const indexer::Snapshot& index : indexes) {
-    const std::size_t n_more = (index.n_files() + kFilesOfPage - 1) / kFilesOfPage;
-    if (page >= n_pages && page < n_pages + n_more) {
-      text = index.dump((page - n_pages) * kFilesOfPage, kFilesOfPage);
-    }
-    n_pages += n_more;
+std::optional<Json> IndexDump::page(std::size_t number) {
+  const std::lock_guard lock(mutex_);
+  if (number != next_page_) return std::nullopt;
+  ++next_page_;
+  while (rest_.size() <= kPageBytes && !indexes_.empty()) {
+    // Each time takes a pass over the index.
+    const std::size_t n_files = indexes_.front().n_files();
+    const std::size_t n_at_once = std::max(kLeastDumped, n_files / 32);
+    rest_ += indexes_.front().dump(next_file_, n_at_once);
+    next_file_ += n_at_once;
+    if (next_file_ < n_files) continue;
+    indexes_.erase(indexes_.begin());
+    next_file_ = 0;
   }
-  return {{"text", std::move(text)}, {"last", page + 1 >= n_pages}};
+  const std::size_t end = rest_.find('\n', std::min(kPageBytes, rest_.size()));
+  std::string text = rest_.substr(0, end == std::string::npos ? end : end + 1);
+  rest_.erase(0, text.size());
+  const bool is_last = rest_.empty() && indexes_.empty();
+  return Json{{"text", std::move(text)}, {"last", is_last}};
 }
 
 }  // namespace kinglet::daemon

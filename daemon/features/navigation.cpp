@@ -381,16 +381,18 @@ void Navigation::dump(const lsp::DumpParams& params,
                       std::stop_token stop,
                       lsp::Reply<lsp::Json> reply) {
   if (params.page == 0) {
-    dumped_.clear();
+    std::vector<indexer::Snapshot> indexes;
     for (const NavigatedRoot& root : services_.roots())
-      dumped_.push_back(root.disk);
-  } else if (dumped_.empty()) {
-    return reply(lsp::fail(lsp::ResponseCode::kInvalidParams, "ask for page 0 first"));
+      indexes.push_back(root.disk);
+    dump_ = std::make_shared<IndexDump>(std::move(indexes));
   }
   post<lsp::Json>(std::move(stop),
                   std::move(reply),
-                  [indexes = dumped_, page = params.page](const std::stop_token&) {
-                    return lsp::Response<lsp::Json>(dump_page(indexes, page));
+                  [dump = dump_, number = params.page](const std::stop_token&) {
+                    auto page = dump ? dump->page(number) : std::nullopt;
+                    return page ? lsp::Response<lsp::Json>(*std::move(page))
+                                : lsp::fail(lsp::ResponseCode::kInvalidParams,
+                                            "pages are asked for in their order, page 0 first");
                   });
 }
 

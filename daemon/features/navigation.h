@@ -3,7 +3,6 @@
 // protocol thread again.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <exception>
 #include <filesystem>
@@ -67,6 +66,8 @@ struct NavigationJob {
   lsp::DocumentUri uri_of(const std::string& below) const;
 };
 
+class IndexDump;
+
 /// What a session's navigation stands on; all outlive it.
 struct NavigationServices {
   boost::asio::any_io_executor protocol;
@@ -82,9 +83,9 @@ struct NavigationServices {
   std::function<std::shared_ptr<Semantics>(const std::string& path)> semantics_of;
 };
 
-/// For the protocol thread. Answers null or an empty list where navigation is off, in documents of
-/// no open root, and, with "auto", in languages that usually have a server of their own. Errors:
-/// InvalidParams and ContentModified as Documents::locate().
+/// For the protocol thread. Answers null or an empty list where navigation is off and, with "auto",
+/// in languages that usually have a server of their own; about documents of no open root from their
+/// own text. Errors: InvalidParams and ContentModified as Documents::locate().
 class Navigation {
  public:
   explicit Navigation(NavigationServices services) : services_(std::move(services)) {}
@@ -170,7 +171,7 @@ class Navigation {
   std::shared_ptr<Semantics> semantics_of(const NavigationJob& job) const;
 
   NavigationServices services_;
-  std::vector<indexer::Snapshot> dumped_;                 // while a client pages through them
+  std::shared_ptr<IndexDump> dump_;                       // while a client pages through it
   std::shared_ptr<int> alive_ = std::make_shared<int>();  // for what waits
 };
 

@@ -244,8 +244,8 @@ class ParseWorker {
 int run_parse_worker(UniqueFd socket) {
   // Each file takes and gives back some megabytes. Between files the heap keeps them: fresh pages
   // cost a seventh of an edit's time. run_worker() gives them back when there is nothing to do.
-  ::mallopt(M_MMAP_THRESHOLD, 64 << 20);
-  ::mallopt(M_TRIM_THRESHOLD, 256 << 20);
+  ::mallopt(M_MMAP_THRESHOLD, 32 << 20);
+  ::mallopt(M_TRIM_THRESHOLD, 32 << 20);
   ParseWorker worker;
   return run_worker(std::move(socket),
                     [&](const wire::Frame& frame, const std::stop_token& stop, wire::Channel& to) {

@@ -67,6 +67,12 @@ TEST_SUITE("indexer/use") {
     CHECK(local("void f() {\n  g(R\"x(\")x\"); int big = 1;\n  g(^big);\n}", Family::kC) ==
           "big = 1;");
     CHECK(local("f() {\n  n=$#; local big=1\n  echo ^big\n}", Family::kShell) == "big=1");
+    CHECK(local("const f = () => `<ul>${all.map(entry => `<li>${^entry.name}`)}`;",
+                Family::kJavaScript) == "entry => `<li>${entry.name}`)}`;");
+    CHECK(local("func f() {\n  if p == `\\` {}\n  part := 1\n  g(^part)\n}", Family::kGo) ==
+          "part := 1");
+    CHECK(local("f() {\n  cat <<E\ndon't\nE\n  local part=1\n  echo ^part\n}", Family::kShell) ==
+          "part=1");
     CHECK(type("// old_log is a Logger *log;\nvoid f(File* log) { log->^put(); }", Family::kC) ==
           "File");
   }
