@@ -71,6 +71,10 @@ void IndexThread::add(std::weak_ptr<indexer::Index> index) {
   if (!memory_.folder.empty()) look_again();
 }
 
+void IndexThread::trim() {
+  post([](Store&) { ::malloc_trim(0); });
+}
+
 void IndexThread::shut_down() {
   is_shut_down_ = true;
   next_look_.cancel();

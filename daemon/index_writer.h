@@ -45,6 +45,8 @@ class IndexThread {
 
   /// An index whose memory counts, as long as it lives.
   void add(std::weak_ptr<indexer::Index> index);
+  /// Gives back what the jobs so far took and need no more.
+  void trim();
   /// Stops looking at the memory; jobs are done as before.
   void shut_down();
   std::size_t max_segment_bytes() const;

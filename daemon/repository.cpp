@@ -511,6 +511,7 @@ void Repository::settle(RepositoryState state) {
   status_.seconds = static_cast<double>(now_ns() - started_ns_) * 1e-9;
   tell();
   if (std::exchange(again_, false)) refresh();
+  thread_.trim();
 }
 
 std::shared_ptr<void> Repository::listen(Listener listener) {
