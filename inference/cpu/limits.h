@@ -12,13 +12,14 @@
 
 namespace kinglet::inference::cpu {
 
-/// How fast memory is read now: by all threads at once, past what caches hold, in the way that
-/// packed weights are: a stretch for each thread, in huge pages, asked for ahead.
+/// How fast memory is read now: by all threads at once, past what caches hold, a stretch for each
+/// thread, in huge pages, asked for ahead as packed weights are or left to the processor, whichever
+/// is faster.
 class ReadProbe {
  public:
   /// Error: kOutOfMemory.
   static Result<std::unique_ptr<ReadProbe>> create(std::uint32_t n_threads);
-  /// Bytes a second; the best of some passes, which take a tenth of a second together.
+  /// Bytes a second; the best of some passes, which take a fifth of a second together.
   double measure();
 
  private:

@@ -87,6 +87,12 @@ for format in $formats; do
       --peer-threads "$threads,1"
     echo | tee -a "$report"
   done
+  echo "A compiler on each core:" | tee -a "$report"
+  echo | tee -a "$report"
+  speed "$model" --rounds "$rounds" --prefill 0 --depth 0 --busy "$threads" \
+    --busy-with "c++ -std=c++20 -O2 -I. -c daemon/config.cpp -o /dev/null" \
+    --peer-threads "$threads,1"
+  echo | tee -a "$report"
 done
 
 phi() { # NAME FORMAT ROUNDS [OPTIONS OF MAKE_GGUF]

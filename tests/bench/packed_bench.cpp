@@ -2,7 +2,8 @@
 // decoding (one token, and more bytes than caches hold) beside the bandwidth of plain reading, and
 // the operations per second of prefill.
 //
-// usage: packed_bench [--threads N] [--isa avx2|sse4] [--pairs] [--tokens N] [FORMAT...]
+// usage: packed_bench [--threads N] [--isa avx2|sse4] [--pairs] [--tokens N] [--columns N]
+//                     [FORMAT...]
 //
 // Times are those of the threads' own clocks: on a machine with other work they say what a thread
 // gets done while it runs.
@@ -31,12 +32,12 @@ namespace {
 using namespace inference;
 using namespace inference::cpu;
 
-constexpr std::uint32_t kColumns = 3072;
 constexpr int kRounds = 7;
 
 struct Options {
   std::uint32_t n_threads = 1;
   std::uint32_t n_tokens = 512;
+  std::uint32_t n_columns = 3072;  // a multiple of 256
   std::vector<std::string_view> formats;
 };
 
@@ -68,9 +69,11 @@ double seconds(std::uint32_t n_threads, const std::function<void(std::uint32_t)>
 }
 
 /// Each number of the matrix is one of the format's usual ones.
-PackedMatrix random_matrix(const BlockFormat& format, std::uint32_t n_rows) {
-  const std::size_t row_bytes = *format.bytes_of(kColumns);
-  std::vector<float> numbers(std::size_t{kPackedRows} * kColumns);
+PackedMatrix random_matrix(const BlockFormat& format,
+                           std::uint32_t n_rows,
+                           std::uint32_t n_columns) {
+  const std::size_t row_bytes = *format.bytes_of(n_columns);
+  std::vector<float> numbers(std::size_t{kPackedRows} * n_columns);
   std::uint32_t state = 1;
   for (float& number : numbers) {
     state = state * 1664525 + 1013904223;
@@ -78,17 +81,17 @@ PackedMatrix random_matrix(const BlockFormat& format, std::uint32_t n_rows) {
   }
   std::vector<std::byte> blocks(kPackedRows * row_bytes);
   format.quantize(numbers, blocks);
-  PackedMatrix matrix(format.type, n_rows, kColumns);
+  PackedMatrix matrix(format.type, n_rows, n_columns);
   for (std::uint32_t tile = 0; tile < matrix.n_tiles(); ++tile)
     matrix.pack_tile(tile, blocks.data(), row_bytes);
   return matrix;
 }
 
-ByteActivations random_activations(std::uint32_t n_tokens) {
-  ByteActivations activations(n_tokens, kColumns);
-  std::vector<float> x(kColumns);
+ByteActivations random_activations(std::uint32_t n_tokens, std::uint32_t n_columns) {
+  ByteActivations activations(n_tokens, n_columns);
+  std::vector<float> x(n_columns);
   for (std::uint32_t token = 0; token < n_tokens; ++token) {
-    for (std::uint32_t i = 0; i < kColumns; ++i)
+    for (std::uint32_t i = 0; i < n_columns; ++i)
       x[i] = static_cast<float>((i * 37 + token * 11) % 101) / 50.0F - 1.0F;
     activations.quantize(token, x);
   }
@@ -98,9 +101,11 @@ ByteActivations random_activations(std::uint32_t n_tokens) {
 volatile float looked_at;
 
 void bench(const BlockFormat& format, const Options& options, double read_rate) {
-  const std::uint64_t rows = (std::uint64_t{192} << 20) / *format.bytes_of(kColumns) / 64 * 64;
-  const PackedMatrix matrix = random_matrix(format, static_cast<std::uint32_t>(rows));
-  const ByteActivations one = random_activations(1);
+  const std::uint64_t rows =
+      (std::uint64_t{192} << 20) / *format.bytes_of(options.n_columns) / 64 * 64;
+  const PackedMatrix matrix =
+      random_matrix(format, static_cast<std::uint32_t>(rows), options.n_columns);
+  const ByteActivations one = random_activations(1, options.n_columns);
   const std::uint32_t share = matrix.n_tiles() / options.n_threads;
   const double decode = seconds(options.n_threads, [&](std::uint32_t thread) {
     float sums[kPackedRows];
@@ -117,7 +122,7 @@ void bench(const BlockFormat& format, const Options& options, double read_rate) 
               rate / 1e9,
               100 * rate / read_rate);
   for (const std::uint32_t n_tokens : {2U, 4U, 8U, 16U, options.n_tokens}) {
-    const ByteActivations many = random_activations(n_tokens);
+    const ByteActivations many = random_activations(n_tokens, options.n_columns);
     // About so much work whatever the number of tokens; few enough tiles for the second-level cache
     // only with few tokens.
     const std::uint32_t n_tiles = std::max<std::uint32_t>(2, 8192 / n_tokens);
@@ -129,7 +134,8 @@ void bench(const BlockFormat& format, const Options& options, double read_rate) 
         looked_at = sums[0];
       }
     });
-    const double operations = 2.0 * n_tiles * kPackedRows * kColumns * n_tokens * options.n_threads;
+    const double operations =
+        2.0 * n_tiles * kPackedRows * options.n_columns * n_tokens * options.n_threads;
     std::printf(" | %u: %5.0f", n_tokens, operations / prefill / 1e9);
   }
   std::printf(" GOP/s\n");
@@ -144,6 +150,8 @@ int run(int argc, char** argv) {
       options.n_threads = static_cast<std::uint32_t>(std::atoi(argv[++i]));
     } else if (argument == "--tokens" && i + 1 < argc) {
       options.n_tokens = static_cast<std::uint32_t>(std::atoi(argv[++i]));
+    } else if (argument == "--columns" && i + 1 < argc) {
+      options.n_columns = static_cast<std::uint32_t>(std::atoi(argv[++i]));
     } else if (argument == "--pairs") {
       limit_byte_products(ByteProducts::kPairs);
     } else if (argument == "--isa" && i + 1 < argc) {

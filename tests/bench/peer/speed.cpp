@@ -37,6 +37,7 @@ struct Options {
   std::uint32_t n_threads = std::max(std::thread::hardware_concurrency(), 1U);
   std::vector<std::uint32_t> peer_threads;  // empty: as many as ours
   std::uint32_t n_busy = 0;
+  std::string busy_with;
   std::string isa = "best";
 };
 
@@ -200,7 +201,7 @@ void run(Options& options) {
   for (const std::uint32_t depth : options.depths) {
     options.engine.n_positions = std::max(options.engine.n_positions, depth + options.n_decoded);
   }
-  const BusyProcesses busy(options.n_busy);
+  const BusyProcesses busy(options.n_busy, options.busy_with);
   std::printf(
       "| test | cache | threads | Kinglet, tokens/s | llama.cpp, tokens/s | ratio of a round | "
       "ours of what reading allows |\n|---|---|---|---|---|---|---|\n");
@@ -229,6 +230,7 @@ int main(int argc, char** argv) {
   app.add_option("--peer-threads", options.peer_threads, "The peer's, each in every round; as ours")
       ->delimiter(',');
   app.add_option("--busy", options.n_busy, "Processes that are busy beside");
+  app.add_option("--busy-with", options.busy_with, "What they repeat; as it is, they count");
   app.add_option("--isa", options.isa, "best, or avx2: the most that either may use");
   app.add_flag(
       "--fast", options.engine.fast, "Ours with 8-bit activations, as the peer's always are");
