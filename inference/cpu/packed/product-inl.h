@@ -209,9 +209,8 @@ HWY_INLINE void multiply_part(const std::byte* tile,
   }
 }
 
-// As many as 32 registers hold the sums of. With 16 of them some sums go to memory and back, which
-// costs less than loading weights more often.
-constexpr std::uint32_t kTokens = 8;
+// Sums of so many tokens stay in registers.
+constexpr std::uint32_t kTokens = kHasManyRegisters ? 8 : 6;
 
 /// PackedFormat::multiply.
 template <class F>
@@ -232,7 +231,7 @@ void multiply_tokens(const std::byte* tile, std::size_t n_columns, PackedTokens 
     }
   };
   step(std::integral_constant<std::uint32_t, kTokens>());
-  step(std::integral_constant<std::uint32_t, 4>());
+  if constexpr (kTokens > 4) step(std::integral_constant<std::uint32_t, 4>());
   step(std::integral_constant<std::uint32_t, 2>());
   step(std::integral_constant<std::uint32_t, 1>());
 }
