@@ -39,30 +39,30 @@ HWY_BEFORE_NAMESPACE();
 namespace kinglet::inference::cpu::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// A cache line, and how far ahead the packed kernels ask for theirs.
 constexpr std::size_t kLineWords = 64 / sizeof(std::uint64_t);
-constexpr std::size_t kAheadWords = kAhead / sizeof(std::uint64_t);
+// As multiply_streams() reads.
+constexpr std::size_t kPlaces = kMostTiles;
+constexpr std::size_t kAheadWords = kAheadInStreams / sizeof(std::uint64_t);
 
-/// Reads it all; the result depends on every word.
+/// Reads it all, line by line at several places; the result depends on every word.
 template <bool kFetches>
 HWY_INLINE std::uint64_t sum_all(const std::uint64_t* words, std::size_t n) {
-  const hn::ScalableTag<std::uint64_t> tag;
+  const hn::CappedTag<std::uint64_t, kLineWords> tag;
   const std::size_t lanes = hn::Lanes(tag);
+  const std::size_t n_words = n / kPlaces;  // at each place
   auto a = hn::Zero(tag);
   auto b = a;
-  auto c = a;
-  auto d = a;
-  for (std::size_t i = 0; i + 4 * lanes <= n; i += 4 * lanes) {
-    if (kFetches) {
-      for (std::size_t ahead = 0; ahead < 4 * lanes; ahead += kLineWords)
-        hwy::Prefetch(words + i + kAheadWords + ahead);
+  for (std::size_t i = 0; i + kLineWords <= n_words; i += kLineWords) {
+    for (std::size_t place = 0; place < kPlaces; ++place) {
+      const std::uint64_t* line = words + place * n_words + i;
+      if (kFetches) hwy::Prefetch(line + kAheadWords);
+      for (std::size_t at = 0; at < kLineWords; at += lanes) {
+        a = hn::Add(a, hn::LoadU(tag, line + at));
+        std::swap(a, b);
+      }
     }
-    a = hn::Add(a, hn::LoadU(tag, words + i));
-    b = hn::Add(b, hn::LoadU(tag, words + i + lanes));
-    c = hn::Add(c, hn::LoadU(tag, words + i + 2 * lanes));
-    d = hn::Add(d, hn::LoadU(tag, words + i + 3 * lanes));
   }
-  return hn::GetLane(hn::SumOfLanes(tag, hn::Add(hn::Add(a, b), hn::Add(c, d))));
+  return hn::GetLane(hn::SumOfLanes(tag, hn::Add(a, b)));
 }
 
 std::uint64_t read_all(const std::uint64_t* words, std::size_t n, bool fetches) {
@@ -176,7 +176,7 @@ double ReadProbe::measure() {
           sums_[part] += HWY_DYNAMIC_DISPATCH(read_all)(begin, n_words, fetches);
         });
   };
-  // A Zen 3 is faster when nobody tells it what to fetch, other processors are not.
+  // Some processors are faster when nobody tells them what to fetch, others are not.
   return std::max(rate(false), rate(true));
 }
 

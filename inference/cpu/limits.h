@@ -12,8 +12,8 @@
 
 namespace kinglet::inference::cpu {
 
-/// How fast memory is read now: by all threads at once, past what caches hold, a stretch for each
-/// thread, in huge pages, asked for ahead as packed weights are or left to the processor, whichever
+/// How fast memory is read now: by all threads at once, past what caches hold, each at several
+/// places as packed weights are, in huge pages, asked for ahead or left to the processor, whichever
 /// is faster.
 class ReadProbe {
  public:

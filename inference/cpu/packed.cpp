@@ -54,14 +54,17 @@ void PackedMatrix::pack_tile(std::uint32_t tile, const std::byte* rows, std::siz
       rows, row_bytes, std::min(n_left, kPackedRows), n_columns_, tiles_ + tile * tile_bytes_);
 }
 
-void multiply_tile(const PackedMatrix& matrix,
-                   std::uint32_t tile,
-                   const ByteActivations& x,
-                   std::uint32_t token_begin,
-                   std::uint32_t token_end,
-                   float* sums) {
-  assert(tile < matrix.n_tiles() && token_begin <= token_end);
-  matrix.format_->multiply(matrix.tiles_ + tile * matrix.tile_bytes_,
+void multiply_tiles(const PackedMatrix& matrix,
+                    TileSet tiles,
+                    const ByteActivations& x,
+                    std::uint32_t token_begin,
+                    std::uint32_t token_end,
+                    float* sums) {
+  assert(tiles.n > 0 && token_begin <= token_end);
+  assert(tiles.first + (tiles.n - 1) * tiles.step < matrix.n_tiles());
+  matrix.format_->multiply({.first = matrix.tiles_ + tiles.first * matrix.tile_bytes_,
+                            .stride = tiles.step * matrix.tile_bytes_,
+                            .n = tiles.n},
                            matrix.n_columns_,
                            {x.columns(token_begin), x.stride(), token_end - token_begin},
                            sums);

@@ -5,7 +5,6 @@
 
 #include "inference/cpu/elementwise.h"
 #include "inference/cpu/mat_mul.h"
-#include "inference/cpu/packed.h"
 #include "inference/cpu/tile_store.h"
 
 namespace kinglet::inference::cpu {
@@ -30,10 +29,33 @@ bool is_unit(Ending ending) {
   return ending == Ending::kSwiGlu || ending == Ending::kGeGlu;
 }
 
-/// Floats for two tiles of sums for each thread.
-std::size_t n_scratch(std::uint32_t n_threads, std::uint32_t most_tokens) {
-  return std::size_t{2} * n_threads * most_tokens * kTileRows;
+/// Floats for the sums of a thread: of two tiles, or for one token of two sets.
+std::size_t n_scratch(std::uint32_t most_tokens) {
+  return std::size_t{2} * std::max(most_tokens, kMostTiles) * kTileRows;
 }
+
+/// Tiles that are read side by side: for one token, and where all threads have some sets of them.
+std::uint32_t set_size(const ProductJob& job, std::uint32_t n_all, std::uint32_t n_threads) {
+  constexpr std::uint32_t kSetsOfThread = 4;
+  if (job.n_tokens > 1) return 1;
+  return std::clamp<std::uint32_t>(n_all / (kSetsOfThread * n_threads), 1, kMostTiles);
+}
+
+/// A product's tiles in sets of which each goes through the matrix at as many places.
+class TileSets {
+ public:
+  TileSets(const Matrix& matrix, std::uint32_t size)
+      : n_tiles_(n_tiles(matrix)), n_sets_((n_tiles_ + size - 1) / size) {}
+
+  std::uint32_t n() const { return n_sets_; }
+  TileSet at(std::uint32_t set) const {
+    return {.first = set, .step = n_sets_, .n = (n_tiles_ - set + n_sets_ - 1) / n_sets_};
+  }
+
+ private:
+  std::uint32_t n_tiles_;
+  std::uint32_t n_sets_;
+};
 
 /// Whether the matrix is multiplied with bytes in this job.
 bool takes_bytes(const ProductJob& job, const Matrix& matrix) {
@@ -56,7 +78,7 @@ Multiplier::Multiplier(ThreadPool& threads,
                        std::uint32_t most_columns)
     : threads_(threads),
       most_tokens_(most_tokens),
-      scratch_(hwy::AllocateAligned<float>(n_scratch(threads.n_threads(), most_tokens))) {
+      scratch_(hwy::AllocateAligned<float>(threads.n_threads() * n_scratch(most_tokens))) {
   if (activations == Activations::kInt8) bytes_ = ByteActivations(most_tokens, most_columns);
 }
 
@@ -69,31 +91,39 @@ std::uint64_t Multiplier::n_bytes(Activations activations,
 
 void Multiplier::multiply(const ProductJob& job) {
   prepare(job);
-  // Tiles of all products one after the other; of a unit's two products, side by side.
+  // Sets of all products one after the other; of a unit's two products, side by side.
   const std::uint32_t n_lists = is_unit(job.ending) ? 1 : job.products.size();
   std::uint32_t n_all = 0;
   for (std::uint32_t i = 0; i < n_lists; ++i)
     n_all += n_tiles(*job.products[i].matrix);
-  const std::uint64_t tile_work = std::uint64_t{kTileRows} * job.n_tokens *
-                                  job.products.front().matrix->n_columns *
-                                  (is_unit(job.ending) ? 2 : 1);
-  const std::uint32_t share = (n_all + threads_.n_threads() - 1) / threads_.n_threads();
+  const std::uint32_t size = set_size(job, n_all, threads_.n_threads());
+  std::uint32_t n_sets = 0;
+  for (std::uint32_t i = 0; i < n_lists; ++i)
+    n_sets += TileSets(*job.products[i].matrix, size).n();
+  const std::uint64_t set_work = std::uint64_t{size} * kTileRows * job.n_tokens *
+                                 job.products.front().matrix->n_columns *
+                                 (is_unit(job.ending) ? 2 : 1);
+  const std::uint32_t share = (n_sets + threads_.n_threads() - 1) / threads_.n_threads();
   const std::uint32_t per_item =
-      tile_work * n_all < kSmallWork
-          ? n_all
-          : static_cast<std::uint32_t>(std::clamp<std::uint64_t>(kItemWork / tile_work, 1, share));
-  threads_.for_each(
-      (n_all + per_item - 1) / per_item, [&](std::uint32_t item, std::uint32_t thread) {
-        float* const scratch = scratch_.get() + n_scratch(thread, most_tokens_);
-        const std::uint32_t end = std::min((item + 1) * per_item, n_all);
-        for (std::uint32_t tile = item * per_item; tile < end; ++tile) {
-          std::size_t product = 0;
-          std::uint32_t first = 0;
-          while (product + 1 < n_lists && tile - first >= n_tiles(*job.products[product].matrix))
-            first += n_tiles(*job.products[product++].matrix);
-          compute(job, product, tile - first, scratch);
-        }
-      });
+      set_work * n_sets < kSmallWork
+          ? n_sets
+          : static_cast<std::uint32_t>(std::clamp<std::uint64_t>(kItemWork / set_work, 1, share));
+  threads_.for_each((n_sets + per_item - 1) / per_item,
+                    [&](std::uint32_t item, std::uint32_t thread) {
+                      float* const scratch = scratch_.get() + thread * n_scratch(most_tokens_);
+                      const std::uint32_t end = std::min((item + 1) * per_item, n_sets);
+                      for (std::uint32_t at = item * per_item; at < end; ++at) {
+                        std::size_t product = 0;
+                        std::uint32_t set = at;
+                        TileSets sets(*job.products[0].matrix, size);
+                        for (; product + 1 < n_lists && set >= sets.n();
+                             sets = {*job.products[product].matrix, size}) {
+                          set -= sets.n();
+                          ++product;
+                        }
+                        compute(job, product, sets.at(set), scratch);
+                      }
+                    });
 }
 
 void Multiplier::prepare(const ProductJob& job) {
@@ -116,55 +146,65 @@ void Multiplier::prepare(const ProductJob& job) {
 
 void Multiplier::compute(const ProductJob& job,
                          std::size_t product,
-                         std::uint32_t tile,
+                         TileSet tiles,
                          float* scratch) {
-  const std::uint32_t row = tile * kTileRows;
-  const auto sums_of = [&](std::size_t index, float* sums) {
-    const Product& one = job.products[index];
-    sum_tile(job, *one.matrix, tile, sums);
-    return TileSums{sums, one.bias == nullptr ? nullptr : one.bias + row, one.scale};
-  };
-  const Product& to = job.products[product];
-  const TileOut out = {.out = to.out + row,
-                       .out_stride = to.out_stride,
-                       .n_tokens = job.n_tokens,
-                       .n_rows = std::min(kTileRows, to.matrix->n_rows - row)};
-  const TileSums first = sums_of(product, scratch);
-  switch (job.ending) {
-    case Ending::kStore:
-      return store_tile(first, out);
-    case Ending::kAdd:
-      return add_tile(first, out);
-    case Ending::kGelu:
-      return gelu_tile(first, out);
-    case Ending::kSwiGlu:
-      return swi_glu_tile(first, sums_of(1, scratch + std::size_t{job.n_tokens} * kTileRows), out);
-    case Ending::kGeGlu:
-      return ge_glu_tile(first, sums_of(1, scratch + std::size_t{job.n_tokens} * kTileRows), out);
+  float* const second = scratch + std::size_t{tiles.n} * job.n_tokens * kTileRows;
+  sum_tiles(job, *job.products[product].matrix, tiles, scratch);
+  if (is_unit(job.ending)) sum_tiles(job, *job.products[1].matrix, tiles, second);
+  for (std::uint32_t i = 0; i < tiles.n; ++i) {
+    const std::uint32_t row = (tiles.first + i * tiles.step) * kTileRows;
+    const std::size_t begin = std::size_t{i} * job.n_tokens * kTileRows;
+    const auto sums_of = [&](std::size_t index, const float* sums) {
+      const Product& one = job.products[index];
+      return TileSums{sums + begin, one.bias == nullptr ? nullptr : one.bias + row, one.scale};
+    };
+    const Product& to = job.products[product];
+    const TileOut out = {.out = to.out + row,
+                         .out_stride = to.out_stride,
+                         .n_tokens = job.n_tokens,
+                         .n_rows = std::min(kTileRows, to.matrix->n_rows - row)};
+    const TileSums first = sums_of(product, scratch);
+    switch (job.ending) {
+      case Ending::kStore:
+        store_tile(first, out);
+        break;
+      case Ending::kAdd:
+        add_tile(first, out);
+        break;
+      case Ending::kGelu:
+        gelu_tile(first, out);
+        break;
+      case Ending::kSwiGlu:
+        swi_glu_tile(first, sums_of(1, second), out);
+        break;
+      case Ending::kGeGlu:
+        ge_glu_tile(first, sums_of(1, second), out);
+        break;
+    }
   }
-  assert(false);
 }
 
-void Multiplier::sum_tile(const ProductJob& job,
-                          const Matrix& matrix,
-                          std::uint32_t tile,
-                          float* sums) const {
-  if (takes_bytes(job, matrix)) {
-    return multiply_tile(*matrix.packed, tile, bytes_, 0, job.n_tokens, sums);
+void Multiplier::sum_tiles(const ProductJob& job,
+                           const Matrix& matrix,
+                           TileSet tiles,
+                           float* sums) const {
+  if (takes_bytes(job, matrix))
+    return multiply_tiles(*matrix.packed, tiles, bytes_, 0, job.n_tokens, sums);
+  for (; tiles.n > 0; tiles.first += tiles.step, --tiles.n) {
+    const MatMul rows = {
+        .format = matrix.format,
+        .weights = matrix.rows + std::size_t{tiles.first} * kTileRows * matrix.row_bytes,
+        .row_bytes = matrix.row_bytes,
+        .n_columns = matrix.n_columns,
+        .x = job.x,
+        .x_stride = job.x_stride,
+        .out = sums,
+        .out_stride = kTileRows,
+        .n_tokens = job.n_tokens,
+    };
+    mat_mul(rows, 0, std::min(kTileRows, matrix.n_rows - tiles.first * kTileRows));
+    sums += std::size_t{job.n_tokens} * kTileRows;
   }
-  const MatMul rows = {
-      .format = matrix.format,
-      .weights = matrix.rows + std::size_t{tile} * kTileRows * matrix.row_bytes,
-      .row_bytes = matrix.row_bytes,
-      .n_columns = matrix.n_columns,
-      .x = job.x,
-      .x_stride = job.x_stride,
-      .out = sums,
-      .out_stride = kTileRows,
-      .n_tokens = job.n_tokens,
-  };
-  const std::uint32_t n_rows = std::min(kTileRows, matrix.n_rows - tile * kTileRows);
-  mat_mul(rows, 0, n_rows);
 }
 
 }  // namespace kinglet::inference::cpu

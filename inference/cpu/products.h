@@ -11,6 +11,7 @@
 
 #include "inference/backend.h"
 #include "inference/cpu/byte_activations.h"
+#include "inference/cpu/packed.h"
 #include "inference/cpu/thread_pool.h"
 #include "inference/cpu/weights.h"
 
@@ -77,15 +78,15 @@ class Multiplier {
 
  private:
   void prepare(const ProductJob& job);
-  /// Sums of a tile of 16 rows, (n_tokens, 16).
-  void sum_tile(const ProductJob& job, const Matrix& matrix, std::uint32_t tile, float* sums) const;
-  /// All that there is to do about a tile of one product, or of the two of a unit.
-  void compute(const ProductJob& job, std::size_t product, std::uint32_t tile, float* scratch);
+  /// Sums of tiles of 16 rows, (tiles, n_tokens, 16).
+  void sum_tiles(const ProductJob& job, const Matrix& matrix, TileSet tiles, float* sums) const;
+  /// All that there is to do about tiles of one product, or of the two of a unit.
+  void compute(const ProductJob& job, std::size_t product, TileSet tiles, float* scratch);
 
   ThreadPool& threads_;
   std::uint32_t most_tokens_;
   ByteActivations bytes_;                       // what is multiplied, with Activations::kInt8
-  hwy::AlignedFreeUniquePtr<float[]> scratch_;  // two tiles of sums for each thread
+  hwy::AlignedFreeUniquePtr<float[]> scratch_;  // n_scratch() floats for each thread
 };
 
 }  // namespace kinglet::inference::cpu

@@ -106,11 +106,12 @@ void bench(const BlockFormat& format, const Options& options, double read_rate) 
   const PackedMatrix matrix =
       random_matrix(format, static_cast<std::uint32_t>(rows), options.n_columns);
   const ByteActivations one = random_activations(1, options.n_columns);
-  const std::uint32_t share = matrix.n_tiles() / options.n_threads;
+  const std::uint32_t share = matrix.n_tiles() / options.n_threads / kMostTiles * kMostTiles;
   const double decode = seconds(options.n_threads, [&](std::uint32_t thread) {
-    float sums[kPackedRows];
-    for (std::uint32_t tile = thread * share; tile < (thread + 1) * share; ++tile) {
-      multiply_tile(matrix, tile, one, 0, 1, sums);
+    float sums[kMostTiles * kPackedRows];
+    const std::uint32_t step = share / kMostTiles;
+    for (std::uint32_t tile = thread * share; tile < thread * share + step; ++tile) {
+      multiply_tiles(matrix, {tile, step, kMostTiles}, one, 0, 1, sums);
       looked_at = sums[0];
     }
   });
@@ -129,8 +130,8 @@ void bench(const BlockFormat& format, const Options& options, double read_rate) 
     const double prefill = seconds(options.n_threads, [&](std::uint32_t thread) {
       std::vector<float> sums(std::size_t{n_tokens} * kPackedRows);
       for (std::uint32_t i = 0; i < n_tiles; ++i) {
-        multiply_tile(
-            matrix, (thread * share + i) % matrix.n_tiles(), many, 0, n_tokens, sums.data());
+        multiply_tiles(
+            matrix, {(thread * share + i) % matrix.n_tiles()}, many, 0, n_tokens, sums.data());
         looked_at = sums[0];
       }
     });

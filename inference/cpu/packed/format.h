@@ -33,6 +33,13 @@ inline constexpr std::size_t kBlockColumns = 32;
 inline constexpr std::size_t kBlockLines = 8;  // of 8 bits
 static_assert(kBlockColumns == ByteColumns::kColumns);
 
+/// Tiles of one matrix.
+struct PackedTiles {
+  const std::byte* first;
+  std::size_t stride;  ///< bytes from one to the next
+  std::uint32_t n;
+};
+
 /// Activations of consecutive tokens.
 struct PackedTokens {
   const ByteColumns* first;
@@ -50,7 +57,8 @@ struct PackedFormat {
                std::uint32_t n_rows,
                std::size_t n_columns,
                std::byte* tile);
-  void (*multiply)(const std::byte* tile, std::size_t n_columns, PackedTokens x, float* sums);
+  /// sums: (tiles, tokens, 16).
+  void (*multiply)(PackedTiles tiles, std::size_t n_columns, PackedTokens x, float* sums);
 };
 
 /// Null for a format of plain floats.

@@ -23,8 +23,8 @@ struct PackedIQ4NL : PackedDefaults, SmallBlocks<1, 18> {
   static HWY_INLINE Bytes weights(Bytes codes) { return look_up(kIq4Levels.data(), codes); }
 };
 
-void multiply_iq4_nl(const std::byte* tile, std::size_t n_columns, PackedTokens x, float* sums) {
-  multiply_packed<PackedIQ4NL>(tile, n_columns, x, sums);
+void multiply_iq4_nl(PackedTiles tiles, std::size_t n_columns, PackedTokens x, float* sums) {
+  multiply_packed<PackedIQ4NL>(tiles, n_columns, x, sums);
 }
 
 }  // namespace kinglet::inference::cpu::HWY_NAMESPACE

@@ -78,8 +78,8 @@ struct PackedIQ4XS : PackedDefaults {
   };
 };
 
-void multiply_iq4_xs(const std::byte* tile, std::size_t n_columns, PackedTokens x, float* sums) {
-  multiply_packed<PackedIQ4XS>(tile, n_columns, x, sums);
+void multiply_iq4_xs(PackedTiles tiles, std::size_t n_columns, PackedTokens x, float* sums) {
+  multiply_packed<PackedIQ4XS>(tiles, n_columns, x, sums);
 }
 
 }  // namespace kinglet::inference::cpu::HWY_NAMESPACE

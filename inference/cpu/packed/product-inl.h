@@ -123,106 +123,137 @@ add_half(const Bytes (&w)[4], Floats scale, const ByteColumns& x, std::size_t ha
   return mul_add(mul(to_floats(dots<F>(w, x, half)), splat(x.scales[half])), scale, sum);
 }
 
-/// Parts [part, part + n_parts) of the rows times n_tokens tokens. The tile comes from memory if
-/// `fetches`, else from a cache.
-template <class F, std::uint32_t n_tokens, std::uint32_t n_parts>
+/// What a block adds to the sums of kRowLanes rows and n_tokens tokens.
+template <class F, std::uint32_t n_tokens>
+HWY_INLINE void add_block(const typename F::Head& head,
+                          const std::byte* lines,
+                          std::size_t block,
+                          std::uint32_t part,
+                          const ByteColumns* x,
+                          std::size_t x_stride,
+                          Floats (&sums)[n_tokens]) {
+  constexpr int kZero = kRaises<F> ? 0 : F::kZero;
+  Floats scales[2];
+  scales[0] = lowered<F>(head.scale(block, 0, part));
+  scales[1] = F::kSplitScales ? lowered<F>(head.scale(block, 1, part)) : scales[0];
+  if constexpr (kHasManyRegisters && !F::kSplitScales) {
+    Bytes w[2][4];
+    load_weights<F>(lines, 0, part, w[0]);
+    load_weights<F>(lines, 1, part, w[1]);
+#pragma GCC unroll 8
+    for (std::uint32_t t = 0; t < n_tokens; ++t) {
+      const ByteColumns& columns = x[t * x_stride];
+      const Floats first = mul(to_floats(dots<F>(w[0], columns, 0)), splat(columns.scales[0]));
+      const Floats both =
+          mul_add(to_floats(dots<F>(w[1], columns, 1)), splat(columns.scales[1]), first);
+      sums[t] = mul_add(both, scales[0], sums[t]);
+    }
+  } else {
+#pragma GCC unroll 2
+    for (std::size_t half = 0; half < 2; ++half) {
+      Bytes w[4];
+      load_weights<F>(lines, half, part, w);
+#pragma GCC unroll 8
+      for (std::uint32_t t = 0; t < n_tokens; ++t)
+        sums[t] = add_half<F>(w, scales[half], x[t * x_stride], half, sums[t]);
+    }
+  }
+  // What is the same for all of a block, or for a half.
+  const auto add_offsets = [&](Floats offset, auto sum_of) {
+#pragma GCC unroll 8
+    for (std::uint32_t t = 0; t < n_tokens; ++t)
+      sums[t] = mul_add(offset, splat(sum_of(x[t * x_stride])), sums[t]);
+  };
+  const auto sum = [](const ByteColumns& columns) { return columns.sum; };
+  constexpr float kMinusZero = -kZero;
+  if constexpr (kZero != 0 && F::kSplitScales) {
+    add_offsets(mul(scales[0], splat(kMinusZero)),
+                [](const ByteColumns& columns) { return columns.sums[0]; });
+    add_offsets(mul(scales[1], splat(kMinusZero)),
+                [](const ByteColumns& columns) { return columns.sums[1]; });
+  } else if constexpr (kZero != 0) {
+    add_offsets(mul(scales[0], splat(kMinusZero)), sum);
+  }
+  if constexpr (F::kHasOffsets) add_offsets(head.offset(block, part), sum);
+}
+
+/// Part `part` of a tile's rows times n_tokens tokens. The tile comes from memory if `fetches`,
+/// else from a cache.
+template <class F, std::uint32_t n_tokens>
 HWY_INLINE void multiply_part(const std::byte* tile,
                               std::size_t n_columns,
                               const ByteColumns* x,
                               std::size_t x_stride,
-                              std::uint32_t first_part,
+                              std::uint32_t part,
                               bool fetches,
                               float* sums) {
-  constexpr int kZero = kRaises<F> ? 0 : F::kZero;
-  Floats accumulators[n_tokens][n_parts];
-  for (auto& of_token : accumulators) {
-    for (Floats& accumulator : of_token)
-      accumulator = splat(0.0F);
-  }
+  Floats accumulators[n_tokens];
+  for (Floats& accumulator : accumulators)
+    accumulator = splat(0.0F);
   for (std::size_t column = 0; column < n_columns; column += kChunkColumns) {
     const std::size_t n_blocks = std::min(kChunkColumns, n_columns - column) / kBlockColumns;
     const typename F::Head head(tile, n_blocks);
     const std::byte* lines = tile + Packing<F>::head_bytes(n_blocks);
     for (std::size_t block = 0; block < n_blocks; ++block, ++x) {
-      if (fetches) {
-        for (std::size_t line = 0; line < Packing<F>::kBlockBytes; line += kLine)
-          hwy::Prefetch(lines + kAhead + line);
-      }
-#pragma GCC unroll 4
-      for (std::uint32_t p = 0; p < n_parts; ++p) {
-        const std::uint32_t part = first_part + p;
-        Floats scales[2];
-        scales[0] = lowered<F>(head.scale(block, 0, part));
-        scales[1] = F::kSplitScales ? lowered<F>(head.scale(block, 1, part)) : scales[0];
-        if constexpr (kHasManyRegisters && !F::kSplitScales) {
-          Bytes w[2][4];
-          load_weights<F>(lines, 0, part, w[0]);
-          load_weights<F>(lines, 1, part, w[1]);
-#pragma GCC unroll 8
-          for (std::uint32_t t = 0; t < n_tokens; ++t) {
-            const ByteColumns& columns = x[t * x_stride];
-            const Floats first =
-                mul(to_floats(dots<F>(w[0], columns, 0)), splat(columns.scales[0]));
-            const Floats both =
-                mul_add(to_floats(dots<F>(w[1], columns, 1)), splat(columns.scales[1]), first);
-            accumulators[t][p] = mul_add(both, scales[0], accumulators[t][p]);
-          }
-        } else {
-#pragma GCC unroll 2
-          for (std::size_t half = 0; half < 2; ++half) {
-            Bytes w[4];
-            load_weights<F>(lines, half, part, w);
-#pragma GCC unroll 8
-            for (std::uint32_t t = 0; t < n_tokens; ++t) {
-              accumulators[t][p] =
-                  add_half<F>(w, scales[half], x[t * x_stride], half, accumulators[t][p]);
-            }
-          }
-        }
-        // What is the same for all of a block, or for a half.
-        const auto add_offsets = [&](Floats offset, auto sum_of) {
-#pragma GCC unroll 8
-          for (std::uint32_t t = 0; t < n_tokens; ++t) {
-            accumulators[t][p] =
-                mul_add(offset, splat(sum_of(x[t * x_stride])), accumulators[t][p]);
-          }
-        };
-        const auto sum = [](const ByteColumns& columns) { return columns.sum; };
-        constexpr float kMinusZero = -kZero;
-        if constexpr (kZero != 0 && F::kSplitScales) {
-          add_offsets(mul(scales[0], splat(kMinusZero)),
-                      [](const ByteColumns& columns) { return columns.sums[0]; });
-          add_offsets(mul(scales[1], splat(kMinusZero)),
-                      [](const ByteColumns& columns) { return columns.sums[1]; });
-        } else if constexpr (kZero != 0) {
-          add_offsets(mul(scales[0], splat(kMinusZero)), sum);
-        }
-        if constexpr (F::kHasOffsets) add_offsets(head.offset(block, part), sum);
-      }
+      if (fetches) fetch<Packing<F>::kBlockBytes>(lines + kAhead);
+      add_block<F>(head, lines, block, part, x, x_stride, accumulators);
       lines += Packing<F>::kBlockBytes;
     }
     tile = lines;
   }
-  for (std::uint32_t t = 0; t < n_tokens; ++t) {
-    for (std::uint32_t p = 0; p < n_parts; ++p)
-      store(accumulators[t][p], sums + std::size_t{t} * kPackedRows + (first_part + p) * kRowLanes);
+  for (std::uint32_t t = 0; t < n_tokens; ++t)
+    store(accumulators[t], sums + std::size_t{t} * kPackedRows + part * kRowLanes);
+}
+
+/// Up to kMostTiles tiles times one token, side by side. They come from memory if `fetches`.
+template <class F>
+void multiply_streams(
+    PackedTiles tiles, std::size_t n_columns, const ByteColumns* x, bool fetches, float* sums) {
+  const std::byte* at[kMostTiles];  // where each goes on
+  Floats accumulators[kMostTiles][kParts][1];
+  for (std::uint32_t i = 0; i < tiles.n; ++i) {
+    at[i] = tiles.first + i * tiles.stride;
+    for (auto& accumulator : accumulators[i])
+      accumulator[0] = splat(0.0F);
+  }
+  for (std::size_t column = 0; column < n_columns; column += kChunkColumns) {
+    const std::size_t n_blocks = std::min(kChunkColumns, n_columns - column) / kBlockColumns;
+    std::optional<typename F::Head> heads[kMostTiles];
+    for (std::uint32_t i = 0; i < tiles.n; ++i) {
+      heads[i].emplace(at[i], n_blocks);
+      at[i] += Packing<F>::head_bytes(n_blocks);
+    }
+    for (std::size_t block = 0; block < n_blocks; ++block, ++x) {
+#pragma GCC unroll 1
+      for (std::uint32_t i = 0; i < tiles.n; ++i) {
+        if (fetches) fetch<Packing<F>::kBlockBytes>(at[i] + kAheadInStreams);
+#pragma GCC unroll 4
+        for (std::uint32_t part = 0; part < kParts; ++part)
+          add_block<F>(*heads[i], at[i], block, part, x, 0, accumulators[i][part]);
+        at[i] += Packing<F>::kBlockBytes;
+      }
+    }
+  }
+  for (std::uint32_t i = 0; i < tiles.n; ++i) {
+    for (std::uint32_t part = 0; part < kParts; ++part)
+      store(accumulators[i][part][0], sums + std::size_t{i} * kPackedRows + part * kRowLanes);
   }
 }
 
 // Sums of so many tokens stay in registers.
 constexpr std::uint32_t kTokens = kHasManyRegisters ? 8 : 6;
 
-/// PackedFormat::multiply.
+/// One tile.
 template <class F>
 void multiply_tokens(const std::byte* tile, std::size_t n_columns, PackedTokens x, float* sums) {
   bool is_first = true;
   const auto step = [&]<std::uint32_t n_tokens>(std::integral_constant<std::uint32_t, n_tokens>) {
     for (; x.n >= n_tokens; x.n -= n_tokens) {
       if constexpr (n_tokens == 1) {
-        multiply_part<F, 1, kParts>(tile, n_columns, x.first, x.stride, 0, is_first, sums);
+        multiply_streams<F>({tile, 0, 1}, n_columns, x.first, is_first, sums);
       } else {
         for (std::uint32_t part = 0; part < kParts; ++part)
-          multiply_part<F, n_tokens, 1>(
+          multiply_part<F, n_tokens>(
               tile, n_columns, x.first, x.stride, part, is_first && part == 0, sums);
       }
       is_first = false;
@@ -234,6 +265,21 @@ void multiply_tokens(const std::byte* tile, std::size_t n_columns, PackedTokens 
   if constexpr (kTokens > 4) step(std::integral_constant<std::uint32_t, 4>());
   step(std::integral_constant<std::uint32_t, 2>());
   step(std::integral_constant<std::uint32_t, 1>());
+}
+
+/// PackedFormat::multiply.
+template <class F>
+void multiply_tiles(PackedTiles tiles, std::size_t n_columns, PackedTokens x, float* sums) {
+  while (tiles.n > 0) {
+    const std::uint32_t n = x.n == 1 ? std::min(tiles.n, kMostTiles) : 1;
+    if (x.n == 1) {
+      multiply_streams<F>({tiles.first, tiles.stride, n}, n_columns, x.first, true, sums);
+    } else {
+      multiply_tokens<F>(tiles.first, n_columns, x, sums);
+    }
+    tiles = {tiles.first + n * tiles.stride, tiles.stride, tiles.n - n};
+    sums += std::size_t{n} * x.n * kPackedRows;
+  }
 }
 
 }  // namespace kinglet::inference::cpu::HWY_NAMESPACE::KINGLET_PACKED_PRODUCTS

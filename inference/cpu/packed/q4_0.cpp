@@ -21,8 +21,8 @@ struct PackedQ40 : PackedDefaults, SmallBlocks<1, 18> {
   }
 };
 
-void multiply_q4_0(const std::byte* tile, std::size_t n_columns, PackedTokens x, float* sums) {
-  multiply_packed<PackedQ40>(tile, n_columns, x, sums);
+void multiply_q4_0(PackedTiles tiles, std::size_t n_columns, PackedTokens x, float* sums) {
+  multiply_packed<PackedQ40>(tiles, n_columns, x, sums);
 }
 
 }  // namespace kinglet::inference::cpu::HWY_NAMESPACE

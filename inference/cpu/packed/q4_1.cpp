@@ -21,8 +21,8 @@ struct PackedQ41 : PackedDefaults, SmallBlocks<2, 20> {
   }
 };
 
-void multiply_q4_1(const std::byte* tile, std::size_t n_columns, PackedTokens x, float* sums) {
-  multiply_packed<PackedQ41>(tile, n_columns, x, sums);
+void multiply_q4_1(PackedTiles tiles, std::size_t n_columns, PackedTokens x, float* sums) {
+  multiply_packed<PackedQ41>(tiles, n_columns, x, sums);
 }
 
 }  // namespace kinglet::inference::cpu::HWY_NAMESPACE

@@ -23,8 +23,8 @@ struct PackedQ4K : PackedDefaults, SuperBlocks<144> {
   }
 };
 
-void multiply_q4_k(const std::byte* tile, std::size_t n_columns, PackedTokens x, float* sums) {
-  multiply_packed<PackedQ4K>(tile, n_columns, x, sums);
+void multiply_q4_k(PackedTiles tiles, std::size_t n_columns, PackedTokens x, float* sums) {
+  multiply_packed<PackedQ4K>(tiles, n_columns, x, sums);
 }
 
 }  // namespace kinglet::inference::cpu::HWY_NAMESPACE

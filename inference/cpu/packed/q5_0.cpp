@@ -23,8 +23,8 @@ struct PackedQ50 : PackedDefaults, SmallBlocks<1, 22> {
   }
 };
 
-void multiply_q5_0(const std::byte* tile, std::size_t n_columns, PackedTokens x, float* sums) {
-  multiply_packed<PackedQ50>(tile, n_columns, x, sums);
+void multiply_q5_0(PackedTiles tiles, std::size_t n_columns, PackedTokens x, float* sums) {
+  multiply_packed<PackedQ50>(tiles, n_columns, x, sums);
 }
 
 }  // namespace kinglet::inference::cpu::HWY_NAMESPACE

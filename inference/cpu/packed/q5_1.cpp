@@ -23,8 +23,8 @@ struct PackedQ51 : PackedDefaults, SmallBlocks<2, 24> {
   }
 };
 
-void multiply_q5_1(const std::byte* tile, std::size_t n_columns, PackedTokens x, float* sums) {
-  multiply_packed<PackedQ51>(tile, n_columns, x, sums);
+void multiply_q5_1(PackedTiles tiles, std::size_t n_columns, PackedTokens x, float* sums) {
+  multiply_packed<PackedQ51>(tiles, n_columns, x, sums);
 }
 
 }  // namespace kinglet::inference::cpu::HWY_NAMESPACE

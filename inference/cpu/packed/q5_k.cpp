@@ -28,8 +28,8 @@ struct PackedQ5K : PackedDefaults, SuperBlocks<176> {
   }
 };
 
-void multiply_q5_k(const std::byte* tile, std::size_t n_columns, PackedTokens x, float* sums) {
-  multiply_packed<PackedQ5K>(tile, n_columns, x, sums);
+void multiply_q5_k(PackedTiles tiles, std::size_t n_columns, PackedTokens x, float* sums) {
+  multiply_packed<PackedQ5K>(tiles, n_columns, x, sums);
 }
 
 }  // namespace kinglet::inference::cpu::HWY_NAMESPACE

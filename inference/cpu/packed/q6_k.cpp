@@ -64,8 +64,8 @@ struct PackedQ6K : PackedDefaults {
   };
 };
 
-void multiply_q6_k(const std::byte* tile, std::size_t n_columns, PackedTokens x, float* sums) {
-  multiply_packed<PackedQ6K>(tile, n_columns, x, sums);
+void multiply_q6_k(PackedTiles tiles, std::size_t n_columns, PackedTokens x, float* sums) {
+  multiply_packed<PackedQ6K>(tiles, n_columns, x, sums);
 }
 
 }  // namespace kinglet::inference::cpu::HWY_NAMESPACE

@@ -23,8 +23,8 @@ struct PackedQ80 : PackedDefaults, SmallBlocks<1, 34> {
   }
 };
 
-void multiply_q8_0(const std::byte* tile, std::size_t n_columns, PackedTokens x, float* sums) {
-  multiply_packed<PackedQ80>(tile, n_columns, x, sums);
+void multiply_q8_0(PackedTiles tiles, std::size_t n_columns, PackedTokens x, float* sums) {
+  multiply_packed<PackedQ80>(tiles, n_columns, x, sums);
 }
 
 }  // namespace kinglet::inference::cpu::HWY_NAMESPACE

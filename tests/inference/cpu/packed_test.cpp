@@ -84,8 +84,11 @@ TEST_SUITE("inference/cpu/packed") {
     for (const BlockFormat* format : inference::block_formats()) {
       CAPTURE(format->name);
       if (!inference::cpu::is_packable(format->type)) continue;
-      for (const Shape shape :
-           {Shape{1, 256, 1}, Shape{7, 1280, 2}, Shape{37, 512, 23}, Shape{16, 288, 5}}) {
+      for (const Shape shape : {Shape{1, 256, 1},
+                                Shape{7, 1280, 2},
+                                Shape{37, 512, 23},
+                                Shape{16, 288, 5},
+                                Shape{90, 512, 1}}) {
         if (shape.n_columns % format->block_elements != 0) continue;
         CAPTURE(shape.n_columns);
         RandomFloats random(shape.n_rows);
@@ -104,6 +107,7 @@ TEST_SUITE("inference/cpu/packed") {
           ByteActivations activations(shape.n_tokens, shape.n_columns);
           for (std::uint32_t t = 0; t < shape.n_tokens; ++t)
             activations.quantize(t, std::span(x).subspan(t * shape.n_columns, shape.n_columns));
+          std::vector<float> all;  // of all tiles for the last token
           for (std::uint32_t tile = 0; tile < matrix.n_tiles(); ++tile) {
             std::vector<double> expected;
             for (std::uint32_t t = 0; t < shape.n_tokens; ++t) {
@@ -117,14 +121,24 @@ TEST_SUITE("inference/cpu/packed") {
               }
             }
             std::vector<float> whole(expected.size(), -1e30F);
-            multiply_tile(matrix, tile, activations, 0, shape.n_tokens, whole.data());
+            multiply_tiles(matrix, {tile}, activations, 0, shape.n_tokens, whole.data());
             CHECK(largest_error(whole, expected) <= 1e-5);
             // Token by token, not a bit differs.
             std::vector<float> pieces(expected.size(), -1e30F);
             for (std::uint32_t t = 0; t < shape.n_tokens; ++t)
-              multiply_tile(matrix, tile, activations, t, t + 1, &pieces[t * kPackedRows]);
+              multiply_tiles(matrix, {tile}, activations, t, t + 1, &pieces[t * kPackedRows]);
             CHECK(pieces == whole);
+            all.insert(all.end(), pieces.end() - kPackedRows, pieces.end());
           }
+          // Side by side neither.
+          std::vector<float> side_by_side(all.size(), -1e30F);
+          multiply_tiles(matrix,
+                         {0, 1, matrix.n_tiles()},
+                         activations,
+                         shape.n_tokens - 1,
+                         shape.n_tokens,
+                         side_by_side.data());
+          CHECK(side_by_side == all);
         });
       }
     }
@@ -149,7 +163,7 @@ TEST_SUITE("inference/cpu/packed") {
           ByteActivations activations(1, kColumns);
           activations.quantize(0, x);
           float sums[kPackedRows];
-          multiply_tile(matrix, 0, activations, 0, 1, sums);
+          multiply_tiles(matrix, {0}, activations, 0, 1, sums);
           CHECK(!std::isfinite(sums[0]));
         });
       }
