@@ -10,7 +10,9 @@ constexpr std::uint32_t kCostOfDepth = 4;
 constexpr std::uint32_t kMaxDepth = 1000;
 
 bool is_blank_line(std::string_view line) {
-  return line.find_first_not_of(" \t\r\n\f\v") == std::string_view::npos;
+  // As isspace() has them without a locale: the space, and \t to \r.
+  return std::all_of(
+      line.begin(), line.end(), [](char c) { return c == ' ' || (c >= '\t' && c <= '\r'); });
 }
 
 std::string_view line_at(std::string_view text,

@@ -20,6 +20,7 @@ class NameTable {
   std::optional<std::uint32_t> add(std::string_view name);
 
   std::size_t size() const { return names_.size(); }
+  std::string_view operator[](std::uint32_t number) const { return names_[number]; }
 
   /// Appends the names in order; the new number of each old one.
   std::vector<std::uint32_t> sort(std::vector<std::string>& sorted) const;

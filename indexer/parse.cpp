@@ -55,15 +55,23 @@ void add_chunks(const std::vector<ByteRange>& ranges,
                 FileRecord& record) {
   std::vector<std::uint32_t> counts;  // by name, of the chunk at hand
   std::vector<std::uint32_t> counted;
+  auto reference = record.references.begin();
   record.chunks.reserve(ranges.size());
   for (const ByteRange& range : ranges) {
     Chunk chunk;
     chunk.range = range;
     chunk.hash = hash_chunk(range.of(text));
     counted.clear();
-    for_each_identifier(range.of(text), [&](std::size_t, std::string_view word) {
+    for_each_identifier(range.of(text), [&](std::size_t at, std::string_view word) {
       if (word.size() < kMinTermBytes) return;
-      const auto name = names.add(word);
+      // Most words are references, and known by their places.
+      const std::size_t offset = range.begin + at;
+      while (reference != record.references.end() && reference->offset < offset)
+        ++reference;
+      const bool is_reference = reference != record.references.end() &&
+                                reference->offset == offset &&
+                                names[reference->name_idx].size() == word.size();
+      const auto name = is_reference ? reference->name_idx : names.add(word);
       if (!name) return;
       if (*name >= counts.size()) counts.resize(names.size() * 2, 0);
       if (counts[*name]++ == 0) counted.push_back(*name);
