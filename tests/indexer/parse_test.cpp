@@ -16,6 +16,7 @@
 
 #include "indexer/language.h"
 #include "indexer/parsed_file.h"
+#include "indexer/syntax.h"
 #include "tests/indexer/golden.h"
 
 namespace kinglet::indexer {
@@ -187,6 +188,18 @@ TEST_SUITE("indexer/parse") {
     REQUIRE(!cancelled);
     CHECK(cancelled.error().code == ErrorCode::kCancelled);
     CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds(10));
+  }
+
+  // The parser looks at the budget between steps, and here each of them reads to the text's end.
+  TEST_CASE("comments that never end do not outlast the budget") {
+    std::string text;
+    for (int i = 0; i < 40'000; ++i)
+      text += "class A /*\n";
+    ParseLimits limits;
+    limits.max_time = std::chrono::milliseconds(100);
+    const auto begin = indexer::thread_time();
+    CHECK(parse(cpp(), text, limits).coverage == Coverage::kLexical);
+    CHECK(indexer::thread_time() - begin < std::chrono::seconds(3));
   }
 
   TEST_CASE("hostile bytes give a record that keeps its promises") {
