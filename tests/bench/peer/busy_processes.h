@@ -11,12 +11,16 @@ namespace kinglet::bench {
 
 class BusyProcesses {
  public:
-  /// Each runs `command`, a line of the shell's, over and over; an empty one only counts. They end
-  /// with this object, or with this process. Throws std::runtime_error.
+  /// Each runs `command`, a line of the shell's, over and over until it fails; an empty one only
+  /// counts. They end with this object. If this process is killed, they end with the command that
+  /// runs then. Throws std::runtime_error.
   BusyProcesses(std::uint32_t n, const std::string& command);
   BusyProcesses(const BusyProcesses&) = delete;
   BusyProcesses& operator=(const BusyProcesses&) = delete;
   ~BusyProcesses();
+
+  /// Throws std::runtime_error if a command failed: what was measured since had an idle machine.
+  void check() const;
 
  private:
   std::vector<pid_t> children_;

@@ -206,8 +206,10 @@ void run(Options& options) {
   std::printf(
       "| test | cache | threads | Kinglet, tokens/s | llama.cpp, tokens/s | ratio of a round | "
       "ours of what reading allows |\n|---|---|---|---|---|---|---|\n");
-  for (const std::string& kv : options.kvs)
+  for (const std::string& kv : options.kvs) {
     Bench(options, kv).run();
+    busy.check();
+  }
 }
 
 }  // namespace

@@ -139,6 +139,17 @@ TEST_SUITE("inference/cpu/packed") {
                          shape.n_tokens,
                          side_by_side.data());
           CHECK(side_by_side == all);
+          // Nor are they others when they lie apart.
+          const std::uint32_t n_even = (matrix.n_tiles() + 1) / 2;
+          std::vector<float> apart(n_even * kPackedRows, -1e30F);
+          multiply_tiles(matrix,
+                         {0, 2, n_even},
+                         activations,
+                         shape.n_tokens - 1,
+                         shape.n_tokens,
+                         apart.data());
+          for (std::size_t i = 0; i < apart.size(); ++i)
+            CHECK(apart[i] == all[i / kPackedRows * 2 * kPackedRows + i % kPackedRows]);
         });
       }
     }
