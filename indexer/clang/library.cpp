@@ -1,11 +1,17 @@
 #include "indexer/clang/library.h"
 
 #include <array>
+#include <cstddef>
+#include <cstdint>
 #include <filesystem>
+#include <span>
 #include <string_view>
 #include <system_error>
 
 #include <dlfcn.h>
+#include <link.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 namespace kinglet::indexer::clang {
 
@@ -44,6 +50,25 @@ std::string find_resource_folder(void* function) {
   return {};
 }
 
+/// Takes what is only read of every library out of this process's memory; what is used again comes
+/// back from the page cache. Binding libclang and LLVM reads tables of 45 MB that nothing looks at
+/// later, a third of what a worker takes while it parses.
+void drop_read_only_pages() {
+  ::dl_iterate_phdr(
+      [](dl_phdr_info* object, std::size_t, void*) {
+        const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+        for (const ElfW(Phdr) & segment : std::span(object->dlpi_phdr, object->dlpi_phnum)) {
+          // A segment without PF_W was never written to: relocated data lies in writable ones.
+          if (segment.p_type != PT_LOAD || (segment.p_flags & PF_W) != 0) continue;
+          const std::uintptr_t begin = (object->dlpi_addr + segment.p_vaddr) & ~(page - 1);
+          const std::uintptr_t end = object->dlpi_addr + segment.p_vaddr + segment.p_memsz;
+          ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+        }
+        return 0;
+      },
+      nullptr);
+}
+
 }  // namespace
 
 std::span<const char* const> Library::names() {
@@ -79,6 +104,7 @@ Result<std::unique_ptr<const Library>> Library::load(std::span<const char* const
     library->version_ = library->take(library->api_.clang_getClangVersion());
     library->resource_folder_ =
         find_resource_folder(reinterpret_cast<void*>(library->api_.clang_createIndex));
+    drop_read_only_pages();
     return library;
   }
   return fail(ErrorCode::kNotFound,

@@ -53,10 +53,13 @@ def processes_below(pid):
     return found
 
 
-def pss_mib(pid):
+def pss_mib(pid, verb=b''):
+    """Of the processes below `pid`; with a verb only of those that run `kinglet VERB`."""
     total = 0
     for one in processes_below(pid):
         try:
+            if verb and verb not in Path('/proc', str(one), 'cmdline').read_bytes().split(b'\0'):
+                continue
             for line in Path('/proc', str(one), 'smaps_rollup').read_text().split('\n'):
                 if line.startswith('Pss:'):
                     total += int(line.split()[1])
@@ -80,13 +83,13 @@ def cpu_seconds(pid):
 class Peak:
     """The most that the processes took while this was entered."""
 
-    def __init__(self, pid):
-        self.pid, self.most, self.done = pid, 0, threading.Event()
+    def __init__(self, pid, verb=b''):
+        self.pid, self.verb, self.most, self.done = pid, verb, 0, threading.Event()
         self.thread = threading.Thread(target=self.look)
 
     def look(self):
         while not self.done.wait(0.05):
-            self.most = max(self.most, pss_mib(self.pid))
+            self.most = max(self.most, pss_mib(self.pid, self.verb))
 
     def __enter__(self):
         self.thread.start()
@@ -131,9 +134,9 @@ def finds(server, name, path):
     return any(one['name'] == name and one['location']['uri'] == wanted for one in found)
 
 
-def start_kinglet(kinglet, root, home):
+def start_kinglet(kinglet, root, home, clang='off'):
     return Server([kinglet, 'lsp', '--standalone'], root,
-                  {'completions': False, 'navigation': 'on', 'clang': 'off'}, own_folders(home))
+                  {'completions': False, 'navigation': 'on', 'clang': clang}, own_folders(home))
 
 
 def end(server):
@@ -170,6 +173,18 @@ def look_at_kinglet(kinglet, root, home, names, open_name):
         row['pss'] = pss_mib(server.process.pid)
     row['peak'] = peak.most
     return row, server
+
+
+def look_at_units(kinglet, root, home, source):
+    """Every unit through libclang: seconds of the CPU, and the most that the clang worker took."""
+    server = start_kinglet(kinglet, root, home, 'all')
+    with Peak(server.process.pid, b'clang-worker') as peak:
+        server.open(source)
+        server.request('kinglet/ready', {})
+        rest(server.process.pid)
+        row = {'cpu': cpu_seconds(server.process.pid)}
+    end(server)
+    return {**row, 'peak': peak.most}
 
 
 def look_at_clangd(clangd, root, home, source):
@@ -234,7 +249,7 @@ def median(rows, key):
 def tell(what, rows):
     cells = [f'{median(rows, key):.2f}' if any(key in row for row in rows) else '–'
              for key in ('open', 'half', 'all', 'ready', 'cpu')]
-    cells += [f'{median(rows, key):.0f}' for key in ('pss', 'peak')]
+    cells += [f'{median(rows, key):.0f}' for key in ('pss', 'peak') if any(key in row for row in rows)]
     print('| ' + ' | '.join([what, *cells]) + ' |', flush=True)
 
 
@@ -246,6 +261,8 @@ def main():
     arguments.add_argument('--edits', type=int, default=300)
     arguments.add_argument('--seed', type=int, default=1)
     arguments.add_argument('--no-clangd', action='store_true')
+    arguments.add_argument('--units', action='store_true',
+                           help='libclang looks at every unit; the worker\'s memory is measured')
     options = arguments.parse_args()
     clangd = None if options.no_clangd else shutil.which('clangd-19') or shutil.which('clangd')
     for repository in options.repositories:
@@ -280,6 +297,8 @@ def measure(options, repository, clangd):
             if number == 0:
                 waits = edit(server, root, chance, options.edits)
             end(server)
+            if options.units and sources:
+                rows['clang worker'].append(look_at_units(options.kinglet, root, home, sources[0]))
             if clangd and len(sources) > 20:
                 theirs = folder / f'clangd{number}'
                 theirs.mkdir()
