@@ -17,8 +17,9 @@ std::optional<double> error_share(const Language& language,
   const Budget budget{.deadline = thread_time() + limits.max_time, .stop = {}};
   const Tree tree = parse_tree(language.grammar(), text, budget);
   if (!tree) return std::nullopt;
-  std::vector<FlatNode> nodes;
-  flatten(tree.get(), nodes);
+  FlatTree flat;
+  flat.read(tree.get());
+  const std::vector<FlatNode>& nodes = flat.nodes();
   std::uint64_t n_bytes = 0;
   for (std::size_t i = 0; i < nodes.size();) {
     const bool is_error = nodes[i].kind == kErrorKind;

@@ -171,15 +171,19 @@ std::optional<Findings> find(const CompiledQuery& query,
                              const TSTree* tree,
                              std::string_view text,
                              const Budget& budget,
-                             CutCosts& costs) {
+                             CutCosts& costs,
+                             FlatTree* kept) {
   Findings findings;
   Collector collector(query, language, text, findings);
   if (!run_rest(query, tree, budget, collector)) return std::nullopt;
   // Kept for the thread's next file, unless it was a large one.
   constexpr std::size_t kKeptNodes = 1 << 16;
-  static thread_local std::vector<FlatNode> nodes;
-  if (nodes.capacity() > kKeptNodes) nodes = {};
-  flatten(tree, nodes);
+  static thread_local FlatTree own;
+  if (kept != nullptr)
+    kept->update(tree);
+  else
+    own.read(tree);
+  const std::vector<FlatNode>& nodes = kept != nullptr ? kept->nodes() : own.nodes();
   if (budget.expired()) return std::nullopt;
 
   Matcher matcher(nodes, budget);
@@ -219,7 +223,7 @@ std::optional<Findings> find(const CompiledQuery& query,
     if (node.kind == kErrorKind && is_outermost) findings.errors.push_back(range);
   }
   collector.finish();
-  if (nodes.capacity() > kKeptNodes) nodes = {};
+  if (own.nodes().capacity() > kKeptNodes) own = {};
   return findings;
 }
 

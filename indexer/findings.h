@@ -8,6 +8,7 @@
 #include "daemon/base/text.h"
 #include "indexer/chunks.h"
 #include "indexer/definitions.h"
+#include "indexer/flat_tree.h"
 #include "indexer/query.h"
 #include "indexer/record.h"
 #include "indexer/syntax.h"
@@ -22,12 +23,14 @@ struct Findings {
   std::vector<ByteRange> errors;      // outermost error nodes
 };
 
-/// Nothing when the budget ran out: where it did must not show. `text` is what was parsed.
+/// Nothing when the budget ran out: where it did must not show. `text` is what was parsed. `kept`,
+/// if any, is brought up to date with `tree` and spares most of reading it.
 std::optional<Findings> find(const CompiledQuery& query,
                              const Language& language,
                              const TSTree* tree,
                              std::string_view text,
                              const Budget& budget,
-                             CutCosts& costs);
+                             CutCosts& costs,
+                             FlatTree* kept = nullptr);
 
 }  // namespace kinglet::indexer

@@ -1,6 +1,8 @@
 #include "indexer/flat_tree.h"
 
 #include <cstddef>
+#include <unordered_map>
+#include <utility>
 
 // Not the library's interface: see the header.
 #include <language.h>
@@ -9,6 +11,9 @@
 
 namespace kinglet::indexer {
 namespace {
+
+// Of a smaller piece, reading it again is as cheap as finding it.
+constexpr std::uint32_t kMinLandmark = 24;
 
 // A node whose children are being read. Hidden nodes are the grammar's helpers: their children
 // stand for them, with the field that they have.
@@ -34,13 +39,25 @@ Length sum(Length a, Length b) {
   return total;
 }
 
+}  // namespace
+
 class Flattener {
  public:
-  Flattener(const TSTree* tree, std::vector<FlatNode>& nodes)
-      : language_(tree->language), nodes_(nodes) {
+  /// `before`, if any, is what update() left.
+  Flattener(const TSTree* tree, FlatTree& flat, const FlatTree* before)
+      : language_(tree->language),
+        nodes_(flat.nodes_),
+        landmarks_(flat.landmarks_),
+        before_(before) {
+    if (before != nullptr) {
+      landmark_of_.reserve(before->landmarks_.size());
+      for (std::size_t i = 0; i < before->landmarks_.size(); ++i)
+        landmark_of_.emplace(before->landmarks_[i].piece, i);
+    }
     const Subtree root = tree->root;
     nodes_.clear();
     nodes_.reserve(ts_subtree_visible_descendant_count(root) + std::size_t{1});
+    landmarks_.clear();
     add(root, ts_subtree_padding(root), 0, 0);
   }
 
@@ -99,7 +116,40 @@ class Flattener {
     node.is_named =
         alias != 0 ? ts_language_symbol_metadata(language_, alias).named : ts_subtree_named(tree);
     nodes_.push_back(node);
-    if (ts_subtree_visible_child_count(tree) > 0) enter(tree, position, 0, node_idx, true);
+    if (ts_subtree_visible_child_count(tree) == 0) return;
+    if (before_ != nullptr && ts_subtree_visible_descendant_count(tree) >= kMinLandmark) {
+      const auto known = landmark_of_.find(tree.ptr);
+      if (known != landmark_of_.end()) return move(known->second);
+      landmarks_.push_back({tree.ptr, node_idx});
+    }
+    enter(tree, position, 0, node_idx, true);
+  }
+
+  // What is below the node that was just added, from the tree before: all that differs is where it
+  // lies. What a piece looks like from outside (its kind, its field) is its parent's business.
+  void move(std::size_t landmark_idx) {
+    const std::uint32_t to = static_cast<std::uint32_t>(nodes_.size()) - 1;
+    const std::uint32_t from = before_->landmarks_[landmark_idx].node_idx;
+    const std::uint32_t past = before_->nodes_[from].past;
+    // Unsigned, so that a move towards the beginning is one, too.
+    const std::uint32_t bytes = nodes_[to].range.begin - before_->nodes_[from].range.begin;
+    const std::uint32_t rows = nodes_[to].first_row - before_->nodes_[from].first_row;
+    for (std::uint32_t i = from + 1; i < past; ++i) {
+      FlatNode node = before_->nodes_[i];
+      node.range.begin += bytes;
+      node.range.end += bytes;
+      node.first_row += rows;
+      node.last_row += rows;
+      node.past += to - from;
+      nodes_.push_back(node);
+    }
+    nodes_[to].past = past + (to - from);
+    for (std::size_t i = landmark_idx;
+         i < before_->landmarks_.size() && before_->landmarks_[i].node_idx < past;
+         ++i) {
+      landmarks_.push_back(
+          {before_->landmarks_[i].piece, before_->landmarks_[i].node_idx + (to - from)});
+    }
   }
 
   void enter(
@@ -118,13 +168,21 @@ class Flattener {
 
   const TSLanguage* language_;
   std::vector<FlatNode>& nodes_;
+  std::vector<FlatTree::Landmark>& landmarks_;
+  const FlatTree* before_;
+  std::unordered_map<const void*, std::size_t> landmark_of_;  // indices of before_'s
   std::vector<Frame> stack_;
 };
 
-}  // namespace
+void FlatTree::read(const TSTree* tree) {
+  tree_ = nullptr;
+  Flattener(tree, *this, nullptr).run();
+}
 
-void flatten(const TSTree* tree, std::vector<FlatNode>& nodes) {
-  Flattener(tree, nodes).run();
+void FlatTree::update(const TSTree* tree) {
+  const FlatTree before = std::exchange(*this, {});
+  Flattener(tree, *this, &before).run();
+  tree_ = Tree(ts_tree_copy(tree));
 }
 
 }  // namespace kinglet::indexer

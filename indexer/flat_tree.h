@@ -12,6 +12,7 @@
 #include <tree_sitter/api.h>
 
 #include "daemon/base/text.h"
+#include "indexer/syntax.h"
 
 namespace kinglet::indexer {
 
@@ -30,7 +31,30 @@ struct FlatNode {
   bool is_named = false;
 };
 
-/// In source order, parents first, the root at 0. Replaces what is in `nodes`.
-void flatten(const TSTree* tree, std::vector<FlatNode>& nodes);
+/// In source order, parents first, the root at 0.
+class FlatTree {
+ public:
+  /// Replaces what it holds.
+  void read(const TSTree* tree);
+
+  /// As read(), of a tree that was parsed with the last one as its old tree: what both share is
+  /// moved and not read again, a third of what a record after an edit costs.
+  void update(const TSTree* tree);
+
+  const std::vector<FlatNode>& nodes() const { return nodes_; }
+
+ private:
+  friend class Flattener;
+  /// A piece of tree-sitter's that is large enough to be looked for in the next tree. As long as
+  /// `tree_` lives, no other piece has its address.
+  struct Landmark {
+    const void* piece;
+    std::uint32_t node_idx;
+  };
+
+  std::vector<FlatNode> nodes_;
+  std::vector<Landmark> landmarks_;  // by node
+  Tree tree_;                        // of update()
+};
 
 }  // namespace kinglet::indexer

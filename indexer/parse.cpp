@@ -126,13 +126,14 @@ class Source {
   std::optional<std::string> blanked_;
 };
 
-// `tree` is null when the text was not parsed to its end.
+// `tree` is null when the text was not parsed to its end. `kept`: as find() takes it.
 Result<FileRecord> make_record(const Language& language,
                                std::string_view text,
                                std::string_view source,
                                const TSTree* tree,
                                const ParseLimits& limits,
-                               const Budget& budget) {
+                               const Budget& budget,
+                               FlatTree* kept = nullptr) {
   const auto cancelled = [] { return fail(ErrorCode::kCancelled, "parse: cancelled"); };
   if (budget.stop.stop_requested()) return cancelled();
   FileRecord record;
@@ -146,7 +147,7 @@ Result<FileRecord> make_record(const Language& language,
   CutCosts costs(lines.size());
   record.coverage = language.grammar == nullptr ? Coverage::kPlain : Coverage::kLexical;
   if (tree != nullptr) {
-    found = find(compiled_query(language), language, tree, source, budget, costs);
+    found = find(compiled_query(language), language, tree, source, budget, costs, kept);
     if (budget.stop.stop_requested()) return cancelled();
   }
   const bool is_parsed = found.has_value();
@@ -229,6 +230,7 @@ struct ParsedFile::State {
   const Language& language;
   std::string source = {};  // that the tree is of
   Tree tree = {};
+  FlatTree flat = {};
   bool is_exact = true;
 };
 
@@ -260,7 +262,7 @@ Result<FileRecord> ParsedFile::update(std::string text,
     if (state_->tree) edit_tree(state_->tree.get(), state_->source, source);
     tree = parse_tree(language.grammar(), source, budget, state_->tree.get());
   }
-  auto record = make_record(language, text, source, tree.get(), limits, budget);
+  auto record = make_record(language, text, source, tree.get(), limits, budget, &state_->flat);
   state_->is_exact = !was_reused || !record || record->coverage != Coverage::kErrors;
   // Also when it was cancelled: the old tree fits no text any more.
   state_->tree = std::move(tree);

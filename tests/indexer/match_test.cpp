@@ -29,14 +29,14 @@ Budget plenty() {
 
 struct Parsed {
   Tree tree;
-  std::vector<FlatNode> nodes;
+  FlatTree flat;
 };
 
 Parsed parse(const Language& language, const std::string& text) {
   Parsed parsed;
   parsed.tree = parse_tree(language.grammar(), text, plenty());
   REQUIRE(parsed.tree);
-  flatten(parsed.tree.get(), parsed.nodes);
+  parsed.flat.read(parsed.tree.get());
   return parsed;
 }
 
@@ -50,11 +50,11 @@ std::vector<std::string> matches(const char* language_name,
   REQUIRE(compiled);
   const Parsed parsed = parse(language, text);
   const Budget budget = plenty();
-  Matcher matcher(parsed.nodes, budget);
+  Matcher matcher(parsed.flat.nodes(), budget);
   std::vector<std::string> all;
-  for (std::uint32_t i = 0; i < parsed.nodes.size(); ++i) {
+  for (std::uint32_t i = 0; i < parsed.flat.nodes().size(); ++i) {
     for (const NodeTest& root : compiled->roots) {
-      if (root.kind != parsed.nodes[i].kind) continue;
+      if (root.kind != parsed.flat.nodes()[i].kind) continue;
       matcher.match(root, i, [&](std::span<const Captured> match) {
         std::string one;
         for (const Captured& captured : match) {
@@ -127,12 +127,12 @@ TEST_SUITE("indexer/match") {
       std::vector<std::uint32_t> open;
       bool same = true;
       for (std::uint32_t i = 0;; ++i) {
-        if (i >= parsed.nodes.size()) {
+        if (i >= parsed.flat.nodes().size()) {
           same = false;
           break;
         }
         const TSNode node = ts_tree_cursor_current_node(&cursor);
-        const FlatNode& flat = parsed.nodes[i];
+        const FlatNode& flat = parsed.flat.nodes()[i];
         const TSPoint end = ts_node_end_point(node);
         const std::uint32_t first_row = ts_node_start_point(node).row;
         const std::uint32_t last_row =
@@ -152,11 +152,11 @@ TEST_SUITE("indexer/match") {
         while (!ts_tree_cursor_goto_next_sibling(&cursor)) {
           moved = ts_tree_cursor_goto_parent(&cursor);
           if (!moved) break;
-          same = same && parsed.nodes[open.back()].past == i + 1;
+          same = same && parsed.flat.nodes()[open.back()].past == i + 1;
           open.pop_back();
         }
         if (moved) continue;
-        same = same && i + 1 == parsed.nodes.size();
+        same = same && i + 1 == parsed.flat.nodes().size();
         break;
       }
       ts_tree_cursor_delete(&cursor);
