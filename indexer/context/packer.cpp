@@ -55,11 +55,13 @@ ContentHash surroundings_of(const PackRequest& request, const Cut& cut) {
   for (const std::size_t number : {request.budget_tokens,
                                    request.overhead.fixed,
                                    request.overhead.per_chunk,
-                                   request.typed_reserve_tokens}) {
+                                   request.typed_reserve_tokens,
+                                   request.max_lines_before,
+                                   request.max_lines_after}) {
     write_number(key, number);
   }
   for (const double share :
-       {request.shares.signatures, request.shares.similar, request.shares.prefix_of_file}) {
+       {request.shares.file, request.shares.signatures, request.shares.prefix_of_file}) {
     write_string(key, std::to_string(share));
   }
   return hash_content(key);
@@ -275,6 +277,22 @@ struct File {
   std::string after;
 };
 
+std::string_view last_lines(std::string_view text, std::size_t n) {
+  std::size_t begin = text.size();
+  for (; n > 0 && begin > 0; --n) {
+    const std::size_t line_feed = begin < 2 ? std::string_view::npos : text.rfind('\n', begin - 2);
+    begin = line_feed == std::string_view::npos ? 0 : line_feed + 1;
+  }
+  return text.substr(begin);
+}
+
+std::string_view first_lines(std::string_view text, std::size_t n) {
+  std::size_t end = 0;
+  for (; n > 0 && end < text.size(); --n)
+    end = std::min(text.find('\n', end), text.size() - 1) + 1;
+  return text.substr(0, end);
+}
+
 // What one side does not need goes to the other.
 void lay_out_file(const File& file, const PackRequest& request, std::size_t budget, Pack& pack) {
   const auto share_of_prefix =
@@ -307,9 +325,8 @@ Result<void> check(const PackRequest& request) {
   }
   const auto is_share = [](double share) { return share >= 0 && share <= 1; };
   const PackShares& shares = request.shares;
-  if (!is_share(shares.signatures) || !is_share(shares.similar) ||
-      !is_share(shares.prefix_of_file) || shares.signatures + shares.similar > 1) {
-    return fail(ErrorCode::kInvalidArgument, "pack: shares lie between 0 and 1, their sum too");
+  if (!is_share(shares.file) || !is_share(shares.signatures) || !is_share(shares.prefix_of_file)) {
+    return fail(ErrorCode::kInvalidArgument, "pack: shares lie between 0 and 1");
   }
   return {};
 }
@@ -332,20 +349,21 @@ Result<Pack> pack(const Snapshot& index, const PackRequest& request, const std::
   // Room for typing: on small budgets no more than a quarter.
   const std::size_t room = request.budget_tokens - request.overhead.fixed;
   const std::size_t layout = room - std::min(request.typed_reserve_tokens, room / 4);
-  const auto part = [&](double share) {
-    return static_cast<std::size_t>(static_cast<double>(layout) * share);
+  const auto part = [](std::size_t of, double share) {
+    return static_cast<std::size_t>(static_cast<double>(of) * share);
   };
-  const std::size_t signature_share = part(request.shares.signatures);
-  const std::size_t similar_share = part(request.shares.similar);
-  const std::size_t file_share = layout - signature_share - similar_share;
 
   // The file's own share first, to know what it leaves.
-  const File file{fit_to_send(mask(cut.before)), fit_to_send(mask(cut.after))};
+  const std::size_t file_share = part(layout, request.shares.file);
+  const File file{
+      fit_to_send(mask(last_lines(cut.before, request.max_lines_before))),
+      fit_to_send(mask(first_lines(cut.after, request.max_lines_after)))};
   lay_out_file(file, request, file_share, pack);
-  const std::size_t file_need = pack.n_tokens_prefix + pack.n_tokens_suffix;
   const bool is_whole =
       pack.prefix.size() == file.before.size() && pack.suffix.size() == file.after.size();
-  const std::size_t file_leaves = is_whole ? file_share - file_need : 0;
+  const std::size_t chunk_share =
+      layout - (is_whole ? pack.n_tokens_prefix + pack.n_tokens_suffix : file_share);
+  const std::size_t signature_share = part(chunk_share, request.shares.signatures);
   if (stop.stop_requested()) return cancelled();
 
   const std::vector<NearName> names = near_names(cut.before, cut.after);
@@ -366,7 +384,7 @@ Result<Pack> pack(const Snapshot& index, const PackRequest& request, const std::
   similar.read_text = request.read_text;
   const std::size_t n_similar =
       chunks.add_similar(similar_candidates(index, names, similar, pack.n_dropped),
-                         similar_share + signature_share - n_signatures + file_leaves);
+                         chunk_share - n_signatures);
   if (stop.stop_requested()) return cancelled();
 
   // What the chunks leave goes back to the file.

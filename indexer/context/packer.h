@@ -32,12 +32,11 @@
 
 namespace kinglet::indexer {
 
-/// Parts of the budget, of what is left after fixed costs. Chunks take at most their share; what
-/// they leave goes to the next group and at last to the current file, and what a short file leaves
-/// goes to similar code.
+/// How the budget is divided, of what is left after fixed costs. What one group does not need goes
+/// to the others.
 struct PackShares {
-  double signatures = 0.25;
-  double similar = 0.35;
+  double file = 0.4;             // the current file; the rest goes to chunks
+  double signatures = 0.42;      // of the chunks' part
   double prefix_of_file = 0.75;  // prefix : suffix = 3 : 1 of the file's part
 };
 
@@ -56,6 +55,9 @@ struct PackRequest {
   /// Kept free for what is typed on the line, so that the layout need not change while it grows.
   std::size_t typed_reserve_tokens = 128;
   PackShares shares;
+  /// Of the current file at most so many lines before and after the cursor's.
+  std::size_t max_lines_before = SIZE_MAX;
+  std::size_t max_lines_after = SIZE_MAX;
   /// Tokens of a text that is encoded alone, as every segment is. Called often with small texts.
   std::function<std::size_t(std::string_view)> count_tokens;
   /// The same of the file's prefix, where the format writes that in more than one segment; empty:
