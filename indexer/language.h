@@ -9,11 +9,17 @@ typedef struct TSLanguage TSLanguage;  // NOLINT(modernize-use-using): tree-sitt
 
 namespace kinglet::indexer {
 
-/// How a definition's head is written where its body is left out (context packing).
+/// How definitions are written where their bodies are left out (context packing): as code that
+/// parses.
 struct SignatureForm {
-  std::string_view end;          // after a signature without body: ";" or " ..."
-  std::string_view open_scope;   // after the head of a type whose members follow: " {"
-  std::string_view close_scope;  // on a line of its own after the members: "};"
+  std::string_view body = {};         // for a function's body: ";", " {}", " ..."
+  std::string_view type_body = {};    // for that of a type
+  std::string_view end = {};          // after what has no body: ";"
+  std::string_view open_scope = {};   // after the head of a type whose members follow: " {"
+  std::string_view close_scope = {};  // on a line of its own after the members: "};"
+  std::string_view field_end = {};    // after a member that is no function
+  std::string_view variable = {};     // before one that was declared in a group: "var "
+  std::string_view constant = {};
 };
 
 /// How to find definitions where the grammar could not, or where there is none: by the words before

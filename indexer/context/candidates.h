@@ -28,25 +28,6 @@ std::vector<SignatureCandidate> signature_candidates(const Snapshot& index,
                                                      std::string_view far_above,
                                                      const std::vector<NearName>& names);
 
-/// Writes the signatures of one file as code of its language: members inside the head of their
-/// type, each with the ending that makes it a declaration.
-class SignatureWriter {
- public:
-  explicit SignatureWriter(const Snapshot& index) : index_(index) {}
-
-  /// `symbols` are of one file. Ends with a line end, or is empty.
-  std::string write(std::vector<const Symbol*> symbols);
-  /// One of them alone, without what stands around it.
-  static std::string line_of(const Symbol& symbol);
-
- private:
-  using Types = std::map<std::string, Symbol>;  // by qualified name
-  const Types& types_in(const std::string& path, std::string_view separator);
-
-  const Snapshot& index_;               // outlives the writer
-  std::map<std::string, Types> types_;  // by path
-};
-
 struct SimilarCandidate {
   ChunkHit hit;
   std::string text;  // of the chunk, as in the file

@@ -71,8 +71,8 @@ class Finder {
     return static_cast<std::size_t>(std::ranges::upper_bound(lines_, offset) - lines_.begin()) - 1;
   }
   ByteRange line(std::size_t number) const {
-    const auto end = number + 1 < lines_.size() ? lines_[number + 1]
-                                                : static_cast<std::uint32_t>(text_.size());
+    const auto end =
+        number + 1 < lines_.size() ? lines_[number + 1] : static_cast<std::uint32_t>(text_.size());
     return {lines_[number], end};
   }
   void leave_out(ByteRange range) {

@@ -12,6 +12,7 @@
 #include "indexer/context/file_window.h"
 #include "indexer/context/neighborhood.h"
 #include "indexer/context/secrets.h"
+#include "indexer/context/signature_writer.h"
 
 namespace kinglet::indexer {
 namespace {
@@ -57,7 +58,8 @@ ContentHash surroundings_of(const PackRequest& request, const Cut& cut) {
                                    request.overhead.per_chunk,
                                    request.typed_reserve_tokens,
                                    request.max_lines_before,
-                                   request.max_lines_after}) {
+                                   request.max_lines_after,
+                                   request.max_chunk_tokens}) {
     write_number(key, number);
   }
   for (const double share :
@@ -355,14 +357,14 @@ Result<Pack> pack(const Snapshot& index, const PackRequest& request, const std::
 
   // The file's own share first, to know what it leaves.
   const std::size_t file_share = part(layout, request.shares.file);
-  const File file{
-      fit_to_send(mask(last_lines(cut.before, request.max_lines_before))),
-      fit_to_send(mask(first_lines(cut.after, request.max_lines_after)))};
+  const File file{fit_to_send(mask(last_lines(cut.before, request.max_lines_before))),
+                  fit_to_send(mask(first_lines(cut.after, request.max_lines_after)))};
   lay_out_file(file, request, file_share, pack);
   const bool is_whole =
       pack.prefix.size() == file.before.size() && pack.suffix.size() == file.after.size();
   const std::size_t chunk_share =
-      layout - (is_whole ? pack.n_tokens_prefix + pack.n_tokens_suffix : file_share);
+      std::min(request.max_chunk_tokens,
+               layout - (is_whole ? pack.n_tokens_prefix + pack.n_tokens_suffix : file_share));
   const std::size_t signature_share = part(chunk_share, request.shares.signatures);
   if (stop.stop_requested()) return cancelled();
 
@@ -382,9 +384,8 @@ Result<Pack> pack(const Snapshot& index, const PackRequest& request, const std::
   similar.window.begin = static_cast<std::uint32_t>(far_above.size());
   similar.window.end = UINT32_MAX;
   similar.read_text = request.read_text;
-  const std::size_t n_similar =
-      chunks.add_similar(similar_candidates(index, names, similar, pack.n_dropped),
-                         chunk_share - n_signatures);
+  const std::size_t n_similar = chunks.add_similar(
+      similar_candidates(index, names, similar, pack.n_dropped), chunk_share - n_signatures);
   if (stop.stop_requested()) return cancelled();
 
   // What the chunks leave goes back to the file.

@@ -55,9 +55,10 @@ struct PackRequest {
   /// Kept free for what is typed on the line, so that the layout need not change while it grows.
   std::size_t typed_reserve_tokens = 128;
   PackShares shares;
-  /// Of the current file at most so many lines before and after the cursor's.
+  /// Limits besides the budget: lines of the current file, tokens of chunks.
   std::size_t max_lines_before = SIZE_MAX;
   std::size_t max_lines_after = SIZE_MAX;
+  std::size_t max_chunk_tokens = SIZE_MAX;
   /// Tokens of a text that is encoded alone, as every segment is. Called often with small texts.
   std::function<std::size_t(std::string_view)> count_tokens;
   /// The same of the file's prefix, where the format writes that in more than one segment; empty:

@@ -104,17 +104,6 @@ std::string qualified(const Definition& definition, std::string_view separator) 
   return definition.container + std::string(separator) + definition.name;
 }
 
-std::string ending(const Definition& definition, const SignatureForm& form) {
-  if (definition.signature.starts_with('#') || definition.signature.ends_with('\\')) return "";
-  if (form.end == ";") {
-    const bool is_open = (is_type(definition.kind) || definition.kind == SymbolKind::kEnum) &&
-                         definition.signature.find('{') == std::string::npos;
-    if (definition.kind == SymbolKind::kEnumerator) return ",";
-    return is_open ? " {};" : ";";
-  }
-  return definition.signature.ends_with(':') ? std::string(form.end) : "";
-}
-
 }  // namespace
 
 std::vector<SignatureCandidate> signature_candidates(const Snapshot& index,
@@ -192,80 +181,6 @@ std::vector<SignatureCandidate> signature_candidates(const Snapshot& index,
            std::tie(b.symbol.path, b.symbol.definition.name_range.begin);
   });
   return candidates;
-}
-
-const SignatureWriter::Types& SignatureWriter::types_in(const std::string& path,
-                                                        std::string_view separator) {
-  const auto [entry, is_new] = types_.try_emplace(path);
-  if (is_new) {
-    for (Symbol& symbol : index_.definitions_in(path)) {
-      if (!is_type(symbol.definition.kind) || !symbol.definition.has_body) continue;
-      std::string name = qualified(symbol.definition, separator);
-      entry->second.try_emplace(std::move(name), std::move(symbol));
-    }
-  }
-  return entry->second;
-}
-
-std::string SignatureWriter::line_of(const Symbol& symbol) {
-  const Language* language = find_language(symbol.language);
-  if (language == nullptr) return {};
-  return symbol.definition.signature + ending(symbol.definition, language->signature) + "\n";
-}
-
-std::string SignatureWriter::write(std::vector<const Symbol*> symbols) {
-  if (symbols.empty()) return {};
-  const Language* language = find_language(symbols.front()->language);
-  if (language == nullptr) return {};
-  const SignatureForm& form = language->signature;
-  std::sort(symbols.begin(), symbols.end(), [](const Symbol* a, const Symbol* b) {
-    const auto key = [](const Symbol* symbol) {
-      return std::tuple(symbol->definition.range.begin,
-                        UINT32_MAX - symbol->definition.range.end,
-                        symbol->definition.name_range.begin);
-    };
-    return key(a) < key(b);
-  });
-  const Types& owners = types_in(symbols.front()->path, language->scope_separator);
-  const auto owner_of = [&](const Symbol& symbol) -> const Symbol* {
-    const auto owner = owners.find(symbol.definition.container);
-    if (owner == owners.end()) return nullptr;
-    const ByteRange whole = owner->second.definition.range;
-    const ByteRange range = symbol.definition.range;
-    return whole.begin <= range.begin && range.end <= whole.end ? &owner->second : nullptr;
-  };
-
-  // Members under their type, types and the rest in the file's order.
-  struct Unit {
-    const Symbol* head = nullptr;
-    std::vector<const Symbol*> members;
-  };
-  std::map<std::uint32_t, Unit> units;  // by the head's place
-  for (const Symbol* symbol : symbols) {
-    if (const Symbol* owner = owner_of(*symbol)) {
-      Unit& unit = units[owner->definition.name_range.begin];
-      unit.head = owner;
-      unit.members.push_back(symbol);
-    } else {
-      units[symbol->definition.name_range.begin].head = symbol;
-    }
-  }
-  std::string text;
-  for (const auto& [place, unit] : units) {
-    if (unit.members.empty()) {
-      text += line_of(*unit.head);
-      continue;
-    }
-    text += unit.head->definition.signature + std::string(form.open_scope) + "\n";
-    std::string_view last;  // `int a, b;` defines two and is one line
-    for (const Symbol* member : unit.members) {
-      if (member->definition.signature == last) continue;
-      last = member->definition.signature;
-      text += "  " + line_of(*member);
-    }
-    if (!form.close_scope.empty()) text += std::string(form.close_scope) + "\n";
-  }
-  return text;
 }
 
 }  // namespace kinglet::indexer

@@ -22,9 +22,9 @@
 #include <unordered_map>
 #include <vector>
 
+#include <sys/resource.h>
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
-#include <sys/resource.h>
 
 #include "indexer/context/hole.h"
 #include "inference/gguf.h"

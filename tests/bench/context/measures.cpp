@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
+#include <cstdio>
+#include <cstdlib>
 #include <functional>
 #include <map>
 #include <set>
@@ -11,6 +13,7 @@
 
 #include "indexer/flat_tree.h"
 #include "indexer/identifiers.h"
+#include "indexer/lexical.h"
 #include "indexer/syntax.h"
 
 namespace kinglet::bench {
@@ -38,6 +41,8 @@ Squeezed squeeze(std::string_view text) {
   Squeezed squeezed;
   for (std::size_t i = 0; i < text.size(); ++i) {
     if (is_space(text[i])) continue;
+    // A macro's lines are joined by backslashes, its signature is one line.
+    if (text[i] == '\\' && (i + 1 == text.size() || is_space(text[i + 1]))) continue;
     squeezed.text += text[i];
     squeezed.offsets.push_back(static_cast<std::uint32_t>(i));
   }
@@ -64,7 +69,11 @@ class Prepared {
   /// Where a text stands in the piece, white space aside, and the piece parses there.
   bool holds(std::string_view wanted) {
     if (squeezed_.offsets.empty()) squeezed_ = squeeze(piece_.text);
-    const std::string text = squeeze(wanted).text;
+    std::string text = squeeze(wanted).text;
+    // `typedef struct {...} Name`: the members may stand there, or not.
+    constexpr std::string_view kLeftOut = "{...}";
+    if (const std::size_t left_out = text.find(kLeftOut); left_out != std::string::npos)
+      text = text.substr(left_out + kLeftOut.size() - 1);
     if (text.empty()) return false;
     for (std::size_t at = squeezed_.text.find(text); at != std::string::npos;
          at = squeezed_.text.find(text, at + 1)) {
@@ -78,9 +87,8 @@ class Prepared {
   bool uses(const std::string& name, const std::vector<indexer::Symbol>& definitions) {
     if (!has_name(name)) return false;
     std::size_t n_all = 0;
-    for_each_identifier(piece_.text, [&](std::size_t, std::string_view word) {
-      n_all += word == name ? 1 : 0;
-    });
+    for_each_identifier(piece_.text,
+                        [&](std::size_t, std::string_view word) { n_all += word == name ? 1 : 0; });
     std::set<std::string> heads;
     for (const indexer::Symbol& symbol : definitions)
       heads.insert(squeeze(symbol.definition.signature).text);
@@ -103,10 +111,13 @@ class Prepared {
   void parse() {
     is_parsed_ = true;
     if (language_ == nullptr) return;
-    const auto tree = indexer::parse_tree(
-        language_->grammar(),
-        piece_.text,
-        {indexer::thread_time() + std::chrono::seconds(10), {}});
+    // As the index reads it: without macros that are no part of the language.
+    const auto blanked = language_->lexical == indexer::LexicalForm::kBraces
+                             ? indexer::blank_macros(piece_.text)
+                             : std::nullopt;
+    const auto tree = indexer::parse_tree(language_->grammar(),
+                                          blanked ? *blanked : piece_.text,
+                                          {indexer::thread_time() + std::chrono::seconds(10), {}});
     indexer::FlatTree flat;
     if (tree) flat.read(tree.get());
     for (const indexer::FlatNode& node : flat.nodes()) {
@@ -181,15 +192,15 @@ class Drafter {
     }
   }
 
-  std::size_t steps(std::vector<std::string_view> before, const std::vector<std::string_view>& gold) {
+  std::size_t steps(std::vector<std::string_view> before,
+                    const std::vector<std::string_view>& gold) {
     std::size_t n_steps = 0;
     for (std::size_t at = 0; at < gold.size();) {
       ++n_steps;
       const std::size_t draft = find(before);
       std::size_t n_right = 0;
-      while (n_right < kMaxDraft && at + n_right < gold.size() &&
-             draft + n_right < words_.size() && words_[draft + n_right] == gold[at + n_right] &&
-             !gold[at + n_right].empty()) {
+      while (n_right < kMaxDraft && at + n_right < gold.size() && draft + n_right < words_.size() &&
+             words_[draft + n_right] == gold[at + n_right] && !gold[at + n_right].empty()) {
         ++n_right;
       }
       // A step gives what was right and one more.
@@ -232,6 +243,27 @@ std::vector<std::string_view> words_of(std::string_view text) {
   return words;
 }
 
+namespace {
+
+// Namespaces and modules have no signature that tells anything; a test's name is often a sentence.
+bool is_gold(const indexer::Definition& definition) {
+  return definition.kind < indexer::SymbolKind::kModule &&
+         definition.kind != indexer::SymbolKind::kNamespace && !definition.signature.empty() &&
+         !definition.is_test;
+}
+
+// A column of SQL is not what a variable of the same name in Python means.
+bool is_language_of(const indexer::Symbol& symbol, const CorpusFile& file) {
+  const auto family = [](std::string_view name) -> std::string_view {
+    if (name == "cpp") return "c";
+    if (name == "typescript" || name == "tsx") return "javascript";
+    return name;
+  };
+  return family(symbol.language) == family(file.language->name);
+}
+
+}  // namespace
+
 Task make_task(const Corpus& corpus, const CorpusFile& file, const indexer::Hole& hole) {
   indexer::HiddenText hidden = indexer::hide(file.text, hole.range);
   Task task{.file = &file,
@@ -253,7 +285,7 @@ Task make_task(const Corpus& corpus, const CorpusFile& file, const indexer::Hole
     for (indexer::Symbol& symbol : corpus.index().definitions(name)) {
       if (symbol.path == file.path) return;
       const indexer::Definition& definition = symbol.definition;
-      if (definition.kind >= indexer::SymbolKind::kModule || definition.signature.empty()) continue;
+      if (!is_gold(definition) || !is_language_of(symbol, file)) continue;
       const CorpusFile* file_of = corpus.find(symbol.path);
       const std::string_view body = definition.range.of(file_of->text);
       if (definition.has_body && std::ranges::count(body, '\n') < kMaxBodyLines)
@@ -295,6 +327,14 @@ Measures measure(const Task& task, const std::vector<Piece>& pack) {
       has_use = has_use || pieces[i].uses(symbol.name, symbol.definitions);
     }
     recall.by_signature += has_signature ? 1 : 0;
+    if (!has_signature && std::getenv("KINGLET_MISSED") != nullptr)
+      std::fprintf(stderr,
+                   "missed %s (%s) in %s: %s | %s\n",
+                   symbol.name.c_str(),
+                   symbol.is_seen ? "seen" : "unseen",
+                   task.file->path.c_str(),
+                   symbol.definitions.front().path.c_str(),
+                   symbol.definitions.front().definition.signature.c_str());
     recall.by_body += has_body ? 1 : 0;
     recall.by_use += has_use ? 1 : 0;
   }
@@ -310,7 +350,8 @@ Measures measure(const Task& task, const std::vector<Piece>& pack) {
     words.push_back(words_of(pack[i].text));
     std::unordered_set<Gram> own;
     add_grams(words.back(), 4, own);
-    is_useful[i] = is_useful[i] || std::ranges::any_of(gold4, [&](Gram gram) { return own.contains(gram); });
+    is_useful[i] =
+        is_useful[i] || std::ranges::any_of(gold4, [&](Gram gram) { return own.contains(gram); });
     grams4.insert(own.begin(), own.end());
     add_grams(words.back(), 8, grams8);
     measures.n_pack_tokens += words.back().size();
@@ -318,7 +359,8 @@ Measures measure(const Task& task, const std::vector<Piece>& pack) {
   }
   measures.covered4_by_pack = count(covered(gold, 4, grams4));
   const std::uint32_t at = task.hole.range.begin;
-  const auto before = words_of(std::string_view(task.left).substr(task.visible.begin, at - task.visible.begin));
+  const auto before =
+      words_of(std::string_view(task.left).substr(task.visible.begin, at - task.visible.begin));
   const auto after = words_of(std::string_view(task.left).substr(at, task.visible.end - at));
   for (const auto* part : {&before, &after}) {
     add_grams(*part, 4, grams4);

@@ -25,9 +25,9 @@ struct GoldSymbol {
 struct Task {
   const CorpusFile* file = nullptr;
   indexer::Hole hole;
-  std::string gold;       // what was hidden
-  std::string left;       // the file without it
-  ByteRange visible;      // of `left`
+  std::string gold;   // what was hidden
+  std::string left;   // the file without it
+  ByteRange visible;  // of `left`
   std::vector<GoldSymbol> symbols;
 
   std::string_view shown() const { return visible.of(left); }

@@ -14,8 +14,8 @@
 #include <utility>
 
 #include "indexer/chunks.h"
-#include "indexer/context/candidates.h"
 #include "indexer/context/packer.h"
+#include "indexer/context/signature_writer.h"
 #include "indexer/identifiers.h"
 #include "tests/bench/context/repo_map.h"
 
@@ -74,8 +74,7 @@ std::vector<Window> windows_of(std::uint32_t file,
   std::vector<Window> windows;
   for (std::size_t i = 0; i < lines.size(); i += stride) {
     const std::size_t past = std::min(i + n_lines, lines.size());
-    const auto end =
-        past == lines.size() ? static_cast<std::uint32_t>(text.size()) : lines[past];
+    const auto end = past == lines.size() ? static_cast<std::uint32_t>(text.size()) : lines[past];
     windows.push_back({file, {lines[i], end}});
     if (past == lines.size()) break;
   }
@@ -155,19 +154,18 @@ std::vector<Piece> best_windows(const Corpus& corpus,
 
 std::vector<Piece> kinglet(const Corpus& corpus, const PackTask& task) {
   const Task& hole = task.task;
-  const std::string_view left = hole.left;
-  const std::string_view before = left.substr(hole.visible.begin, hole.hole.range.begin - hole.visible.begin);
-  const std::string_view after = left.substr(hole.hole.range.begin, hole.visible.end - hole.hole.range.begin);
   indexer::PackRequest request;
   request.path = hole.file->path;
-  request.text = left;
+  request.text = hole.left;
   request.cursor = ByteOffset{hole.hole.range.begin};
   request.max_lines_before = indexer::kVisibleLinesBefore;
   request.max_lines_after = indexer::kVisibleLinesAfter;
   request.shares.file = 1;
   request.typed_reserve_tokens = 0;
   request.count_tokens = task.count;
-  request.budget_tokens = task.budget + task.count(before) + task.count(after);
+  // The visible lines fit whatever they take: a token has a byte at least.
+  request.budget_tokens = task.budget + hole.shown().size();
+  request.max_chunk_tokens = task.budget;
   request.read_text = [&](const std::string& path) -> std::optional<std::string> {
     const CorpusFile* file = corpus.find(path);
     if (file == nullptr) return std::nullopt;
@@ -214,7 +212,8 @@ void add_file(Filler& filler, const CorpusFile& file) {
 
 std::vector<Piece> open_files(const Corpus& corpus, const PackTask& task) {
   Filler filler(task);
-  for (const std::string& path : task.together.subspan(0, std::min<std::size_t>(task.together.size(), 4))) {
+  for (const std::string& path :
+       task.together.subspan(0, std::min<std::size_t>(task.together.size(), 4))) {
     const CorpusFile* file = corpus.find(path);
     if (file != nullptr && !filler.is_full()) add_file(filler, *file);
   }
@@ -224,7 +223,8 @@ std::vector<Piece> open_files(const Corpus& corpus, const PackTask& task) {
 std::vector<Piece> path_distance(const Corpus& corpus, const PackTask& task) {
   const auto folders_of = [](std::string_view path) {
     std::vector<std::string_view> parts;
-    for (std::size_t slash = path.find('/'); slash != std::string_view::npos; slash = path.find('/')) {
+    for (std::size_t slash = path.find('/'); slash != std::string_view::npos;
+         slash = path.find('/')) {
       parts.push_back(path.substr(0, slash));
       path.remove_prefix(slash + 1);
     }
@@ -297,7 +297,8 @@ std::vector<Piece> ring(const Corpus& corpus, const PackTask& task) {
   Filler filler(task);
   for (int visit = 0; visit < 64 && !filler.is_full(); ++visit) {
     const CorpusFile& file = *files[random() % files.size()];
-    const std::string_view text = &file == task.task.file ? std::string_view(task.task.left) : file.text;
+    const std::string_view text =
+        &file == task.task.file ? std::string_view(task.task.left) : file.text;
     const auto windows = windows_of(0, text, kLines, kLines);
     if (windows.empty()) continue;
     const Window& window = windows[random() % windows.size()];
@@ -306,7 +307,9 @@ std::vector<Piece> ring(const Corpus& corpus, const PackTask& task) {
     const Names names = names_of(chunk);
     if (jaccard(names, shown) > 0.5) continue;
     texts.push_back(chunk);
-    if (std::ranges::any_of(taken, [&](const Names& other) { return jaccard(names_of(texts.back()), other) > 0.9; }))
+    if (std::ranges::any_of(taken, [&](const Names& other) {
+          return jaccard(names_of(texts.back()), other) > 0.9;
+        }))
       continue;
     filler.add({file.path, chunk});
     taken.push_back(names_of(texts.back()));
@@ -318,9 +321,10 @@ std::vector<Piece> ring(const Corpus& corpus, const PackTask& task) {
 // hole itself. No packer can know this; it says how much there is to be had.
 std::vector<Piece> oracle(const Corpus& corpus, const PackTask& task) {
   Filler filler(task);
+  indexer::SignatureWriter writer(task.index);
   for (const GoldSymbol& symbol : task.task.symbols) {
     for (const indexer::Symbol& definition : symbol.definitions) {
-      if (filler.add({definition.path, indexer::SignatureWriter::line_of(definition)})) break;
+      if (filler.add({definition.path, writer.write({&definition})})) break;
     }
   }
   std::vector<Piece> pieces = filler.take();
@@ -360,7 +364,9 @@ std::span<const Packer> all_packers() {
       Packer{"open-files", "the four files that changed with this one most", open_files},
       Packer{"path-distance", "whole files, the nearest folder first", path_distance},
       Packer{"bm25", "chunks of 40 lines by BM25 with the 20 lines before", bm25},
-      Packer{"jaccard", "windows of 20 lines by Jaccard's index with the 20 lines before", jaccard_windows},
+      Packer{"jaccard",
+             "windows of 20 lines by Jaccard's index with the 20 lines before",
+             jaccard_windows},
       Packer{"repo-map", "signatures by a personalised PageRank, as aider's map", repo_map},
       Packer{"ring", "chunks of 64 lines from places visited, as llama.vim's ring", ring},
       Packer{"oracle", "knows the hole: a ceiling", oracle},

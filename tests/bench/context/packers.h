@@ -27,7 +27,6 @@ struct PackTask {
   std::span<const std::string> together;
 };
 
-
 struct Packer {
   std::string_view name;
   std::string_view what;  // for people

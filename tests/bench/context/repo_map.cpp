@@ -1,8 +1,9 @@
-// The weights are those of its repomap.py: an identifier counts tenfold when it is mentioned, tenfold
-// when it is a compound of at least eight bytes, a tenth when it begins with '_', a tenth when more
-// than five files define it; a file that is being worked on refers fifty times as strongly; uses
-// count by their square root. Rank flows along uses, is divided among the definitions it flows to,
-// and a map is as many of the best as fit: found by halving, here never over the budget.
+// The weights are those of its repomap.py: an identifier counts tenfold when it is mentioned,
+// tenfold when it is a compound of at least eight bytes, a tenth when it begins with '_', a tenth
+// when more than five files define it; a file that is being worked on refers fifty times as
+// strongly; uses count by their square root. Rank flows along uses, is divided among the
+// definitions it flows to, and a map is as many of the best as fit: found by halving, here never
+// over the budget.
 #include "tests/bench/context/repo_map.h"
 
 #include <algorithm>
@@ -14,7 +15,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
-#include "indexer/context/candidates.h"
+#include "indexer/context/signature_writer.h"
 #include "indexer/identifiers.h"
 
 namespace kinglet::bench {
@@ -24,7 +25,8 @@ constexpr double kDamping = 0.85;
 constexpr int kRounds = 40;
 
 bool is_compound(std::string_view name) {
-  const bool has_letter = std::ranges::any_of(name, [](unsigned char c) { return std::isalpha(c); });
+  const bool has_letter =
+      std::ranges::any_of(name, [](unsigned char c) { return std::isalpha(c); });
   const bool has_upper = std::ranges::any_of(name, [](unsigned char c) { return std::isupper(c); });
   const bool has_lower = std::ranges::any_of(name, [](unsigned char c) { return std::islower(c); });
   return (name.find('_') != std::string_view::npos && has_letter) || (has_upper && has_lower);
@@ -69,8 +71,8 @@ std::vector<Piece> repo_map(const Corpus& corpus, const PackTask& task) {
   const std::size_t n_files = corpus.files().size();
   const auto current = static_cast<std::uint32_t>(task.task.file - corpus.files().data());
   std::unordered_set<std::string_view> mentioned;
-  indexer::for_each_identifier(
-      task.task.shown(), [&](std::size_t, std::string_view name) { mentioned.insert(name); });
+  indexer::for_each_identifier(task.task.shown(),
+                               [&](std::size_t, std::string_view name) { mentioned.insert(name); });
 
   struct Edge {
     std::uint32_t from, to, name;
@@ -112,6 +114,13 @@ std::vector<Piece> repo_map(const Corpus& corpus, const PackTask& task) {
   }
   std::ranges::sort(ranked);
 
+  indexer::SignatureWriter writer(task.index);
+  std::map<std::string, std::vector<indexer::Symbol>> known;
+  const auto definitions_in = [&](const std::string& path) -> const std::vector<indexer::Symbol>& {
+    const auto [entry, is_new] = known.try_emplace(path);
+    if (is_new) entry->second = task.index.definitions_in(path);
+    return entry->second;
+  };
   const auto render = [&](std::size_t n) {
     std::map<std::string, std::set<std::string>> names;
     for (std::size_t i = 0; i < n; ++i)
@@ -119,11 +128,11 @@ std::vector<Piece> repo_map(const Corpus& corpus, const PackTask& task) {
           graph.names[std::get<2>(ranked[i])].name);
     std::vector<Piece> pieces;
     for (const auto& [path, wanted] : names) {
-      Piece piece{path, {}};
-      for (const indexer::Symbol& symbol : task.index.definitions_in(path)) {
-        if (!wanted.contains(symbol.definition.name)) continue;
-        piece.text += indexer::SignatureWriter::line_of(symbol);
+      std::vector<const indexer::Symbol*> symbols;
+      for (const indexer::Symbol& symbol : definitions_in(path)) {
+        if (wanted.contains(symbol.definition.name)) symbols.push_back(&symbol);
       }
+      Piece piece{path, writer.write(std::move(symbols))};
       if (!piece.text.empty()) pieces.push_back(std::move(piece));
     }
     return pieces;

@@ -121,11 +121,9 @@ def measure(bench, options, source, folder):
     else:
         checkout = pathlib.Path(source).resolve()
     arguments = [bench, '--holes', str(options.holes), '--seed', str(options.seed),
-                 '--budgets', options.budgets]
+                 '--budgets', options.budgets, '--vocabulary', options.vocabulary]
     for packer in options.packer or []:
         arguments += ['--packer', packer]
-    if options.vocabulary:
-        arguments += ['--vocabulary', options.vocabulary]
     commit = None
     tree = checkout
     if is_repository(checkout):
@@ -277,7 +275,8 @@ def main():
     parser.add_argument('--budgets', default='2048,8192')
     parser.add_argument('--packer', action='append')
     parser.add_argument('--at')
-    parser.add_argument('--vocabulary')
+    parser.add_argument('--vocabulary', default=str(
+        pathlib.Path(__file__).resolve().parents[3] / 'inference/starter_model/kinglet-starter.gguf'))
     parser.add_argument('--json', type=pathlib.Path)
     parser.add_argument('--plots', type=pathlib.Path)
     options = parser.parse_args()
