@@ -148,6 +148,31 @@ std::vector<Symbol> Snapshot::definitions_in(std::string_view path) const {
   return symbols;
 }
 
+void Snapshot::for_each_definition(std::string_view name,
+                                   const std::function<void(const SymbolView&)>& visit) const {
+  for (const Part& part : parts_) {
+    const Segment& segment = *part.segment;
+    const auto id = segment.find_name(name);
+    if (!id) continue;
+    for (const std::uint32_t i : segment.definitions_of(*id)) {
+      const Segment::DefinitionEntry& entry = segment.definitions()[i];
+      if (!is_dead(part.dead, entry.file)) visit(segment.view(entry));
+    }
+  }
+}
+
+void Snapshot::for_each_definition_in(std::string_view path,
+                                      const std::function<void(const SymbolView&)>& visit) const {
+  for (const Part& part : parts_) {
+    const Segment& segment = *part.segment;
+    const auto id = segment.find_file(path);
+    if (!id || is_dead(part.dead, *id)) continue;
+    const Segment::File& file = segment.files()[*id];
+    for (std::uint32_t i = 0; i < file.n_definitions; ++i)
+      visit(segment.view(segment.definitions()[file.first_definition + i]));
+  }
+}
+
 std::vector<ReferenceSite> Snapshot::references(std::string_view name) const {
   std::vector<ReferenceSite> sites;
   for (const Part& part : parts_) {
@@ -178,6 +203,18 @@ std::size_t Snapshot::n_defining_files(std::string_view name) const {
     }
     std::sort(files.begin(), files.end());
     n_files += static_cast<std::size_t>(std::unique(files.begin(), files.end()) - files.begin());
+  }
+  return n_files;
+}
+
+std::size_t Snapshot::n_using_files(std::string_view name) const {
+  std::size_t n_files = 0;
+  for (const Part& part : parts_) {
+    const auto id = part.segment->find_name(name);
+    if (!id) continue;
+    part.segment->for_each_reference(*id, [&](std::uint32_t file, std::span<const std::uint32_t>) {
+      n_files += is_dead(part.dead, file) ? 0 : 1;
+    });
   }
   return n_files;
 }

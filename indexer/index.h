@@ -31,6 +31,21 @@ struct Symbol {
   Definition definition;
 };
 
+/// The same without copies: views of a snapshot, good while that lives.
+struct SymbolView {
+  std::string_view path;
+  std::string_view language;
+  std::string_view name;
+  std::string_view container;
+  std::string_view signature;
+  SymbolKind kind = SymbolKind::kFunction;
+  Evidence evidence = Evidence::kSyntax;
+  bool has_body = false;
+  bool is_test = false;
+  ByteRange name_range;
+  ByteRange range;
+};
+
 struct SymbolQuery {
   std::string text;  // empty: every symbol
   enum class Match : std::uint8_t {
@@ -106,10 +121,16 @@ class Snapshot {
   std::vector<Symbol> definitions(std::string_view name) const;
   /// All definitions in one file, in its order.
   std::vector<Symbol> definitions_in(std::string_view path) const;
+  /// As definitions() and definitions_in(), in no certain order.
+  void for_each_definition(std::string_view name,
+                           const std::function<void(const SymbolView&)>& visit) const;
+  void for_each_definition_in(std::string_view path,
+                              const std::function<void(const SymbolView&)>& visit) const;
   /// All uses of exactly that name, by path.
   std::vector<ReferenceSite> references(std::string_view name) const;
   /// How many files define and how many use the name: cheap, for ranking.
   std::size_t n_defining_files(std::string_view name) const;
+  std::size_t n_using_files(std::string_view name) const;
   std::vector<Import> imports_of(std::string_view path) const;
   /// Chunks that share terms with the query, best first; ties by path, then position.
   std::vector<ChunkHit> search(const SearchQuery& query) const;

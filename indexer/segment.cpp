@@ -6,6 +6,7 @@
 #include <unordered_map>
 
 #include "indexer/bytes.h"
+#include "indexer/index.h"
 
 namespace kinglet::indexer {
 namespace {
@@ -383,6 +384,20 @@ std::optional<std::uint32_t> Segment::find_name(std::string_view name) const {
   const std::uint32_t id = lower_bound(name);
   if (id == names_.size() || names_[id] != name) return std::nullopt;
   return id;
+}
+
+SymbolView Segment::view(const DefinitionEntry& entry) const {
+  return {.path = path_of(entry.file),
+          .language = texts_[files_[entry.file].language],
+          .name = names_[entry.name],
+          .container = texts_[entry.container],
+          .signature = texts_[entry.signature],
+          .kind = entry.kind,
+          .evidence = entry.evidence,
+          .has_body = entry.has_body,
+          .is_test = entry.is_test,
+          .name_range = entry.name_range,
+          .range = entry.range};
 }
 
 Definition Segment::definition(const DefinitionEntry& entry) const {

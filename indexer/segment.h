@@ -27,6 +27,8 @@
 
 namespace kinglet::indexer {
 
+struct SymbolView;
+
 /// Strings by id, in one piece of memory.
 class StringTable {
  public:
@@ -126,6 +128,7 @@ class Segment {
   void for_each_term(std::uint32_t name, Visit visit) const;
 
   Definition definition(const DefinitionEntry& entry) const;
+  SymbolView view(const DefinitionEntry& entry) const;
   /// The wanted files' records (one bit for each), as they were put in: the inverse of of_file()
   /// and merge(). Takes a pass over the segment.
   std::vector<std::pair<std::string, FileRecord>> records(const std::vector<bool>& wanted) const;

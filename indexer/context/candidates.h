@@ -1,10 +1,11 @@
-// The two kinds of chunks that a pack takes from the repository, before the budget decides.
+// What a pack takes from the repository, before the budget decides.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,20 +14,6 @@
 #include "indexer/index.h"
 
 namespace kinglet::indexer {
-
-/// A definition that the neighborhood names, or a member of a type that it names.
-struct SignatureCandidate {
-  Symbol symbol;
-  std::string near_name;  // the name it is there for
-  float score = 0;
-};
-
-/// Best first; ties by place. Of the current file, `path`, only what its text `far_above` holds:
-/// the part so far above the line that no window reaches it.
-std::vector<SignatureCandidate> signature_candidates(const Snapshot& index,
-                                                     const std::string& path,
-                                                     std::string_view far_above,
-                                                     const std::vector<NearName>& names);
 
 struct SimilarCandidate {
   ChunkHit hit;
@@ -38,8 +25,7 @@ struct SimilarCandidate {
 struct SimilarRequest {
   std::string path;         // the current file, and what is left of it without the window
   std::string_view before;  // its text before the line
-  std::string_view after;
-  ByteRange window;  // of the current file: chunks that overlap it are dropped
+  ByteRange window;         // of the current file: chunks that overlap it are dropped
   std::function<std::optional<std::string>(const std::string& path)> read_text;
   std::size_t limit = 64;
 };
@@ -50,5 +36,26 @@ std::vector<SimilarCandidate> similar_candidates(const Snapshot& index,
                                                  const std::vector<NearName>& names,
                                                  const SimilarRequest& request,
                                                  std::size_t& n_dropped);
+
+/// A definition that the code to be written may well name.
+struct SignatureCandidate {
+  Symbol symbol;
+  std::string detail;  // what speaks for it
+  float chance = 0;    // that it is named next, by what speaks for it
+};
+
+struct SignatureRequest {
+  std::string path;
+  std::string_view before;  // the current file's text before the line
+  std::string_view after;
+  /// Where the part of it begins that the prompt shows anyway: definitions above are candidates.
+  std::size_t window_begin = 0;
+  std::span<const SimilarCandidate> similar;
+};
+
+/// The likeliest first; ties by place. A declaration and its definition are one candidate.
+std::vector<SignatureCandidate> signature_candidates(const Snapshot& index,
+                                                     const std::vector<NearName>& names,
+                                                     const SignatureRequest& request);
 
 }  // namespace kinglet::indexer

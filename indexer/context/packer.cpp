@@ -208,13 +208,12 @@ class ChunkPacker {
       if (symbols.empty()) chunk.range = range;
       chunk.range.begin = std::min(chunk.range.begin, range.begin);
       chunk.range.end = std::max(chunk.range.end, range.end);
-      chunk.score += candidate->score;
+      chunk.score += candidate->chance;
       symbols.push_back(&candidate->symbol);
-      const bool is_new =
-          std::find(names.begin(), names.end(), candidate->near_name) == names.end();
+      const bool is_new = std::find(names.begin(), names.end(), candidate->detail) == names.end();
       if (is_new && names.size() < kMaxDetailNames) {
-        chunk.detail += (names.empty() ? "" : " ") + candidate->near_name;
-        names.push_back(candidate->near_name);
+        chunk.detail += (names.empty() ? "" : " ") + candidate->detail;
+        names.push_back(candidate->detail);
       }
     }
     chunk.text = mask(writer_.write(std::move(symbols)));
@@ -371,21 +370,32 @@ Result<Pack> pack(const Snapshot& index, const PackRequest& request, const std::
   const std::vector<NearName> names = near_names(cut.before, cut.after);
   // What lies beyond the window's reach is as far away as another file.
   const std::size_t reach = layout * kWindowBytesPerToken;
-  const std::string_view far_above =
-      cut.before.substr(0, cut.before.size() - std::min(cut.before.size(), reach));
-  ChunkPacker chunks(index, request, pack);
-  const std::size_t n_signatures = chunks.add_signatures(
-      signature_candidates(index, request.path, far_above, names), signature_share);
+  const auto begin_of_shown = [&] {
+    if (request.max_lines_before == SIZE_MAX)
+      return cut.before.size() - std::min(cut.before.size(), reach);
+    return cut.before.size() - last_lines(cut.before, request.max_lines_before).size();
+  }();
+  SimilarRequest similar_request;
+  similar_request.path = request.path;
+  similar_request.before = cut.before;
+  similar_request.window.begin = static_cast<std::uint32_t>(begin_of_shown);
+  similar_request.window.end = UINT32_MAX;
+  similar_request.read_text = request.read_text;
+  std::vector<SimilarCandidate> similar =
+      similar_candidates(index, names, similar_request, pack.n_dropped);
   if (stop.stop_requested()) return cancelled();
-
-  SimilarRequest similar;
-  similar.path = request.path;
-  similar.before = cut.before;
-  similar.window.begin = static_cast<std::uint32_t>(far_above.size());
-  similar.window.end = UINT32_MAX;
-  similar.read_text = request.read_text;
-  const std::size_t n_similar = chunks.add_similar(
-      similar_candidates(index, names, similar, pack.n_dropped), chunk_share - n_signatures);
+  ChunkPacker chunks(index, request, pack);
+  const std::size_t n_signatures =
+      chunks.add_signatures(signature_candidates(index,
+                                                 names,
+                                                 {.path = request.path,
+                                                  .before = cut.before,
+                                                  .after = cut.after,
+                                                  .window_begin = begin_of_shown,
+                                                  .similar = similar}),
+                            signature_share);
+  if (stop.stop_requested()) return cancelled();
+  const std::size_t n_similar = chunks.add_similar(std::move(similar), chunk_share - n_signatures);
   if (stop.stop_requested()) return cancelled();
 
   // What the chunks leave goes back to the file.

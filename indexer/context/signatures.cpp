@@ -1,54 +1,72 @@
+// Which definitions are worth their signature.
+//
+// Most names that a line will use stand near it already. Those that do not are the hard half: they
+// are found by what similar code uses, by what the file uses elsewhere, by the files whose
+// definitions it uses, by the members of types that are named, by words that names share. Each is a
+// weak sign; together they give a chance, by a logistic model whose weights were fitted on holes in
+// repositories that no figure is quoted of (tests/bench/context).
 #include <algorithm>
-#include <map>
+#include <array>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
 #include <set>
 #include <tuple>
+#include <unordered_map>
+#include <unordered_set>
 
 #include "indexer/context/candidates.h"
+#include "indexer/identifiers.h"
 #include "indexer/language.h"
 
 namespace kinglet::indexer {
 namespace {
 
+constexpr std::size_t kMinNameBytes = 3;
 // A name that so many files define says nothing about which one is meant.
 constexpr std::size_t kMaxDefiningFiles = 12;
-constexpr std::size_t kMaxPerName = 4;
-constexpr std::size_t kMaxMembersPerType = 24;
-constexpr float kMemberFactor = 0.2F;
+constexpr std::size_t kMaxRelatedFiles = 40;
+constexpr std::size_t kMaxDefinitionsOfFile = 600;
+constexpr std::size_t kMaxCandidates = 6000;
+
+enum Sign : std::size_t {
+  kBias,
+  kNear,      // weight of its uses near the line
+  kInFile,    // used in the file, out of sight: log of how often
+  kCoSum,     // similar chunks that use it: their scores' share
+  kCoBest,    // the best of them
+  kAffinity,  // how much the file uses of what its file defines
+  kTwin,      // its file is the other half of this one: header, source
+  kImported,  // its file is imported
+  kSameFolder,
+  kOfNearType,   // it is a member of a type that is named near
+  kOfKnownType,  // … in the file
+  kWords,        // words of it that names near the line have
+  kFunction,
+  kType,
+  kField,
+  kConstant,  // or an enumerator
+  kMacro,
+  kDefiners,  // log of how many files define the name
+  kUsers,     // log of how many use it
+  kTest,
+  kLexical,
+  kOwn,
+  kLength,  // log of the signature's bytes
+  kCoAndAffine,
+  kNearAndFunction,
+  kSigns
+};
+using Signs = std::array<float, kSigns>;
+
+constexpr Signs kWeights = {
+    -4.0F, 2.0F, 0.6F, 3.0F, 1.0F, 1.5F, 0.5F, 0.5F, 0.2F, 1.0F, 0.3F, 1.0F, 0.3F,
+    0.2F,  0.0F, 0.0F, 0.1F, -.3F, 0.1F, -1.F, -.3F, 0.1F, 0.0F, 0.0F, 0.5F,
+};
 
 bool is_type(SymbolKind kind) {
   return kind == SymbolKind::kClass || kind == SymbolKind::kStruct || kind == SymbolKind::kUnion ||
-         kind == SymbolKind::kInterface;
-}
-
-float kind_weight(SymbolKind kind, bool is_called) {
-  switch (kind) {
-    case SymbolKind::kFunction:
-    case SymbolKind::kMethod:
-      return is_called ? 1.3F : 0.7F;
-    case SymbolKind::kMacro:
-      return 1.0F;
-    case SymbolKind::kClass:
-    case SymbolKind::kStruct:
-    case SymbolKind::kUnion:
-    case SymbolKind::kEnum:
-    case SymbolKind::kType:
-    case SymbolKind::kInterface:
-      return 1.2F;
-    case SymbolKind::kEnumerator:
-    case SymbolKind::kConstant:
-      return 0.6F;
-    case SymbolKind::kVariable:
-    case SymbolKind::kField:
-      return is_called ? 0.1F : 0.5F;
-    case SymbolKind::kNamespace:
-    case SymbolKind::kModule:
-    case SymbolKind::kKey:
-    case SymbolKind::kHeading:
-    case SymbolKind::kSelector:
-    case SymbolKind::kTable:
-      return 0;
-  }
-  return 0;
+         kind == SymbolKind::kInterface || kind == SymbolKind::kEnum || kind == SymbolKind::kType;
 }
 
 std::string_view folder_of(std::string_view path) {
@@ -61,31 +79,69 @@ std::string_view stem_of(std::string_view path) {
   return file.substr(0, file.find('.'));
 }
 
-// How near another file is: its other half (header and source), imported, the same folder, …
-float path_weight(std::string_view from, std::string_view to, const std::vector<Import>& imports) {
-  if (stem_of(from) == stem_of(to)) return 1.6F;
-  for (const Import& import : imports) {
-    // "db/table.h" names a path's end; "os.path" names it with dots.
-    std::string target = import.target;
-    if (target.find('/') == std::string::npos && target.find(".h") == std::string::npos) {
-      std::replace(target.begin(), target.end(), '.', '/');
-    }
-    const std::string_view stem = to.substr(0, to.rfind('.'));
-    if (!target.empty() && (to.ends_with(target) || stem.ends_with(target))) return 1.5F;
-  }
-  return folder_of(from) == folder_of(to) ? 1.2F : 1.0F;
+// Whether code of one language commonly names what another defines.
+bool can_use(std::string_view language, std::string_view other) {
+  const auto family = [](std::string_view name) -> std::string_view {
+    if (name == "cpp") return "c";
+    if (name == "typescript" || name == "tsx") return "javascript";
+    if (name == "kotlin") return "java";
+    return name;
+  };
+  return family(language) == family(other);
 }
 
-// The same thing declared and defined: one of them is enough.
-std::string identity_of(const Definition& definition) {
-  const std::size_t parenthesis = definition.signature.find('(');
-  std::string key = definition.name + '\0';
-  if (parenthesis == std::string::npos) return key + definition.container + definition.signature;
+bool is_imported(std::string_view path, const std::vector<Import>& imports) {
+  const std::string_view without_ending = path.substr(0, path.rfind('.'));
+  return std::ranges::any_of(imports, [&](const Import& import) {
+    // "db/table.h" names a path's end; "os.path" and "crate::io" name it in parts.
+    std::string target = import.target;
+    if (target.find('/') == std::string::npos && target.find(".h") == std::string::npos) {
+      std::ranges::replace(target, '.', '/');
+      for (std::size_t at = 0; (at = target.find("::", at)) != std::string::npos;)
+        target.replace(at, 2, "/");
+    }
+    while (target.starts_with("../") || target.starts_with("./"))
+      target.erase(0, target.find('/') + 1);
+    return !target.empty() && (path.ends_with(target) || without_ending.ends_with(target));
+  });
+}
+
+// The words that a name is made of: "ReadFile_at2" has read, file, at.
+template <class Visit>
+void for_each_word(std::string_view name, Visit visit) {
+  std::string word;
+  const auto flush = [&] {
+    if (word.size() >= 3) visit(word);
+    word.clear();
+  };
+  for (std::size_t i = 0; i < name.size(); ++i) {
+    const char c = name[i];
+    const bool is_upper = c >= 'A' && c <= 'Z';
+    const bool is_lower = c >= 'a' && c <= 'z';
+    if (!is_upper && !is_lower) {
+      flush();
+      continue;
+    }
+    const bool was_lower = i > 0 && name[i - 1] >= 'a' && name[i - 1] <= 'z';
+    if (is_upper && was_lower) flush();
+    word += is_upper ? static_cast<char>(c - 'A' + 'a') : c;
+  }
+  flush();
+}
+
+// The same thing declared and defined.
+std::string identity_of(const SymbolView& symbol) {
+  std::string key;
+  key.reserve(symbol.name.size() + symbol.container.size() + symbol.signature.size() + 1);
+  key.append(symbol.name).push_back('\n');
+  const std::size_t parenthesis = symbol.signature.find('(');
+  if (parenthesis == std::string_view::npos)
+    return key.append(symbol.container).append(symbol.signature);
   // The nearest scope: a definition outside of its namespace does not say all of them.
-  const std::size_t scope = definition.container.find_last_of(":.");
-  key += definition.container.substr(scope == std::string::npos ? 0 : scope + 1);
+  const std::size_t scope = symbol.container.find_last_of(":.");
+  key += symbol.container.substr(scope == std::string_view::npos ? 0 : scope + 1);
   // Parameters up to the closing bracket, without what a declaration alone says of them.
-  for (const char c : definition.signature.substr(parenthesis)) {
+  for (const char c : symbol.signature.substr(parenthesis)) {
     if (c == '=') break;
     if (c != ' ') key += c;
     if (c == ')') break;
@@ -93,94 +149,264 @@ std::string identity_of(const Definition& definition) {
   return key;
 }
 
-// Whether code of one language commonly names what another defines.
-bool can_use(std::string_view language, std::string_view other) {
-  const auto is_c = [](std::string_view name) { return name == "c" || name == "cpp"; };
-  return language == other || (is_c(language) && is_c(other));
-}
+class Ranker {
+ public:
+  Ranker(const Snapshot& index, const std::vector<NearName>& names, const SignatureRequest& request)
+      : index_(index), names_(names), request_(request), imports_(index.imports_of(request.path)) {
+    if (const auto own = index.file(request.path)) language_ = own->language;
+  }
 
-std::string qualified(const Definition& definition, std::string_view separator) {
-  if (definition.container.empty()) return definition.name;
-  return definition.container + std::string(separator) + definition.name;
-}
+  std::vector<SignatureCandidate> run() {
+    look_at_file();
+    look_at_similar();
+    find_related_files();
+    for (const auto& [name, count] : in_file_)
+      add_name(name);
+    for (const auto& [name, score] : together_)
+      add_name(name);
+    for (const std::string& path : related_)
+      add_file(path);
+    return finish();
+  }
+
+ private:
+  struct Found {
+    SymbolView symbol;
+    float chance;
+    Signs signs;
+  };
+
+  void look_at_file() {
+    for (const NearName& name : names_) {
+      near_[name.name] = &name;
+      for_each_word(name.name, [&](const std::string& word) {
+        float& weight = words_[word];
+        weight = std::max(weight, std::min(1.0F, name.weight));
+      });
+    }
+    for (const std::string_view text : {request_.before, request_.after}) {
+      for_each_identifier(text, [&](std::size_t, std::string_view name) {
+        if (name.size() >= kMinNameBytes) ++in_file_[name];
+      });
+    }
+  }
+
+  // What code uses that shares most with the neighborhood.
+  void look_at_similar() {
+    float total = 0;
+    for (const SimilarCandidate& similar : request_.similar)
+      total += similar.hit.score;
+    for (const SimilarCandidate& similar : request_.similar) {
+      std::unordered_set<std::string_view> met;
+      for_each_identifier(similar.text, [&](std::size_t, std::string_view name) {
+        if (name.size() < kMinNameBytes || !met.insert(name).second) return;
+        Together& together = together_[name];
+        together.sum += similar.hit.score / total;
+        together.best =
+            std::max(together.best, similar.hit.score / request_.similar.front().hit.score);
+      });
+    }
+  }
+
+  // Files whose definitions this one uses, and its other half.
+  void find_related_files() {
+    for (const auto& [name, count] : in_file_) {
+      const std::size_t n_files = index_.n_defining_files(name);
+      if (n_files == 0 || n_files > kMaxDefiningFiles) continue;
+      const auto near = near_.find(name);
+      const float weight =
+          (near != near_.end() ? near->second->weight : 0.15F) / static_cast<float>(n_files);
+      std::unordered_set<std::string_view> met;
+      index_.for_each_definition(name, [&](const SymbolView& symbol) {
+        if (symbol.path != request_.path && met.insert(symbol.path).second)
+          affinity_[symbol.path] += weight;
+      });
+    }
+    std::vector<std::pair<float, std::string_view>> files;
+    for (const auto& [path, weight] : affinity_) {
+      float bonus = stem_of(path) == stem_of(request_.path) ? 2.0F : 0.0F;
+      if (is_imported(path, imports_)) bonus += 1.0F;
+      files.emplace_back(-(weight + bonus), path);
+      most_affine_ = std::max(most_affine_, weight);
+    }
+    std::ranges::sort(files);
+    if (files.size() > kMaxRelatedFiles) files.resize(kMaxRelatedFiles);
+    for (const auto& [weight, path] : files)
+      related_.emplace_back(path);
+  }
+
+  void add_name(std::string_view name) {
+    const std::size_t n_files = index_.n_defining_files(name);
+    if (n_files == 0 || n_files > kMaxDefiningFiles) return;
+    index_.for_each_definition(name, [&](const SymbolView& symbol) { add(symbol, n_files); });
+  }
+
+  void add_file(const std::string& path) {
+    std::size_t n_left = kMaxDefinitionsOfFile;
+    index_.for_each_definition_in(path, [&](const SymbolView& symbol) {
+      if (n_left == 0) return;
+      --n_left;
+      if (!met_names_.contains(symbol.name)) add(symbol, 0);
+    });
+  }
+
+  void add(const SymbolView& symbol, std::size_t n_files) {
+    if (symbol.signature.empty() || symbol.kind >= SymbolKind::kModule ||
+        symbol.kind == SymbolKind::kNamespace) {
+      return;
+    }
+    if (!can_use(language_, symbol.language)) return;
+    const bool is_own = symbol.path == request_.path;
+    // The index may know an older state of the current file.
+    if (is_own && (symbol.range.end > request_.window_begin ||
+                   symbol.name_range.of(request_.before) != symbol.name)) {
+      return;
+    }
+    if (n_files > 0) met_names_.insert(symbol.name);
+    if (n_files == 0) n_files = 1;
+    Signs signs{};
+    signs[kBias] = 1;
+    if (const auto near = near_.find(symbol.name); near != near_.end()) {
+      signs[kNear] = std::sqrt(near->second->weight);
+      if (near->second->is_called &&
+          (symbol.kind == SymbolKind::kFunction || symbol.kind == SymbolKind::kMethod))
+        signs[kNearAndFunction] = signs[kNear];
+    } else if (const auto in_file = in_file_.find(symbol.name); in_file != in_file_.end()) {
+      signs[kInFile] = std::log1p(static_cast<float>(in_file->second));
+    }
+    if (const auto together = together_.find(symbol.name); together != together_.end()) {
+      signs[kCoSum] = std::sqrt(together->second.sum);
+      signs[kCoBest] = together->second.best;
+    }
+    if (const auto affinity = affinity_.find(symbol.path); affinity != affinity_.end() && !is_own)
+      signs[kAffinity] = std::sqrt(affinity->second / most_affine_);
+    signs[kTwin] = !is_own && stem_of(symbol.path) == stem_of(request_.path) ? 1 : 0;
+    signs[kImported] = imported(symbol.path) ? 1 : 0;
+    signs[kSameFolder] = folder_of(symbol.path) == folder_of(request_.path) ? 1 : 0;
+    if (!symbol.container.empty()) {
+      const std::size_t scope = symbol.container.find_last_of(":.\\");
+      const std::string_view owner =
+          symbol.container.substr(scope == std::string_view::npos ? 0 : scope + 1);
+      if (const auto near = near_.find(owner); near != near_.end())
+        signs[kOfNearType] = std::sqrt(near->second->weight);
+      else if (in_file_.contains(owner))
+        signs[kOfKnownType] = 1;
+    }
+    float n_words = 0;
+    float shared = 0;
+    for_each_word(symbol.name, [&](const std::string& word) {
+      ++n_words;
+      if (const auto known = words_.find(word); known != words_.end()) shared += known->second;
+    });
+    if (n_words > 0) signs[kWords] = shared / n_words;
+    switch (symbol.kind) {
+      case SymbolKind::kFunction:
+      case SymbolKind::kMethod:
+        signs[kFunction] = 1;
+        break;
+      case SymbolKind::kField:
+      case SymbolKind::kVariable:
+        signs[kField] = 1;
+        break;
+      case SymbolKind::kEnumerator:
+      case SymbolKind::kConstant:
+        signs[kConstant] = 1;
+        break;
+      case SymbolKind::kMacro:
+        signs[kMacro] = 1;
+        break;
+      default:
+        signs[kType] = is_type(symbol.kind) ? 1 : 0;
+    }
+    signs[kDefiners] = std::log(static_cast<float>(n_files));
+    signs[kUsers] = std::log1p(static_cast<float>(index_.n_using_files(symbol.name)));
+    signs[kTest] = symbol.is_test ? 1 : 0;
+    signs[kLexical] = symbol.evidence == Evidence::kLexical ? 1 : 0;
+    signs[kOwn] = is_own ? 1 : 0;
+    signs[kLength] = std::log(static_cast<float>(symbol.signature.size()) / 40.0F);
+    signs[kCoAndAffine] = signs[kCoSum] * signs[kAffinity];
+    float sum = 0;
+    for (std::size_t i = 0; i < kSigns; ++i)
+      sum += kWeights[i] * signs[i];
+    found_.push_back({symbol, 1 / (1 + std::exp(-sum)), signs});
+  }
+
+  bool imported(std::string_view path) {
+    const auto [entry, is_new] = is_imported_.try_emplace(path);
+    if (is_new) entry->second = is_imported(path, imports_);
+    return entry->second;
+  }
+
+  std::vector<SignatureCandidate> finish() {
+    std::ranges::sort(found_, [](const Found& a, const Found& b) {
+      if (a.chance != b.chance) return a.chance > b.chance;
+      return std::tuple(a.symbol.path, a.symbol.name_range.begin, a.symbol.name) <
+             std::tuple(b.symbol.path, b.symbol.name_range.begin, b.symbol.name);
+    });
+    if (const char* file = std::getenv("KINGLET_FEATURES")) {
+      FILE* out = std::fopen(file, "a");
+      for (const Found& found : found_) {
+        std::fprintf(
+            out, "%.*s", static_cast<int>(found.symbol.name.size()), found.symbol.name.data());
+        for (const float sign : found.signs)
+          std::fprintf(out, " %.4g", static_cast<double>(sign));
+        std::fprintf(out, "\n");
+      }
+      std::fprintf(out, "\n");
+      std::fclose(out);
+    }
+    std::vector<SignatureCandidate> candidates;
+    std::unordered_set<std::string> seen;
+    for (const Found& found : found_) {
+      if (candidates.size() == kMaxCandidates) break;
+      if (!seen.insert(identity_of(found.symbol)).second) continue;
+      const SymbolView& view = found.symbol;
+      candidates.push_back({.symbol = {.path = std::string(view.path),
+                                       .language = std::string(view.language),
+                                       .definition = {.name = std::string(view.name),
+                                                      .container = std::string(view.container),
+                                                      .signature = std::string(view.signature),
+                                                      .doc = {},
+                                                      .kind = view.kind,
+                                                      .evidence = view.evidence,
+                                                      .has_body = view.has_body,
+                                                      .is_test = view.is_test,
+                                                      .name_range = view.name_range,
+                                                      .range = view.range}},
+                            .detail = std::string(view.name),
+                            .chance = found.chance});
+    }
+    return candidates;
+  }
+
+  struct Together {
+    float sum = 0;
+    float best = 0;
+  };
+
+  const Snapshot& index_;
+  const std::vector<NearName>& names_;
+  const SignatureRequest& request_;
+  const std::vector<Import> imports_;
+  std::string language_;
+  std::unordered_map<std::string_view, const NearName*> near_;
+  std::unordered_map<std::string, float> words_;
+  std::unordered_map<std::string_view, std::uint32_t> in_file_;
+  std::unordered_map<std::string_view, Together> together_;
+  std::unordered_map<std::string_view, float> affinity_;  // by path
+  float most_affine_ = 1;
+  std::vector<std::string> related_;
+  std::unordered_map<std::string_view, bool> is_imported_;
+  std::unordered_set<std::string_view> met_names_;
+  std::vector<Found> found_;
+};
 
 }  // namespace
 
 std::vector<SignatureCandidate> signature_candidates(const Snapshot& index,
-                                                     const std::string& path,
-                                                     std::string_view far_above,
-                                                     const std::vector<NearName>& names) {
-  const std::vector<Import> imports = index.imports_of(path);
-  const auto own = index.file(path);
-  std::vector<SignatureCandidate> candidates;
-  std::set<std::string> seen;
-  for (const NearName& name : names) {
-    const std::size_t n_files = index.n_defining_files(name.name);
-    if (n_files == 0 || n_files > kMaxDefiningFiles) continue;
-    std::vector<SignatureCandidate> of_name;
-    for (Symbol& symbol : index.definitions(name.name)) {
-      const Definition& definition = symbol.definition;
-      if (definition.is_test || definition.signature.empty()) continue;
-      // The index may know an older state of the current file.
-      const bool is_own = symbol.path == path;
-      if (is_own && (definition.range.end > far_above.size() ||
-                     definition.name_range.of(far_above) != definition.name)) {
-        continue;
-      }
-      float score = name.weight * kind_weight(definition.kind, name.is_called) *
-                    path_weight(path, symbol.path, imports) /
-                    (1 + 0.25F * static_cast<float>(n_files - 1));
-      if (own && !can_use(own->language, symbol.language)) {
-        score *= 0.3F;
-      }
-      // A declaration in a header is documented, short and has no body to be near.
-      if (!definition.has_body) score *= 1.05F;
-      if (definition.evidence == Evidence::kLexical) score *= 0.8F;
-      if (score <= 0) continue;
-      of_name.push_back({std::move(symbol), name.name, score});
-    }
-    std::stable_sort(of_name.begin(), of_name.end(), [](const auto& a, const auto& b) {
-      return a.score > b.score;
-    });
-    std::size_t n_taken = 0;
-    for (SignatureCandidate& candidate : of_name) {
-      if (n_taken == kMaxPerName) break;
-      if (!seen.insert(identity_of(candidate.symbol.definition)).second) continue;
-      ++n_taken;
-      candidates.push_back(std::move(candidate));
-    }
-  }
-
-  // What can be done with a type is in its members.
-  const std::size_t n_named = candidates.size();
-  for (std::size_t i = 0; i < n_named; ++i) {
-    const SignatureCandidate type = candidates[i];
-    if (!is_type(type.symbol.definition.kind) || !type.symbol.definition.has_body) continue;
-    const Language* language = find_language(type.symbol.language);
-    if (language == nullptr) continue;
-    const std::string container = qualified(type.symbol.definition, language->scope_separator);
-    std::size_t n_members = 0;
-    for (Symbol& member : index.definitions_in(type.symbol.path)) {
-      if (n_members == kMaxMembersPerType) break;
-      const Definition& definition = member.definition;
-      const ByteRange whole = type.symbol.definition.range;
-      if (definition.container != container || definition.range.begin < whole.begin ||
-          definition.range.end > whole.end || definition.signature.empty() ||
-          !seen.insert(container + '\0' + identity_of(definition)).second) {
-        continue;
-      }
-      if (member.path == path && definition.range.end > far_above.size()) continue;
-      ++n_members;
-      const float score = kMemberFactor * type.score * kind_weight(definition.kind, true);
-      candidates.push_back({std::move(member), type.near_name, score});
-    }
-  }
-  std::sort(candidates.begin(), candidates.end(), [](const auto& a, const auto& b) {
-    if (a.score != b.score) return a.score > b.score;
-    return std::tie(a.symbol.path, a.symbol.definition.name_range.begin) <
-           std::tie(b.symbol.path, b.symbol.definition.name_range.begin);
-  });
-  return candidates;
+                                                     const std::vector<NearName>& names,
+                                                     const SignatureRequest& request) {
+  return Ranker(index, names, request).run();
 }
 
 }  // namespace kinglet::indexer
