@@ -1,6 +1,5 @@
 #include "daemon/commands/index_session.h"
 
-#include <charconv>
 #include <memory>
 #include <system_error>
 #include <utility>
@@ -87,24 +86,6 @@ std::string IndexSession::shown_path(const std::string& uri) const {
 Result<void> IndexSession::close() {
   TRY(server_.request("shutdown", nullptr));
   return server_.notify("exit", nullptr);
-}
-
-std::optional<FilePlace> parse_place(std::string_view text) {
-  FilePlace place;
-  for (std::uint32_t* number : {&place.column, &place.line}) {
-    const std::size_t colon = text.rfind(':');
-    if (colon == std::string_view::npos) return std::nullopt;
-    const std::string_view digits = text.substr(colon + 1);
-    const auto [end, error] =
-        std::from_chars(digits.data(), digits.data() + digits.size(), *number);
-    if (error != std::errc() || end != digits.data() + digits.size() || *number == 0) {
-      return std::nullopt;
-    }
-    text = text.substr(0, colon);
-  }
-  if (text.empty()) return std::nullopt;
-  place.file = text;
-  return place;
 }
 
 }  // namespace kinglet::daemon

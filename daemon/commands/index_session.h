@@ -49,12 +49,4 @@ class IndexSession {
   lsp::Json repository_;
 };
 
-/// "FILE:LINE:COLUMN", counted from 1; the column in bytes.
-struct FilePlace {
-  std::string file;
-  std::uint32_t line = 1;
-  std::uint32_t column = 1;
-};
-std::optional<FilePlace> parse_place(std::string_view text);
-
 }  // namespace kinglet::daemon
