@@ -82,6 +82,12 @@ Result<void> read(const Field& field, SearchParams& out) {
   return field.optional("limit", out.limit);
 }
 
+Result<void> read(const Field& field, ContextParams& out) {
+  TRY(field.require("textDocument", out.textDocument));
+  TRY(field.require("position", out.position));
+  return field.optional("budget", out.budget);
+}
+
 Result<void> read(const Field& field, ExplainParams& out) {
   return field.require("path", out.path);
 }

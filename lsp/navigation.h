@@ -143,6 +143,14 @@ struct SearchParams {
 };
 Result<void> read(const Field& field, SearchParams& out);
 
+/// Params of kinglet/context.
+struct ContextParams {
+  TextDocumentIdentifier textDocument;
+  Position position;
+  std::optional<std::uint32_t> budget;  // tokens of the prompt, instead of what is configured
+};
+Result<void> read(const Field& field, ContextParams& out);
+
 /// Params of kinglet/explain.
 struct ExplainParams {
   std::string path;  // absolute

@@ -47,6 +47,14 @@ std::span<const Command> all_commands() {
        "kinglet search --files idx/res",
        Audience::kPeople,
        search_command},
+      {"context",
+       "Show what is packed into the prompt at a place, and why",
+       "kinglet context src/main.cpp:120:14\n"
+       "kinglet context src/main.cpp:120:14 --budget 2000 --explain     and each part's text\n"
+       "kinglet context src/main.cpp:120:14 --diff src/main.cpp:121:1   what moving there costs\n"
+       "kinglet context src/main.cpp:120:14 --diff 2000                 what half a budget holds",
+       Audience::kPeople,
+       context_command},
       {"doctor",
        "Say what is wrong with this installation, and the way out",
        "kinglet doctor               exit code 0: all is well; 1: something needs you",

@@ -1,6 +1,5 @@
 #include "daemon/commands/index_session.h"
 
-#include <charconv>
 #include <memory>
 #include <system_error>
 #include <utility>
@@ -16,6 +15,16 @@ namespace kinglet::daemon {
 namespace fs = std::filesystem;
 using lsp::Json;
 
+std::optional<fs::path> repository_above(const fs::path& folder) {
+  std::error_code error;
+  for (fs::path above = folder;; above = above.parent_path()) {
+    for (const char* marker : {".git", ".hg", ".svn"}) {
+      if (fs::exists(above / marker, error)) return above;
+    }
+    if (above == above.parent_path()) return std::nullopt;
+  }
+}
+
 Result<fs::path> find_repository_root(const std::string& given, const fs::path& from) {
   std::error_code error;
   if (!given.empty()) {
@@ -29,57 +38,67 @@ Result<fs::path> find_repository_root(const std::string& given, const fs::path& 
   fs::path start = fs::canonical(from, error);
   if (error) return fail(ErrorCode::kNotFound, "no such file or folder: " + from.string());
   if (!fs::is_directory(start, error)) start = start.parent_path();
-  for (fs::path folder = start;; folder = folder.parent_path()) {
-    for (const char* marker : {".git", ".hg", ".svn"}) {
-      if (fs::exists(folder / marker, error)) return folder;
-    }
-    if (folder == folder.parent_path()) return start;
-  }
+  return repository_above(start).value_or(start);
 }
 
 Result<IndexSession> IndexSession::open(const fs::path& root, ShowProgress progress) {
   IndexSession session(TRY(LspClient::start({"lsp"})), root);
+  TRY(session.begin({{"completions", false}, {"navigation", "on"}}, progress));
+  return session;
+}
+
+Result<IndexSession> IndexSession::open_for_prompts(const fs::path& root,
+                                                    const std::vector<std::string>& flags) {
+  std::vector<std::string> arguments = {"lsp"};
+  arguments.insert(arguments.end(), flags.begin(), flags.end());
+  IndexSession session(TRY(LspClient::start(std::move(arguments))), root);
+  TRY(session.begin(Json::object(), ShowProgress::kYes));
+  return session;
+}
+
+Result<void> IndexSession::begin(Json settings, ShowProgress progress) {
   const Screen screen(stderr);
   ProgressBar bar(screen);
-  Json begin;  // until there is progress: an index that is up to date says nothing
-  session.server_.on_notification([&](const std::string& method, const Json& params) {
+  Json started;  // until there is progress: an index that is up to date says nothing
+  server_.on_notification([&](const std::string& method, const Json& params) {
     if (progress == ShowProgress::kNo || method != "$/progress") return;
     const Json value = params.value("value", Json::object());
     const std::string kind = value.value("kind", "");
     if (kind == "begin") {
-      begin = value;
+      started = value;
       return;
     }
-    if (kind == "end" && !begin.is_null()) return;
-    if (!begin.is_null()) bar.update(std::exchange(begin, nullptr));
+    if (kind == "end" && !started.is_null()) return;
+    if (!started.is_null()) bar.update(std::exchange(started, nullptr));
     bar.update(value);
   });
-  TRY(session.server_.request(
+  TRY(server_.request(
       "initialize",
       {{"processId", ::getpid()},
        {"clientInfo", {{"name", "kinglet"}, {"version", kVersion}}},
-       {"rootUri", lsp::uri_from_path(root.string())},
-       {"initializationOptions", {{"completions", false}, {"navigation", "on"}}},
+       {"rootUri", root_.empty() ? Json() : Json(lsp::uri_from_path(root_.string()))},
+       {"initializationOptions", std::move(settings)},
        {"capabilities",
         {{"general", {{"positionEncodings", {"utf-8"}}}},
          {"window", {{"workDoneProgress", progress == ShowProgress::kYes}}}}}}));
-  TRY(session.server_.notify("initialized", Json::object()));
-  const Json status = TRY(session.server_.request("kinglet/ready", Json::object()));
-  session.server_.on_notification(nullptr);
+  TRY(server_.notify("initialized", Json::object()));
+  const Json status = TRY(server_.request("kinglet/ready", Json::object()));
+  server_.on_notification(nullptr);
+  if (root_.empty()) return {};
   if (status["repositories"].empty()) {
     return fail(ErrorCode::kUnavailable,
                 "indexing is turned off here: \"enabled\" is false in config.json or in the "
                 "repository's own .kinglet.json");
   }
-  session.repository_ = status["repositories"][0];
-  const std::string problem = session.repository_.value("problem", "");
+  repository_ = status["repositories"][0];
+  const std::string problem = repository_.value("problem", "");
   if (!problem.empty()) return fail(ErrorCode::kUnavailable, problem);
-  return session;
+  return {};
 }
 
 std::string IndexSession::shown_path(const std::string& uri) const {
   const auto path = lsp::path_from_uri(uri);
-  if (!path) return uri;
+  if (!path || root_.empty()) return path.value_or(uri);
   const fs::path below = fs::path(*path).lexically_relative(root_);
   return below.empty() || *below.begin() == ".." ? *path : below.string();
 }
@@ -87,24 +106,6 @@ std::string IndexSession::shown_path(const std::string& uri) const {
 Result<void> IndexSession::close() {
   TRY(server_.request("shutdown", nullptr));
   return server_.notify("exit", nullptr);
-}
-
-std::optional<FilePlace> parse_place(std::string_view text) {
-  FilePlace place;
-  for (std::uint32_t* number : {&place.column, &place.line}) {
-    const std::size_t colon = text.rfind(':');
-    if (colon == std::string_view::npos) return std::nullopt;
-    const std::string_view digits = text.substr(colon + 1);
-    const auto [end, error] =
-        std::from_chars(digits.data(), digits.data() + digits.size(), *number);
-    if (error != std::errc() || end != digits.data() + digits.size() || *number == 0) {
-      return std::nullopt;
-    }
-    text = text.substr(0, colon);
-  }
-  if (text.empty()) return std::nullopt;
-  place.file = text;
-  return place;
 }
 
 }  // namespace kinglet::daemon

@@ -8,17 +8,14 @@
 #include "daemon/commands/command.h"
 #include "daemon/commands/index_session.h"
 #include "daemon/commands/screen.h"
+#include "daemon/commands/text_place.h"
 #include "daemon/commands/verbs.h"
-#include "indexer/scan.h"
-#include "lsp/uri.h"
 
 namespace kinglet::daemon {
 namespace {
 
 namespace fs = std::filesystem;
 using lsp::Json;
-
-constexpr std::uint64_t kMaxFileBytes = 4 << 20;
 
 struct RefsOptions {
   std::string place;
@@ -71,36 +68,15 @@ void print(const IndexSession& session, const Json& answer) {
 }
 
 Result<int> run(const RefsOptions& options) {
-  const auto place = parse_place(options.place);
-  if (!place) {
-    return fail(ErrorCode::kInvalidArgument,
-                "\"" + options.place + "\" is no place; give FILE:LINE:COLUMN, counted from 1");
-  }
-  std::error_code error;
-  const fs::path file = fs::canonical(place->file, error);
-  if (error) return fail(ErrorCode::kNotFound, "no such file: " + place->file);
-  const fs::path root = TRY(find_repository_root(options.repository, file));
-  const fs::path below = file.lexically_relative(root);
+  const TextPlace place = TRY(read_place(options.place));
+  const fs::path root = TRY(find_repository_root(options.repository, place.file));
+  const fs::path below = place.file.lexically_relative(root);
   if (below.empty() || *below.begin() == "..") {
-    return fail(ErrorCode::kInvalidArgument, place->file + " is not in " + root.string());
-  }
-  const auto folder = TRY(indexer::Root::open(root.string()));
-  const std::string text = TRY(folder.read(below.generic_string(), kMaxFileBytes));
-  const auto n_lines = std::ranges::count(text, '\n') + 1;
-  if (place->line > n_lines) {
-    return fail(ErrorCode::kInvalidArgument,
-                place->file + " has " + std::to_string(n_lines) + " lines, none of number " +
-                    std::to_string(place->line));
+    return fail(ErrorCode::kInvalidArgument, place.file.string() + " is not in " + root.string());
   }
   auto session = TRY(IndexSession::open(root, ShowProgress::kYes));
-  const std::string uri = lsp::uri_from_path(file.string());
-  TRY(session.notify(
-      "textDocument/didOpen",
-      {{"textDocument", {{"uri", uri}, {"languageId", ""}, {"version", 1}, {"text", text}}}}));
-  const Json answer = TRY(session.request(
-      "kinglet/references",
-      {{"textDocument", {{"uri", uri}}},
-       {"position", {{"line", place->line - 1}, {"character", place->column - 1}}}}));
+  TRY(session.notify("textDocument/didOpen", place.opening()));
+  const Json answer = TRY(session.request("kinglet/references", place.params()));
   TRY(session.close());
   if (options.json) std::puts(lsp::to_text(answer).c_str());
   if (answer.is_null()) {

@@ -77,18 +77,16 @@ void show_context(const Screen& screen, const Json& context) {
                  std::to_string(context.value("budget", 0)) + " tokens, format " +
                  context.value("format", "?") + ", packed in " +
                  number(1e3 * context.value("seconds", 0.0), 1) + " ms");
-  const auto part = [](int tokens, const std::string& what) {
-    std::printf("             %6d  %s\n", tokens, what.c_str());
-  };
-  for (const Json& chunk : context["chunks"]) {
-    std::string where = chunk.value("path", "?");
-    if (const int line = chunk.value("line", 0); line > 0) where += ":" + std::to_string(line);
-    part(chunk.value("tokens", 0),
-         chunk.value("reason", "?") + "  " + where + "  (" + chunk.value("detail", "") + ")");
+  for (const Json& part : context["parts"]) {
+    std::string where = part.value("path", "");
+    if (!part["line"].is_null()) where += ":" + part["line"].dump();
+    if (!where.empty()) where += "  ";
+    std::printf("             %6d  %-9s  %s(%s)\n",
+                part.value("tokens", 0),
+                part.value("reason", "?").c_str(),
+                where.c_str(),
+                part.value("detail", "").c_str());
   }
-  part(context.value("prefixTokens", 0), "this file before the line");
-  part(context.value("suffixTokens", 0), "this file after the line");
-  part(context.value("typedTokens", 0), "typed on the line");
 }
 
 std::string_view last_lines(std::string_view text, int n) {

@@ -7,6 +7,7 @@ namespace kinglet::daemon {
 
 Action bench_command(CLI::App& app);
 Action clang_worker_command(CLI::App& app);
+Action context_command(CLI::App& app);
 Action daemon_command(CLI::App& app);
 Action doctor_command(CLI::App& app);
 Action engine_command(CLI::App& app);

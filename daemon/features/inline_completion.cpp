@@ -129,15 +129,14 @@ void InlineCompletions::complete(const lsp::InlineCompletionParams& params,
 
 void InlineCompletions::pack_and_generate(const std::shared_ptr<Run>& run) {
   ++run->n_packs;
-  pack(run->place,
-       run->config,
+  pack({.place = run->place, .config = run->config, .budget = {}},
        run->stop.get_token(),
        [this, alive = alive_, run](Result<PackedPrompt> packed,
-                                   const std::shared_ptr<const PromptWriter>& writer) {
+                                   const std::shared_ptr<const PackJob>& job) {
          if (*alive == nullptr || run->answered) return;
          if (!packed) return finish(*run, tl::unexpected(std::move(packed).error()));
-         if (!run->closed) layouts_[run->place.document.uri] = {packed->pack, writer};
-         generate(run, *std::move(packed), *writer);
+         if (!run->closed) layouts_[run->place.document.uri] = {packed->pack, job->writer};
+         generate(run, *std::move(packed), *job->writer);
        });
 }
 
@@ -171,36 +170,39 @@ void InlineCompletions::generate(const std::shared_ptr<Run>& run,
       });
 }
 
-void InlineCompletions::pack(
-    const lsp::Place& place,
-    const Config& config,
-    std::stop_token stop,
-    std::function<void(Result<PackedPrompt>, std::shared_ptr<const PromptWriter>)> on_done) {
+void InlineCompletions::pack(PackWish wish, std::stop_token stop, OnPacked on_done) {
   services_.engine.when_loaded(
-      [this, alive = alive_, place, config, stop, on_done = std::move(on_done)](
+      [this, alive = alive_, wish = std::move(wish), stop, on_done = std::move(on_done)](
           Result<std::shared_ptr<const LoadedModel>> model) {
         if (*alive == nullptr) return;
         if (!model) return on_done(tl::unexpected(std::move(model).error()), nullptr);
         if (stop.stop_requested())
           return on_done(fail(ErrorCode::kCancelled, "cancelled"), nullptr);
-        PackJob job = services_.job_for(place);
-        job.text = place.document.text;
-        job.cursor = place.offset;
-        job.budget_tokens = prompt_budget(config, (*model)->info);
-        job.max_file_bytes = config.max_file_bytes;
+        const wire::ModelInfo& info = (*model)->info;
+        const auto budget = wish.budget ? asked_prompt_budget(*wish.budget, wish.config, info)
+                                        : prompt_budget(wish.config, info);
+        if (!budget) return on_done(tl::unexpected(budget.error()), nullptr);
+        PackJob job = services_.job_for(wish.place);
+        job.text = wish.place.document.text;
+        job.cursor = wish.place.offset;
+        job.budget_tokens = *budget;
+        job.max_file_bytes = wish.config.max_file_bytes;
         job.writer = services_.writer_for(**model);
-        const auto kept = layouts_.find(place.document.uri);
+        const auto kept = layouts_.find(wish.place.document.uri);
         if (kept != layouts_.end() && kept->second.writer == job.writer) {
           job.previous = kept->second.pack;
         }
-        boost::asio::post(
-            services_.pool, [protocol = services_.protocol, job = std::move(job), stop, on_done] {
-              auto packed = guarded_pack(job, stop);
-              boost::asio::post(
-                  protocol, [on_done, packed = std::move(packed), writer = job.writer]() mutable {
-                    on_done(std::move(packed), writer);
-                  });
-            });
+        boost::asio::post(services_.pool,
+                          [protocol = services_.protocol,
+                           job = std::make_shared<const PackJob>(std::move(job)),
+                           stop,
+                           on_done] {
+                            auto packed = guarded_pack(*job, stop);
+                            boost::asio::post(protocol,
+                                              [on_done, packed = std::move(packed), job]() mutable {
+                                                on_done(std::move(packed), job);
+                                              });
+                          });
       });
 }
 

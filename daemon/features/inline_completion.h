@@ -69,11 +69,16 @@ class InlineCompletions {
                 std::stop_token stop,
                 lsp::Reply<lsp::InlineCompletionResult> reply);
 
-  /// The prompt that complete() would use at a place, without asking the model.
-  void pack(const lsp::Place& place,
-            const Config& config,
-            std::stop_token stop,
-            std::function<void(Result<PackedPrompt>, std::shared_ptr<const PromptWriter>)> on_done);
+  struct PackWish {
+    lsp::Place place;
+    Config config;
+    std::optional<std::uint32_t> budget;  // tokens, instead of what is configured
+  };
+  /// `job`: what was packed; null when it did not come so far.
+  using OnPacked = std::function<void(Result<PackedPrompt>, std::shared_ptr<const PackJob> job)>;
+  /// The prompt that complete() would use at a place, without asking the model. Errors: those of
+  /// loading the model, of asked_prompt_budget() and of pack_prompt().
+  void pack(PackWish wish, std::stop_token stop, OnPacked on_done);
 
   /// Forgets what is kept for a closed document.
   void forget(const lsp::DocumentUri& uri);

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -19,12 +20,20 @@ Result<PackedPrompt> pack_prompt(const PackJob& job, const std::stop_token& stop
     // Without its folder a repository is no more than its current file.
     if (auto opened = indexer::Root::open(job.root.string())) root = *std::move(opened);
   }
+  const indexer::PackOverhead overhead = job.writer->overhead(place);
+  if (job.budget_tokens < overhead.fixed) {
+    return fail(ErrorCode::kInvalidArgument,
+                "a budget of " + std::to_string(job.budget_tokens) +
+                    " tokens does not hold what the format \"" +
+                    std::string(job.writer->format_name()) + "\" itself takes for " + job.path +
+                    "; give " + std::to_string(overhead.fixed) + " or more");
+  }
   indexer::PackRequest request{
       .path = job.path,
       .text = job.text->text(),
       .cursor = job.cursor,
       .budget_tokens = job.budget_tokens,
-      .overhead = job.writer->overhead(place),
+      .overhead = overhead,
       .shares = job.writer->shares(),
       .count_tokens = [&](std::string_view text) { return job.writer->count_tokens(text); },
       .count_prefix_tokens =

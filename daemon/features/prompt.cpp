@@ -92,6 +92,17 @@ indexer::PackOverhead PromptWriter::overhead(const PromptPlace& place) const {
   return {.fixed = fixed, .per_chunk = write(pack, place).tokens.size() - fixed};
 }
 
+std::vector<PartKind> PromptWriter::order() const {
+  std::vector<PartKind> order;
+  for (const Part& part : format_.layout) {
+    // A prefix in two parts is where its larger one is.
+    const PartKind kind = part.kind == PartKind::kHead ? PartKind::kPrefix : part.kind;
+    if (kind == PartKind::kChunks || kind == PartKind::kPrefix || kind == PartKind::kSuffix)
+      order.push_back(kind);
+  }
+  return order;
+}
+
 indexer::PackShares PromptWriter::shares() const {
   indexer::PackShares shares;
   if (!format_.holds_suffix) shares.prefix_of_file = 1;

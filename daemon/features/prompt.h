@@ -44,6 +44,8 @@ class PromptWriter {
   /// The same of the current file's prefix, which some formats write in two segments.
   std::size_t count_prefix_tokens(std::string_view prefix) const;
   indexer::PackOverhead overhead(const PromptPlace& place) const;
+  /// kChunks, kPrefix and kSuffix in the order in which they stand in a prompt.
+  std::vector<PartKind> order() const;
   /// How a pack for this format divides its budget: no suffix for models that cannot be told one.
   indexer::PackShares shares() const;
   /// tokens.size() equals pack.n_tokens when the pack was made with this overhead and count.

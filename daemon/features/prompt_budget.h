@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
+#include "daemon/base/result.h"
 #include "daemon/config.h"
 #include "daemon/wire/messages.h"
 
@@ -15,5 +17,11 @@ inline constexpr std::size_t kSoftwareGpuPromptTokens = 256;
 /// Tokens: what the user allows, less where the model carries less (the completion needs room
 /// behind the prompt) or computes very slowly.
 std::size_t prompt_budget(const Config& config, const wire::ModelInfo& model);
+
+/// A budget that somebody asks for, whatever is configured. Errors: kInvalidArgument for none at
+/// all, and for more than the model carries beside the completion.
+Result<std::size_t> asked_prompt_budget(std::uint32_t n_tokens,
+                                        const Config& config,
+                                        const wire::ModelInfo& model);
 
 }  // namespace kinglet::daemon

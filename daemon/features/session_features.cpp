@@ -6,6 +6,7 @@
 
 #include <boost/asio/post.hpp>
 
+#include "daemon/features/prompt_parts.h"
 #include "daemon/services.h"
 #include "daemon/session.h"
 #include "lsp/uri.h"
@@ -57,29 +58,6 @@ Json describe(const CompletionStats& stats) {
           {"packSeconds", stats.pack_seconds},
           {"firstTokenSeconds", stats.first_token_seconds},
           {"tokensPerSecond", stats.decode_tokens_per_second}};
-}
-
-Json describe(const PackedPrompt& packed, const PromptWriter& writer) {
-  const indexer::Pack& pack = *packed.pack;
-  Json chunks = Json::array();
-  for (const indexer::PackedChunk& chunk : pack.chunks) {
-    chunks.push_back({{"path", chunk.path},
-                      {"line", chunk.first_line},
-                      {"reason", name_of(chunk.reason)},
-                      {"detail", chunk.detail},
-                      {"score", chunk.score},
-                      {"tokens", chunk.n_tokens},
-                      {"text", chunk.text}});
-  }
-  return {{"format", writer.format_name()},
-          {"tokens", packed.prompt.tokens.size()},
-          {"budget", packed.budget_tokens},
-          {"seconds", packed.seconds},
-          {"chunks", std::move(chunks)},
-          {"prefixTokens", pack.n_tokens_prefix},
-          {"suffixTokens", pack.n_tokens_suffix},
-          {"typedTokens", pack.n_tokens_typed},
-          {"dropped", pack.n_dropped}};
 }
 
 }  // namespace
@@ -282,22 +260,34 @@ void SessionFeatures::inline_completion(const lsp::InlineCompletionParams& param
                          std::move(reply));
 }
 
-void SessionFeatures::context(const lsp::TextDocumentPositionParams& params,
+void SessionFeatures::context(const lsp::ContextParams& params,
                               std::stop_token stop,
                               lsp::Reply<Json> reply) {
   auto place = session_.documents().locate(params.textDocument, params.position);
   if (!place) return reply(tl::unexpected(std::move(place).error()));
+  Config config = config_for(*place);
+  if (!config.enabled || !config.completions) {
+    return reply(lsp::fail(lsp::ResponseCode::kRequestFailed,
+                           "completions are turned off here: \"enabled\" or \"completions\" is "
+                           "false in config.json, in the editor's settings or in the repository's "
+                           "own .kinglet.json"));
+  }
   if (!completions_) start();
+  Services& services = session_.services();
   completions_->pack(
-      *place,
-      config_for(*place),
+      {.place = *std::move(place), .config = std::move(config), .budget = params.budget},
       std::move(stop),
-      [reply](const Result<PackedPrompt>& packed,
-              const std::shared_ptr<const PromptWriter>& writer) {
+      [reply, protocol = services.protocol, pool = services.pool.get_executor()](
+          Result<PackedPrompt> packed, const std::shared_ptr<const PackJob>& job) {
         if (reply.is_answered()) return;
         if (!packed)
           return reply(lsp::fail(lsp::ResponseCode::kRequestFailed, packed.error().message));
-        reply(describe(*packed, *writer));
+        boost::asio::post(pool, [reply, protocol, packed = *std::move(packed), job]() mutable {
+          boost::asio::post(protocol,
+                            [reply = std::move(reply), answer = describe_prompt(packed, *job)] {
+                              if (!reply.is_answered()) reply(answer);
+                            });
+        });
       });
 }
 

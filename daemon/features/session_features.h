@@ -15,6 +15,7 @@
 #include "daemon/repository.h"
 #include "daemon/semantics.h"
 #include "lsp/binder.h"
+#include "lsp/navigation.h"
 #include "lsp/progress.h"
 #include "lsp/protocol.h"
 
@@ -48,10 +49,9 @@ class SessionFeatures {
                          std::stop_token stop,
                          lsp::Reply<lsp::InlineCompletionResult> reply);
 
-  /// kinglet/context: the prompt at a place, each part with its reason and tokens.
-  void context(const lsp::TextDocumentPositionParams& params,
-               std::stop_token stop,
-               lsp::Reply<lsp::Json> reply);
+  /// kinglet/context: the prompt at a place, each part with its reason and tokens
+  /// (prompt_parts.h).
+  void context(const lsp::ContextParams& params, std::stop_token stop, lsp::Reply<lsp::Json> reply);
   /// kinglet/ready: answers with kinglet/status once the model is loaded (or cannot be) and the
   /// roots are indexed.
   void ready(const lsp::Null& params, std::stop_token stop, lsp::Reply<lsp::Json> reply);

@@ -167,12 +167,17 @@ TEST_SUITE("daemon/keystroke") {
     const Json context = editor.ask("kinglet/context", editor.place());
     CHECK(context["tokens"] <= context["budget"]);
     bool found = false;
-    for (const Json& chunk : context["chunks"]) {
-      const std::string text = chunk["text"];
-      found = found || (chunk["path"] == "helpers.py" &&
-                        text.find("def frobnicate_widget(widget, strength)") != std::string::npos);
+    std::size_t n_tokens = 0;
+    for (const Json& part : context["parts"]) {
+      n_tokens += part["tokens"].get<std::size_t>();
+      if (part["path"] != "helpers.py") continue;
+      const std::string text = part["text"];
+      found = found || text.find("def frobnicate_widget(widget, strength)") != std::string::npos;
+      CHECK(part["age"] <= 3600);
     }
     CHECK(found);
+    CHECK(n_tokens == context["tokens"]);
+    CHECK(context["ids"].size() == n_tokens);
   }
 
   TEST_CASE("an engine killed in the middle costs nothing but time") {

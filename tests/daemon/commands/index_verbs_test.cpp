@@ -5,7 +5,6 @@
 
 #include <doctest/doctest.h>
 
-#include "daemon/commands/index_session.h"
 #include "tests/daemon/home.h"
 
 namespace kinglet::daemon {
@@ -131,17 +130,6 @@ TEST_SUITE("daemon/commands/index_verbs") {
                    "the regular expression is wrong at byte 2"));
     CHECK(contains(site.run({"search", "int", "--limit", "1", "--repo", site.root}).output,
                    "There are more"));
-  }
-
-  TEST_CASE("a place is read from its end") {
-    REQUIRE(parse_place("a:b.c:3:14"));
-    CHECK(parse_place("a:b.c:3:14")->file == "a:b.c");
-    CHECK(parse_place("a.c:3:14")->line == 3);
-    CHECK(parse_place("a.c:3:14")->column == 14);
-    for (const char* wrong :
-         {"", "a.c", "a.c:3", ":3:4", "a.c:0:1", "a.c:1:x", "a.c:1:-1", "a.c:99999999999:1"}) {
-      CHECK(!parse_place(wrong));
-    }
   }
 }
 

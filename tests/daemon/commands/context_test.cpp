@@ -1,0 +1,243 @@
+// `kinglet context`, as a person types it.
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#include "tests/daemon/home.h"
+
+namespace kinglet::daemon {
+namespace {
+
+namespace fs = std::filesystem;
+using test::Home;
+using test::Json;
+
+bool contains(const std::string& text, std::string_view part) {
+  return text.find(part) != std::string::npos;
+}
+
+struct Site {
+  Site() {
+    home.write_config({{"clang", "off"}, {"backend", "cpu"}});
+    fs::create_directories(root / ".git");
+    write(root / ".gitignore", "ignored.c\n");
+    write(root / "door.h", "int open_door(const char* name);\nint close_door(int door);\n");
+    write(root / "main.c",
+          "#include \"door.h\"\n"
+          "int main(void) {\n"
+          "  int door = open_door(\"b\xC3\xA4r\");\n"
+          "  return close_door(door);\n"
+          "}\n");
+    write(root / "ignored.c", "int never(void) { return open_door(0); }\n");
+    write(root / "empty.c", "");
+    write(root / "binary.c", std::string("int\0x;\n", 7));
+  }
+  static void write(const fs::path& path, const std::string& text) {
+    std::ofstream(path, std::ios::binary) << text;
+  }
+  test::Outcome run(const fs::path& file,
+                    const std::string& at,
+                    const std::vector<std::string>& flags = {}) const {
+    std::vector<std::string> arguments = {"context", file.string() + at};
+    arguments.insert(arguments.end(), flags.begin(), flags.end());
+    return home.run(std::move(arguments));
+  }
+  /// The answer as JSON; what the command says beside it comes first.
+  Json json(const fs::path& file,
+            const std::string& at,
+            const std::vector<std::string>& more = {}) const {
+    std::vector<std::string> flags = {"--json"};
+    flags.insert(flags.end(), more.begin(), more.end());
+    const auto outcome = run(file, at, flags);
+    INFO(outcome.output);
+    REQUIRE(outcome.exit_code == 0);
+    return Json::parse(outcome.output.substr(outcome.output.find("{\"budget\"")));
+  }
+
+  Home home;
+  fs::path root = home / "repository";
+};
+
+/// Tokens of all parts that are there for this reason.
+std::size_t tokens(const Json& context, const std::string& reason = "") {
+  std::size_t n_tokens = 0;
+  for (const Json& part : context["parts"]) {
+    if (reason.empty() || part["reason"] == reason) n_tokens += part["tokens"].get<std::size_t>();
+  }
+  return n_tokens;
+}
+
+Json part(const Json& context, const std::string& reason) {
+  for (const Json& part : context["parts"]) {
+    if (part["reason"] == reason) return part;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+TEST_SUITE("daemon/commands/context") {
+  TEST_CASE("a table of all that is in the prompt, and nothing behind it") {
+    const Site site;
+    const auto outcome = site.run(site.root / "main.c", ":4:10");
+    INFO(outcome.output);
+    CHECK(outcome.exit_code == 0);
+    for (const char* column : {"place", "reason", "tokens", "score", "age", "why"})
+      CHECK(contains(outcome.output, column));
+    CHECK(contains(outcome.output, "\ndoor.h    "));
+    CHECK(contains(outcome.output, "\nmain.c:1  "));
+    CHECK(contains(outcome.output, "  open_door\n"));
+    const std::size_t total = outcome.output.find("\ntotal ");
+    REQUIRE(total != std::string::npos);
+    CHECK(outcome.output.find('\n', total + 1) == outcome.output.size() - 1);
+    CHECK(!contains(outcome.output, "int open_door"));
+  }
+
+  TEST_CASE("--json holds the whole prompt, and its parts add up") {
+    const Site site;
+    const Json context = site.json(site.root / "main.c", ":4:10");
+    CHECK(tokens(context) == context["tokens"]);
+    CHECK(context["ids"].size() == context["tokens"]);
+    CHECK(context["tokens"] <= context["budget"]);
+    const Json signature = part(context, "signature");
+    CHECK(signature["path"] == "door.h");
+    CHECK(signature["age"] < 3600);
+    CHECK(contains(signature["text"], "int open_door(const char* name);"));
+    CHECK(part(context, "prefix")["line"] == 1);
+    CHECK(part(context, "suffix")["line"] == 5);
+    CHECK(part(context, "typed")["line"] == 4);
+    CHECK(part(context, "typed")["text"] == "  return ");
+    CHECK(part(context, "format")["text"].is_null());
+  }
+
+  TEST_CASE("--explain shows the texts") {
+    const Site site;
+    const auto outcome = site.run(site.root / "main.c", ":4:10", {"--explain"});
+    CHECK(contains(outcome.output, "\n--- door.h  signature, "));
+    CHECK(contains(outcome.output, "int open_door(const char* name);\n"));
+    CHECK(contains(outcome.output, "\n--- main.c:4  typed, "));
+  }
+
+  TEST_CASE("--budget holds for this answer alone") {
+    const Site site;
+    const Json all = site.json(site.root / "main.c", ":4:10");
+    const Json few = site.json(site.root / "main.c", ":4:10", {"--budget", "40"});
+    CHECK(few["budget"] == 40);
+    CHECK(few["tokens"] <= 40);
+    CHECK(tokens(few) == few["tokens"]);
+    CHECK(site.json(site.root / "main.c", ":4:10")["tokens"] == all["tokens"]);
+
+    const auto error = [&](const std::string& budget) {
+      const auto outcome = site.run(site.root / "main.c", ":4:10", {"--budget", budget});
+      CHECK(outcome.exit_code == 1);
+      return outcome.output;
+    };
+    CHECK(contains(error("0"), "a budget of 0 tokens holds no prompt; give 1 to "));
+    CHECK(contains(error("1"), "a budget of 1 tokens does not hold what the format "));
+    CHECK(contains(error("4000000"), "raise \"contextTokens\" in config.json"));
+    CHECK(site.run(site.root / "main.c", ":4:10", {"--budget", "many"}).exit_code == 2);
+    // The least that the error names is enough.
+    const std::string least = part(all, "format")["tokens"].dump();
+    CHECK(contains(error("1"), "give " + least + " or more"));
+    CHECK(site.json(site.root / "main.c", ":4:10", {"--budget", least})["tokens"].dump() == least);
+  }
+
+  TEST_CASE("--diff: another place, another budget") {
+    const Site site;
+    const std::string main = (site.root / "main.c").string();
+    const auto place = site.run(main, ":4:10", {"--diff", main + ":4:3"});
+    INFO(place.output);
+    CHECK(place.exit_code == 0);
+    // On one line only what is typed there is other.
+    CHECK(contains(place.output, "\n= door.h "));
+    CHECK(contains(place.output, "\n= main.c:1 "));
+    CHECK(contains(place.output, "\n- main.c:4 "));
+    CHECK(contains(place.output, "\n+ main.c:4 "));
+    CHECK(contains(place.output, " at main.c:4:10"));
+    CHECK(contains(place.output, " at main.c:4:3"));
+    CHECK(contains(place.output, "\n= same from the beginning "));
+    const auto budget = site.run(main, ":4:10", {"--diff", "40"});
+    CHECK(contains(budget.output, "of 40 at main.c:4:10"));
+    const auto file =
+        site.run(main, ":4:10", {"--diff", (site.root / "empty.c").string() + ":1:1"});
+    CHECK(contains(file.output, " at empty.c:1:1"));
+    const auto wrong = site.run(main, ":4:10", {"--diff", "half"});
+    CHECK(wrong.exit_code == 1);
+    CHECK(contains(wrong.output,
+                   "--diff \"half\" is neither a place nor a budget; give FILE:LINE:COLUMN or a "
+                   "number of tokens"));
+    CHECK(site.run(main, ":4:10", {"--diff", "40", "--json"}).exit_code == 2);
+  }
+
+  TEST_CASE("places that are not there are said, or moved to where editors move them") {
+    const Site site;
+    const auto typed = [&](const std::string& at) {
+      return part(site.json(site.root / "main.c", at), "typed")["text"].get<std::string>();
+    };
+    CHECK(typed(":5:99") == "}");
+    CHECK(typed(":3:27") == "  int door = open_door(\"b");  // in the middle of a character
+    CHECK(typed(":3:28") == "  int door = open_door(\"b\xC3\xA4");
+    const auto line = site.run(site.root / "main.c", ":99:1");
+    CHECK(line.exit_code == 1);
+    CHECK(contains(line.output, "main.c has no line 99; give one of 1 to 6"));
+    CHECK(contains(site.run(site.root / "none.c", ":1:1").output, "no such file: "));
+    CHECK(contains(site.run(site.root, ":1:1").output, " is a folder; give a file in it"));
+    CHECK(contains(site.run(site.root / "binary.c", ":1:1").output, "binary.c is binary ("));
+    CHECK(contains(site.run("main.c", "").output, "give FILE:LINE:COLUMN, counted from 1"));
+  }
+
+  TEST_CASE("files that are not indexed are completed from what they are") {
+    const Site site;
+    const Json empty = site.json(site.root / "empty.c", ":1:1");
+    CHECK(part(empty, "suffix")["line"].is_null());
+    CHECK(tokens(empty, "prefix") + tokens(empty, "suffix") + tokens(empty, "typed") == 0);
+
+    const auto ignored = site.run(site.root / "ignored.c", ":1:20");
+    CHECK(ignored.exit_code == 0);
+    CHECK(contains(ignored.output, "ignored.c is not in the index: ignored\n"));
+    CHECK(contains(ignored.output, "\ntotal "));
+
+    std::string large;
+    while (large.size() < (2 << 20))
+      large += "int number_" + std::to_string(large.size()) + ";\n";
+    Site::write(site.root / "large.c", large);
+    const auto too_large = site.run(site.root / "large.c", ":40000:1");
+    CHECK(too_large.exit_code == 0);
+    CHECK(contains(too_large.output, "large.c is not in the index: huge\n"));
+
+    const fs::path alone = site.home / "alone.c";
+    Site::write(alone, "int a;\nint b;\n");
+    for (const auto& flags : {std::vector<std::string>{}, {"--repo", site.root.string()}}) {
+      const auto outcome = site.run(alone, ":2:4", flags);
+      CHECK(outcome.exit_code == 0);
+      CHECK(contains(outcome.output, "alone.c is not in the index: it is in no folder that is"));
+      CHECK(contains(outcome.output, "\nalone.c:1 "));
+      CHECK(!contains(outcome.output, "door.h"));
+    }
+    CHECK(contains(site.run(alone, ":2:4", {"--repo", "/none"}).output, "no such folder: /none"));
+  }
+
+  TEST_CASE("a model of one's own leaves the daemon's alone; without one the error says so") {
+    const Site site;
+    const fs::path main = site.root / "main.c";
+    const Json context =
+        site.json(main,
+                  ":4:10",
+                  {"--model", KINGLET_SOURCE_DIR "/inference/starter_model/kinglet-starter.gguf"});
+    CHECK(tokens(context) == context["tokens"]);
+    CHECK(site.home.processes("daemon").empty());
+    const auto none = site.run(main, ":4:10", {"--model", "/none.gguf"});
+    CHECK(none.exit_code == 1);
+    CHECK(contains(none.output, "There is no model file /none.gguf"));
+
+    site.home.write_config({{"completions", false}});
+    const auto off = site.run(main, ":4:10");
+    CHECK(off.exit_code == 1);
+    CHECK(contains(off.output, "completions are turned off here: "));
+  }
+}
+
+}  // namespace kinglet::daemon
