@@ -42,6 +42,7 @@ struct SignatureCandidate {
   Symbol symbol;
   std::string detail;  // what speaks for it
   float chance = 0;    // that it is named next, by what speaks for it
+  bool is_shown = false;  // the lines around the cursor name it
 };
 
 struct SignatureRequest {

@@ -8,8 +8,8 @@
 namespace kinglet::indexer {
 namespace {
 
-constexpr std::size_t kLinesBefore = 40;
-constexpr std::size_t kLinesAfter = 15;
+constexpr std::size_t kLinesBefore = 200;
+constexpr std::size_t kLinesAfter = 60;
 constexpr std::size_t kMaxLineBytes = 1000;  // longer ones are data
 constexpr std::size_t kMinNameBytes = 3;
 constexpr std::size_t kMaxNameBytes = 128;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cassert>
+#include <cmath>
+#include <cstdlib>
 #include <map>
 #include <set>
 #include <utility>
@@ -98,8 +100,10 @@ class ChunkPacker {
   /// Tokens do not add: signatures are chosen by what each costs alone, then the chunks are written
   /// and counted as they are, and the least ones go until all fit.
   std::size_t add_signatures(const std::vector<SignatureCandidate>& candidates,
+                             std::size_t shown_budget,
                              std::size_t budget) {
-    std::vector<const SignatureCandidate*> chosen = choose_signatures(candidates, budget);
+    std::vector<const SignatureCandidate*> chosen =
+        choose_signatures(candidates, shown_budget, budget);
     std::map<std::string, PackedChunk> chunks;
     for (const SignatureCandidate* candidate : chosen)
       chunks[candidate->symbol.path];
@@ -166,28 +170,38 @@ class ChunkPacker {
   }
 
  private:
-  // The best that fit, each counted alone, with a header for each new file.
+  // The best for what they cost, each counted alone, with a header for each new file.
   std::vector<const SignatureCandidate*> choose_signatures(
-      const std::vector<SignatureCandidate>& candidates, std::size_t budget) {
+      const std::vector<SignatureCandidate>& candidates,
+      std::size_t shown_budget,
+      std::size_t budget) {
+    static const double kAlpha = std::getenv("ALPHA") ? std::atof(std::getenv("ALPHA")) : 0.5;
+    struct Priced {
+      const SignatureCandidate* candidate;
+      std::size_t n_tokens;
+      double worth;
+    };
+    std::vector<Priced> priced;
+    priced.reserve(candidates.size());
+    for (const SignatureCandidate& candidate : candidates) {
+      const std::size_t n_tokens = request_.count_tokens(SignatureWriter::line_of(candidate.symbol));
+      priced.push_back({&candidate, n_tokens, candidate.chance / std::pow(static_cast<double>(n_tokens) + 4, kAlpha)});
+    }
+    std::stable_sort(priced.begin(), priced.end(), [](const Priced& a, const Priced& b) { return a.worth > b.worth; });
     std::vector<const SignatureCandidate*> chosen;
     std::set<std::string_view> paths;
     std::size_t used = 0;
-    int n_misses = 0;
-    for (const SignatureCandidate& candidate : candidates) {
-      if (n_misses == kMaxMisses) break;
-      const std::string& path = candidate.symbol.path;
-      std::size_t cost = request_.count_tokens(SignatureWriter::line_of(candidate.symbol));
-      if (paths.count(path) == 0) {
+    for (const bool is_shown : {true, false})
+    for (const Priced& one : priced) {
+      if (one.candidate->is_shown != is_shown) continue;
+      const std::string& path = one.candidate->symbol.path;
+      std::size_t cost = one.n_tokens;
+      if (paths.count(path) == 0)
         cost += request_.overhead.per_chunk + request_.count_tokens(path + "\n");
-      }
-      if (used + cost > budget) {
-        ++n_misses;
-        continue;
-      }
-      n_misses = 0;
+      if (used + cost > (is_shown ? shown_budget : budget)) continue;
       used += cost;
       paths.insert(path);
-      chosen.push_back(&candidate);
+      chosen.push_back(one.candidate);
     }
     pack_.n_dropped += candidates.size() - chosen.size();
     return chosen;
@@ -364,7 +378,6 @@ Result<Pack> pack(const Snapshot& index, const PackRequest& request, const std::
   const std::size_t chunk_share =
       std::min(request.max_chunk_tokens,
                layout - (is_whole ? pack.n_tokens_prefix + pack.n_tokens_suffix : file_share));
-  const std::size_t signature_share = part(chunk_share, request.shares.signatures);
   if (stop.stop_requested()) return cancelled();
 
   const std::vector<NearName> names = near_names(cut.before, cut.after);
@@ -393,7 +406,8 @@ Result<Pack> pack(const Snapshot& index, const PackRequest& request, const std::
                                                   .after = cut.after,
                                                   .window_begin = begin_of_shown,
                                                   .similar = similar}),
-                            signature_share);
+                            part(chunk_share, std::getenv("SHOWN") ? std::atof(std::getenv("SHOWN")) : 0.3),
+                            part(chunk_share, std::getenv("SIGS") ? std::atof(std::getenv("SIGS")) : 0.62));
   if (stop.stop_requested()) return cancelled();
   const std::size_t n_similar = chunks.add_similar(std::move(similar), chunk_share - n_signatures);
   if (stop.stop_requested()) return cancelled();

@@ -27,6 +27,9 @@ constexpr std::size_t kMinNameBytes = 3;
 constexpr std::size_t kMaxDefiningFiles = 12;
 constexpr std::size_t kMaxRelatedFiles = 40;
 constexpr std::size_t kMaxDefinitionsOfFile = 600;
+constexpr std::uint32_t kMaxWordDistance = 40;
+constexpr float kBytesOfSight = 20'000;
+constexpr float kBytesNextTo = 200;
 constexpr std::size_t kMaxCandidates = 6000;
 
 enum Sign : std::size_t {
@@ -55,14 +58,21 @@ enum Sign : std::size_t {
   kLength,  // log of the signature's bytes
   kCoAndAffine,
   kNearAndFunction,
+  kShown,        // used within the lines that are shown
+  kDistance,     // log of how far
+  kFileDistance, // out of sight: nearness of its next use in the file
+  kLift,         // how much more often similar code uses it than other code
+  kNextTo,       // it stands next to definitions of names that are shown
+  kNextToWords,
+  kInFileAndCo,
   kSigns
 };
 using Signs = std::array<float, kSigns>;
 
 constexpr Signs kWeights = {
-    -4.0F, 2.0F, 0.6F, 3.0F, 1.0F, 1.5F, 0.5F, 0.5F, 0.2F, 1.0F, 0.3F, 1.0F, 0.3F,
-    0.2F,  0.0F, 0.0F, 0.1F, -.3F, 0.1F, -1.F, -.3F, 0.1F, 0.0F, 0.0F, 0.5F,
-};
+-7.21F, 0.00F, 0.01F, 2.51F, 3.34F, 0.46F, 0.05F, 0.12F, -0.56F, 0.30F, -0.72F, 0.92F, -1.50F, -1.17F, -1.94F, -1.14F, -1.45F, -0.29F, -0.11F, -0.42F, 0.26F, -0.90F, 0.56F, 0.69F, 0.00F, 0.00F, 0.00F, 0.19F, -0.69F, 1.88F, 1.71F, -0.25F};
+constexpr Signs kShownWeights = {
+-4.06F, 0.78F, 0.00F, 1.14F, 0.18F, 0.47F, 0.21F, 0.05F, -0.23F, 0.11F, 0.13F, -3.52F, -0.81F, -0.87F, -0.71F, -1.04F, -0.63F, -0.34F, 0.03F, 0.40F, -1.12F, -0.02F, 0.25F, -0.63F, -0.10F, -4.06F, -0.52F, 0.00F, -0.23F, 5.57F, 4.25F, 0.00F};
 
 bool is_type(SymbolKind kind) {
   return kind == SymbolKind::kClass || kind == SymbolKind::kStruct || kind == SymbolKind::kUnion ||
@@ -97,8 +107,10 @@ bool is_imported(std::string_view path, const std::vector<Import>& imports) {
     std::string target = import.target;
     if (target.find('/') == std::string::npos && target.find(".h") == std::string::npos) {
       std::ranges::replace(target, '.', '/');
-      for (std::size_t at = 0; (at = target.find("::", at)) != std::string::npos;)
-        target.replace(at, 2, "/");
+      for (std::size_t at = 0; (at = target.find("::", at)) != std::string::npos;) {
+        target[at] = '/';
+        target.erase(at + 1, 1);
+      }
     }
     while (target.starts_with("../") || target.starts_with("./"))
       target.erase(0, target.find('/') + 1);
@@ -179,14 +191,20 @@ class Ranker {
   void look_at_file() {
     for (const NearName& name : names_) {
       near_[name.name] = &name;
+      if (name.distance > kMaxWordDistance) continue;
       for_each_word(name.name, [&](const std::string& word) {
         float& weight = words_[word];
         weight = std::max(weight, std::min(1.0F, name.weight));
       });
     }
-    for (const std::string_view text : {request_.before, request_.after}) {
-      for_each_identifier(text, [&](std::size_t, std::string_view name) {
-        if (name.size() >= kMinNameBytes) ++in_file_[name];
+    for (const bool is_after : {false, true}) {
+      const std::string_view text = is_after ? request_.after : request_.before;
+      for_each_identifier(text, [&](std::size_t at, std::string_view name) {
+        if (name.size() < kMinNameBytes) return;
+        InFile& in_file = in_file_[name];
+        ++in_file.n_uses;
+        const std::size_t distance = is_after ? at : text.size() - at;
+        in_file.distance = std::min(in_file.distance, distance);
       });
     }
   }
@@ -218,10 +236,14 @@ class Ranker {
           (near != near_.end() ? near->second->weight : 0.15F) / static_cast<float>(n_files);
       std::unordered_set<std::string_view> met;
       index_.for_each_definition(name, [&](const SymbolView& symbol) {
-        if (symbol.path != request_.path && met.insert(symbol.path).second)
-          affinity_[symbol.path] += weight;
+        if (symbol.path == request_.path) return;
+        if (met.insert(symbol.path).second) affinity_[symbol.path] += weight;
+        if (near != near_.end() && n_files <= 3)
+          shown_places_[symbol.path].push_back(symbol.name_range.begin);
       });
     }
+    for (auto& [path, places] : shown_places_)
+      std::ranges::sort(places);
     std::vector<std::pair<float, std::string_view>> files;
     for (const auto& [path, weight] : affinity_) {
       float bonus = stem_of(path) == stem_of(request_.path) ? 2.0F : 0.0F;
@@ -268,11 +290,15 @@ class Ranker {
     signs[kBias] = 1;
     if (const auto near = near_.find(symbol.name); near != near_.end()) {
       signs[kNear] = std::sqrt(near->second->weight);
+      signs[kShown] = 1;
+      signs[kDistance] = std::log(static_cast<float>(near->second->distance + 1));
       if (near->second->is_called &&
           (symbol.kind == SymbolKind::kFunction || symbol.kind == SymbolKind::kMethod))
         signs[kNearAndFunction] = signs[kNear];
     } else if (const auto in_file = in_file_.find(symbol.name); in_file != in_file_.end()) {
-      signs[kInFile] = std::log1p(static_cast<float>(in_file->second));
+      signs[kInFile] = std::log1p(static_cast<float>(in_file->second.n_uses));
+      signs[kFileDistance] =
+          1 / (1 + static_cast<float>(in_file->second.distance) / kBytesOfSight);
     }
     if (const auto together = together_.find(symbol.name); together != together_.end()) {
       signs[kCoSum] = std::sqrt(together->second.sum);
@@ -319,15 +345,28 @@ class Ranker {
         signs[kType] = is_type(symbol.kind) ? 1 : 0;
     }
     signs[kDefiners] = std::log(static_cast<float>(n_files));
-    signs[kUsers] = std::log1p(static_cast<float>(index_.n_using_files(symbol.name)));
+    const auto n_users = static_cast<float>(index_.n_using_files(symbol.name));
+    signs[kUsers] = std::log1p(n_users);
+    if (signs[kCoSum] > 0) signs[kLift] = std::log1p(8 * signs[kCoSum] / (1 + n_users));
+    signs[kInFileAndCo] = signs[kInFile] * signs[kCoSum];
+    if (const auto places = shown_places_.find(symbol.path); places != shown_places_.end()) {
+      const auto next = std::ranges::lower_bound(places->second, symbol.name_range.begin);
+      std::uint32_t distance = UINT32_MAX;
+      if (next != places->second.end()) distance = *next - symbol.name_range.begin;
+      if (next != places->second.begin())
+        distance = std::min(distance, symbol.name_range.begin - *(next - 1));
+      signs[kNextTo] = 1 / (1 + static_cast<float>(distance) / kBytesNextTo);
+      signs[kNextToWords] = signs[kNextTo] * signs[kWords];
+    }
     signs[kTest] = symbol.is_test ? 1 : 0;
     signs[kLexical] = symbol.evidence == Evidence::kLexical ? 1 : 0;
     signs[kOwn] = is_own ? 1 : 0;
     signs[kLength] = std::log(static_cast<float>(symbol.signature.size()) / 40.0F);
     signs[kCoAndAffine] = signs[kCoSum] * signs[kAffinity];
+    const Signs& weights = signs[kShown] > 0 ? kShownWeights : kWeights;
     float sum = 0;
     for (std::size_t i = 0; i < kSigns; ++i)
-      sum += kWeights[i] * signs[i];
+      sum += weights[i] * signs[i];
     found_.push_back({symbol, 1 / (1 + std::exp(-sum)), signs});
   }
 
@@ -374,11 +413,16 @@ class Ranker {
                                                       .name_range = view.name_range,
                                                       .range = view.range}},
                             .detail = std::string(view.name),
-                            .chance = found.chance});
+                            .chance = found.chance,
+                            .is_shown = found.signs[kShown] > 0});
     }
     return candidates;
   }
 
+  struct InFile {
+    std::uint32_t n_uses = 0;
+    std::size_t distance = SIZE_MAX;  // bytes
+  };
   struct Together {
     float sum = 0;
     float best = 0;
@@ -391,7 +435,8 @@ class Ranker {
   std::string language_;
   std::unordered_map<std::string_view, const NearName*> near_;
   std::unordered_map<std::string, float> words_;
-  std::unordered_map<std::string_view, std::uint32_t> in_file_;
+  std::unordered_map<std::string_view, InFile> in_file_;
+  std::unordered_map<std::string_view, std::vector<std::uint32_t>> shown_places_;  // by path
   std::unordered_map<std::string_view, Together> together_;
   std::unordered_map<std::string_view, float> affinity_;  // by path
   float most_affine_ = 1;

@@ -9,6 +9,7 @@ namespace kinglet::indexer {
 namespace {
 
 constexpr std::size_t kMaxTerms = 80;
+constexpr std::uint32_t kMaxDistance = 40;  // lines
 // Noise hurts more than it helps: a chunk needs this part of the best score, and this many names in
 // common (fewer when the neighborhood has fewer).
 constexpr float kMinShareOfBest = 0.3F;
@@ -45,6 +46,7 @@ std::vector<SimilarCandidate> similar_candidates(const Snapshot& index,
     return a.weight > b.weight;
   });
   if (heaviest.size() > kMaxTerms) heaviest.resize(kMaxTerms);
+  std::erase_if(heaviest, [](const NearName& name) { return name.distance > kMaxDistance; });
   for (const NearName& name : heaviest)
     query.terms.push_back({name.name, name.weight});
   const std::vector<ChunkHit> hits = index.search(query);
