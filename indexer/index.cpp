@@ -195,7 +195,7 @@ std::size_t Snapshot::n_defining_files(std::string_view name) const {
   std::size_t n_files = 0;
   for (const Part& part : parts_) {
     const auto id = part.segment->find_name(name);
-    if (!id) continue;
+    if (!id || part.segment->definitions_of(*id).empty()) continue;
     std::vector<std::uint32_t> files;
     for (const std::uint32_t i : part.segment->definitions_of(*id)) {
       const std::uint32_t file = part.segment->definitions()[i].file;

@@ -40,8 +40,8 @@ std::vector<SimilarCandidate> similar_candidates(const Snapshot& index,
 /// A definition that the code to be written may well name.
 struct SignatureCandidate {
   Symbol symbol;
-  std::string detail;  // what speaks for it
-  float chance = 0;    // that it is named next, by what speaks for it
+  std::string detail;     // what speaks for it
+  float chance = 0;       // that it is named next, by what speaks for it
   bool is_shown = false;  // the lines around the cursor name it
 };
 
@@ -52,6 +52,7 @@ struct SignatureRequest {
   /// Where the part of it begins that the prompt shows anyway: definitions above are candidates.
   std::size_t window_begin = 0;
   std::span<const SimilarCandidate> similar;
+  std::size_t limit = 512;  // candidates whose names are not shown
 };
 
 /// The likeliest first; ties by place. A declaration and its definition are one candidate.

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cassert>
 #include <cmath>
-#include <cstdlib>
 #include <map>
 #include <set>
 #include <utility>
@@ -20,7 +19,10 @@ namespace kinglet::indexer {
 namespace {
 
 // After this many candidates in a row that do not fit, the share counts as full.
-constexpr int kMaxMisses = 12;
+constexpr int kMaxMisses = 24;
+// What a signature is worth falls with its bytes, and with those of what stands around it.
+constexpr double kBytesOfSignature = 12;
+constexpr double kPriceWeight = 0.5;
 constexpr std::size_t kMaxDetailNames = 8;
 // Chunks of the current file nearer than this many bytes per token of the whole budget are left to
 // the window, which may still grow over them.
@@ -64,8 +66,10 @@ ContentHash surroundings_of(const PackRequest& request, const Cut& cut) {
                                    request.max_chunk_tokens}) {
     write_number(key, number);
   }
-  for (const double share :
-       {request.shares.file, request.shares.signatures, request.shares.prefix_of_file}) {
+  for (const double share : {request.shares.file,
+                             request.shares.signatures,
+                             request.shares.shown,
+                             request.shares.prefix_of_file}) {
     write_string(key, std::to_string(share));
   }
   return hash_content(key);
@@ -116,12 +120,23 @@ class ChunkPacker {
       return n_tokens;
     };
     std::size_t used = total();
-    for (; used > budget; used = total()) {
-      const std::string path = chosen.back()->symbol.path;
-      chosen.pop_back();
-      ++pack_.n_dropped;
-      write_signatures(path, chosen, chunks[path]);
-      if (chunks[path].text.empty()) chunks.erase(path);
+    while (used > budget) {
+      // The least ones, by what each costs alone; what stands around them makes it a guess.
+      std::set<std::string> paths;
+      for (std::size_t over = used - budget; !chosen.empty();) {
+        const SignatureCandidate& last = *chosen.back();
+        const std::size_t n_tokens = request_.count_tokens(SignatureWriter::line_of(last.symbol));
+        paths.insert(last.symbol.path);
+        chosen.pop_back();
+        ++pack_.n_dropped;
+        if (n_tokens >= over) break;
+        over -= n_tokens;
+      }
+      for (const std::string& path : paths) {
+        write_signatures(path, chosen, chunks[path]);
+        if (chunks[path].text.empty()) chunks.erase(path);
+      }
+      used = total();
     }
     std::vector<PackedChunk> list;
     list.reserve(chunks.size());
@@ -170,35 +185,48 @@ class ChunkPacker {
   }
 
  private:
-  // The best for what they cost, each counted alone, with a header for each new file.
+  // The best for what they cost, each counted alone, with a header for each new file. First those
+  // whose names are shown, of their own budget, then all others.
   std::vector<const SignatureCandidate*> choose_signatures(
       const std::vector<SignatureCandidate>& candidates,
       std::size_t shown_budget,
       std::size_t budget) {
-    static const double kAlpha = std::getenv("ALPHA") ? std::atof(std::getenv("ALPHA")) : 0.5;
-    struct Priced {
+    struct Ranked {
       const SignatureCandidate* candidate;
-      std::size_t n_tokens;
       double worth;
     };
-    std::vector<Priced> priced;
-    priced.reserve(candidates.size());
+    std::vector<Ranked> ranked;
+    ranked.reserve(candidates.size());
     for (const SignatureCandidate& candidate : candidates) {
-      const std::size_t n_tokens = request_.count_tokens(SignatureWriter::line_of(candidate.symbol));
-      priced.push_back({&candidate, n_tokens, candidate.chance / std::pow(static_cast<double>(n_tokens) + 4, kAlpha)});
+      // By bytes: to count the tokens of all takes longer than all the rest.
+      const double n_bytes =
+          kBytesOfSignature + static_cast<double>(candidate.symbol.definition.signature.size());
+      ranked.push_back({&candidate, candidate.chance / std::pow(n_bytes, kPriceWeight)});
     }
-    std::stable_sort(priced.begin(), priced.end(), [](const Priced& a, const Priced& b) { return a.worth > b.worth; });
+    std::stable_sort(ranked.begin(), ranked.end(), [](const Ranked& a, const Ranked& b) {
+      return std::pair(!a.candidate->is_shown, -a.worth) <
+             std::pair(!b.candidate->is_shown, -b.worth);
+    });
     std::vector<const SignatureCandidate*> chosen;
     std::set<std::string_view> paths;
     std::size_t used = 0;
-    for (const bool is_shown : {true, false})
-    for (const Priced& one : priced) {
-      if (one.candidate->is_shown != is_shown) continue;
+    int n_misses = 0;
+    bool was_shown = true;
+    for (const Ranked& one : ranked) {
+      if (std::exchange(was_shown, one.candidate->is_shown) != was_shown) n_misses = 0;
+      if (n_misses == kMaxMisses) {
+        if (was_shown) continue;
+        break;
+      }
       const std::string& path = one.candidate->symbol.path;
-      std::size_t cost = one.n_tokens;
+      std::size_t cost = request_.count_tokens(SignatureWriter::line_of(one.candidate->symbol));
       if (paths.count(path) == 0)
         cost += request_.overhead.per_chunk + request_.count_tokens(path + "\n");
-      if (used + cost > (is_shown ? shown_budget : budget)) continue;
+      if (used + cost > (was_shown ? shown_budget : budget)) {
+        ++n_misses;
+        continue;
+      }
+      n_misses = 0;
       used += cost;
       paths.insert(path);
       chosen.push_back(one.candidate);
@@ -340,7 +368,8 @@ Result<void> check(const PackRequest& request) {
   }
   const auto is_share = [](double share) { return share >= 0 && share <= 1; };
   const PackShares& shares = request.shares;
-  if (!is_share(shares.file) || !is_share(shares.signatures) || !is_share(shares.prefix_of_file)) {
+  if (!is_share(shares.file) || !is_share(shares.signatures) || !is_share(shares.shown) ||
+      !is_share(shares.prefix_of_file)) {
     return fail(ErrorCode::kInvalidArgument, "pack: shares lie between 0 and 1");
   }
   return {};
@@ -398,16 +427,17 @@ Result<Pack> pack(const Snapshot& index, const PackRequest& request, const std::
       similar_candidates(index, names, similar_request, pack.n_dropped);
   if (stop.stop_requested()) return cancelled();
   ChunkPacker chunks(index, request, pack);
-  const std::size_t n_signatures =
-      chunks.add_signatures(signature_candidates(index,
-                                                 names,
-                                                 {.path = request.path,
-                                                  .before = cut.before,
-                                                  .after = cut.after,
-                                                  .window_begin = begin_of_shown,
-                                                  .similar = similar}),
-                            part(chunk_share, std::getenv("SHOWN") ? std::atof(std::getenv("SHOWN")) : 0.3),
-                            part(chunk_share, std::getenv("SIGS") ? std::atof(std::getenv("SIGS")) : 0.62));
+  const std::size_t n_signatures = chunks.add_signatures(
+      signature_candidates(index,
+                           names,
+                           {.path = request.path,
+                            .before = cut.before,
+                            .after = cut.after,
+                            .window_begin = begin_of_shown,
+                            .similar = similar,
+                            .limit = std::max<std::size_t>(512, chunk_share / 8)}),
+      part(chunk_share, request.shares.shown),
+      part(chunk_share, request.shares.signatures));
   if (stop.stop_requested()) return cancelled();
   const std::size_t n_similar = chunks.add_similar(std::move(similar), chunk_share - n_signatures);
   if (stop.stop_requested()) return cancelled();

@@ -28,9 +28,11 @@ constexpr std::size_t kMaxDefiningFiles = 12;
 constexpr std::size_t kMaxRelatedFiles = 40;
 constexpr std::size_t kMaxDefinitionsOfFile = 600;
 constexpr std::uint32_t kMaxWordDistance = 40;
+// A name that is shown and says much: of these every one gets a signature if there is room.
+constexpr std::size_t kMinShownBytes = 5;
+constexpr std::size_t kMaxShownFiles = 3;
 constexpr float kBytesOfSight = 20'000;
 constexpr float kBytesNextTo = 200;
-constexpr std::size_t kMaxCandidates = 6000;
 
 enum Sign : std::size_t {
   kBias,
@@ -58,21 +60,25 @@ enum Sign : std::size_t {
   kLength,  // log of the signature's bytes
   kCoAndAffine,
   kNearAndFunction,
-  kShown,        // used within the lines that are shown
-  kDistance,     // log of how far
-  kFileDistance, // out of sight: nearness of its next use in the file
-  kLift,         // how much more often similar code uses it than other code
-  kNextTo,       // it stands next to definitions of names that are shown
+  kShown,         // used within the lines that are shown
+  kDistance,      // log of how far
+  kFileDistance,  // out of sight: nearness of its next use in the file
+  kLift,          // how much more often similar code uses it than other code
+  kNextTo,        // it stands next to definitions of names that are shown
   kNextToWords,
   kInFileAndCo,
   kSigns
 };
 using Signs = std::array<float, kSigns>;
 
-constexpr Signs kWeights = {
--7.21F, 0.00F, 0.01F, 2.51F, 3.34F, 0.46F, 0.05F, 0.12F, -0.56F, 0.30F, -0.72F, 0.92F, -1.50F, -1.17F, -1.94F, -1.14F, -1.45F, -0.29F, -0.11F, -0.42F, 0.26F, -0.90F, 0.56F, 0.69F, 0.00F, 0.00F, 0.00F, 0.19F, -0.69F, 1.88F, 1.71F, -0.25F};
-constexpr Signs kShownWeights = {
--4.06F, 0.78F, 0.00F, 1.14F, 0.18F, 0.47F, 0.21F, 0.05F, -0.23F, 0.11F, 0.13F, -3.52F, -0.81F, -0.87F, -0.71F, -1.04F, -0.63F, -0.34F, 0.03F, 0.40F, -1.12F, -0.02F, 0.25F, -0.63F, -0.10F, -4.06F, -0.52F, 0.00F, -0.23F, 5.57F, 4.25F, 0.00F};
+constexpr Signs kWeights = {-7.21F, 0.00F,  0.01F,  2.51F,  3.34F,  0.46F,  0.05F,  0.12F,
+                            -0.56F, 0.30F,  -0.72F, 0.92F,  -1.50F, -1.17F, -1.94F, -1.14F,
+                            -1.45F, -0.29F, -0.11F, -0.42F, 0.26F,  -0.90F, 0.56F,  0.69F,
+                            0.00F,  0.00F,  0.00F,  0.19F,  -0.69F, 1.88F,  1.71F,  -0.25F};
+constexpr Signs kShownWeights = {-4.06F, 0.78F,  0.00F,  1.14F,  0.18F,  0.47F,  0.21F,  0.05F,
+                                 -0.23F, 0.11F,  0.13F,  -3.52F, -0.81F, -0.87F, -0.71F, -1.04F,
+                                 -0.63F, -0.34F, 0.03F,  0.40F,  -1.12F, -0.02F, 0.25F,  -0.63F,
+                                 -0.10F, -4.06F, -0.52F, 0.00F,  -0.23F, 5.57F,  4.25F,  0.00F};
 
 bool is_type(SymbolKind kind) {
   return kind == SymbolKind::kClass || kind == SymbolKind::kStruct || kind == SymbolKind::kUnion ||
@@ -118,13 +124,15 @@ bool is_imported(std::string_view path, const std::vector<Import>& imports) {
   });
 }
 
-// The words that a name is made of: "ReadFile_at2" has read, file, at.
+// The words that a name is made of, as hashes: "ReadFile_at2" has read and file.
 template <class Visit>
 void for_each_word(std::string_view name, Visit visit) {
-  std::string word;
+  std::uint64_t hash = 0;
+  std::size_t n_bytes = 0;
   const auto flush = [&] {
-    if (word.size() >= 3) visit(word);
-    word.clear();
+    if (n_bytes >= 3) visit(hash);
+    hash = 0;
+    n_bytes = 0;
   };
   for (std::size_t i = 0; i < name.size(); ++i) {
     const char c = name[i];
@@ -134,9 +142,9 @@ void for_each_word(std::string_view name, Visit visit) {
       flush();
       continue;
     }
-    const bool was_lower = i > 0 && name[i - 1] >= 'a' && name[i - 1] <= 'z';
-    if (is_upper && was_lower) flush();
-    word += is_upper ? static_cast<char>(c - 'A' + 'a') : c;
+    if (is_upper && i > 0 && name[i - 1] >= 'a' && name[i - 1] <= 'z') flush();
+    hash = hash * 31 + static_cast<std::uint64_t>(is_upper ? c - 'A' + 'a' : c);
+    ++n_bytes;
   }
   flush();
 }
@@ -186,13 +194,14 @@ class Ranker {
     SymbolView symbol;
     float chance;
     Signs signs;
+    std::size_t n_files;
   };
 
   void look_at_file() {
     for (const NearName& name : names_) {
       near_[name.name] = &name;
       if (name.distance > kMaxWordDistance) continue;
-      for_each_word(name.name, [&](const std::string& word) {
+      for_each_word(name.name, [&](std::uint64_t word) {
         float& weight = words_[word];
         weight = std::max(weight, std::min(1.0F, name.weight));
       });
@@ -297,8 +306,7 @@ class Ranker {
         signs[kNearAndFunction] = signs[kNear];
     } else if (const auto in_file = in_file_.find(symbol.name); in_file != in_file_.end()) {
       signs[kInFile] = std::log1p(static_cast<float>(in_file->second.n_uses));
-      signs[kFileDistance] =
-          1 / (1 + static_cast<float>(in_file->second.distance) / kBytesOfSight);
+      signs[kFileDistance] = 1 / (1 + static_cast<float>(in_file->second.distance) / kBytesOfSight);
     }
     if (const auto together = together_.find(symbol.name); together != together_.end()) {
       signs[kCoSum] = std::sqrt(together->second.sum);
@@ -320,7 +328,7 @@ class Ranker {
     }
     float n_words = 0;
     float shared = 0;
-    for_each_word(symbol.name, [&](const std::string& word) {
+    for_each_word(symbol.name, [&](std::uint64_t word) {
       ++n_words;
       if (const auto known = words_.find(word); known != words_.end()) shared += known->second;
     });
@@ -367,7 +375,7 @@ class Ranker {
     float sum = 0;
     for (std::size_t i = 0; i < kSigns; ++i)
       sum += weights[i] * signs[i];
-    found_.push_back({symbol, 1 / (1 + std::exp(-sum)), signs});
+    found_.push_back({symbol, 1 / (1 + std::exp(-sum)), signs, n_files});
   }
 
   bool imported(std::string_view path) {
@@ -396,25 +404,28 @@ class Ranker {
     }
     std::vector<SignatureCandidate> candidates;
     std::unordered_set<std::string> seen;
+    std::unordered_set<std::string_view> shown;  // names that have their first candidate
     for (const Found& found : found_) {
-      if (candidates.size() == kMaxCandidates) break;
+      if (candidates.size() >= request_.limit && found.signs[kShown] == 0) continue;
       if (!seen.insert(identity_of(found.symbol)).second) continue;
       const SymbolView& view = found.symbol;
-      candidates.push_back({.symbol = {.path = std::string(view.path),
-                                       .language = std::string(view.language),
-                                       .definition = {.name = std::string(view.name),
-                                                      .container = std::string(view.container),
-                                                      .signature = std::string(view.signature),
-                                                      .doc = {},
-                                                      .kind = view.kind,
-                                                      .evidence = view.evidence,
-                                                      .has_body = view.has_body,
-                                                      .is_test = view.is_test,
-                                                      .name_range = view.name_range,
-                                                      .range = view.range}},
-                            .detail = std::string(view.name),
-                            .chance = found.chance,
-                            .is_shown = found.signs[kShown] > 0});
+      candidates.push_back(
+          {.symbol = {.path = std::string(view.path),
+                      .language = std::string(view.language),
+                      .definition = {.name = std::string(view.name),
+                                     .container = std::string(view.container),
+                                     .signature = std::string(view.signature),
+                                     .doc = {},
+                                     .kind = view.kind,
+                                     .evidence = view.evidence,
+                                     .has_body = view.has_body,
+                                     .is_test = view.is_test,
+                                     .name_range = view.name_range,
+                                     .range = view.range}},
+           .detail = std::string(view.name),
+           .chance = found.chance,
+           .is_shown = found.signs[kShown] > 0 && view.name.size() >= kMinShownBytes &&
+                       found.n_files <= kMaxShownFiles && shown.insert(view.name).second});
     }
     return candidates;
   }
@@ -434,7 +445,7 @@ class Ranker {
   const std::vector<Import> imports_;
   std::string language_;
   std::unordered_map<std::string_view, const NearName*> near_;
-  std::unordered_map<std::string, float> words_;
+  std::unordered_map<std::uint64_t, float> words_;
   std::unordered_map<std::string_view, InFile> in_file_;
   std::unordered_map<std::string_view, std::vector<std::uint32_t>> shown_places_;  // by path
   std::unordered_map<std::string_view, Together> together_;

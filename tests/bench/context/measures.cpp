@@ -14,6 +14,7 @@
 #include "indexer/flat_tree.h"
 #include "indexer/identifiers.h"
 #include "indexer/lexical.h"
+#include "indexer/parse.h"
 #include "indexer/syntax.h"
 
 namespace kinglet::bench {
@@ -273,17 +274,25 @@ Task make_task(const Corpus& corpus, const CorpusFile& file, const indexer::Hole
             .visible = hidden.visible,
             .symbols = {}};
   const auto visible = names_of(task.shown());
+  // Names in code: words of comments and strings are none.
+  const auto record = indexer::parse_file(*file.language, file.text);
+  if (!record) return task;
   std::set<std::string_view> met;
-  for_each_identifier(task.gold, [&](std::size_t, std::string_view name) {
-    if (name.size() < kMinNameBytes || !met.insert(name).second) return;
+  for (const indexer::Reference& reference : record->references) {
+    const std::string_view name = record->names[reference.name_idx];
+    if (!hole.range.contains(reference.offset) || name.size() < kMinNameBytes ||
+        !met.insert(name).second) {
+      continue;
+    }
     const std::size_t n_files = corpus.index().n_defining_files(name);
-    if (n_files == 0 || n_files > kMaxDefiningFiles) return;
+    if (n_files == 0 || n_files > kMaxDefiningFiles) continue;
     GoldSymbol gold{.name = std::string(name),
                     .is_seen = visible.contains(name),
                     .definitions = {},
                     .bodies = {}};
+    bool is_own = false;
     for (indexer::Symbol& symbol : corpus.index().definitions(name)) {
-      if (symbol.path == file.path) return;
+      is_own = is_own || symbol.path == file.path;
       const indexer::Definition& definition = symbol.definition;
       if (!is_gold(definition) || !is_language_of(symbol, file)) continue;
       const CorpusFile* file_of = corpus.find(symbol.path);
@@ -292,8 +301,8 @@ Task make_task(const Corpus& corpus, const CorpusFile& file, const indexer::Hole
         gold.bodies.emplace_back(body);
       gold.definitions.push_back(std::move(symbol));
     }
-    if (!gold.definitions.empty()) task.symbols.push_back(std::move(gold));
-  });
+    if (!is_own && !gold.definitions.empty()) task.symbols.push_back(std::move(gold));
+  }
   return task;
 }
 

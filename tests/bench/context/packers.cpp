@@ -175,7 +175,8 @@ std::vector<Piece> kinglet(const Corpus& corpus, const PackTask& task) {
   };
   if (const char* file = std::getenv("KINGLET_FEATURES")) {
     FILE* out = std::fopen(file, "a");
-    for (const GoldSymbol& symbol : hole.symbols) std::fprintf(out, "G %s %d\n", symbol.name.c_str(), symbol.is_seen);
+    for (const GoldSymbol& symbol : hole.symbols)
+      std::fprintf(out, "G %s %d\n", symbol.name.c_str(), symbol.is_seen);
     std::fclose(out);
   }
   const auto packed = indexer::pack(task.index, request);
