@@ -27,10 +27,10 @@ struct SimilarRequest {
   std::string_view before;  // its text before the line
   ByteRange window;         // of the current file: chunks that overlap it are dropped
   std::function<std::optional<std::string>(const std::string& path)> read_text;
-  std::size_t limit = 64;
+  std::size_t limit = 128;
 };
 
-/// Chunks above the noise, best first, verified against the texts and without near-duplicates.
+/// Chunks that share names with the neighborhood, best first, verified against the texts and without near-duplicates.
 /// `n_dropped` counts the others.
 std::vector<SimilarCandidate> similar_candidates(const Snapshot& index,
                                                  const std::vector<NearName>& names,

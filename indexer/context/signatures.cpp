@@ -71,14 +71,10 @@ enum Sign : std::size_t {
 };
 using Signs = std::array<float, kSigns>;
 
-constexpr Signs kWeights = {-7.21F, 0.00F,  0.01F,  2.51F,  3.34F,  0.46F,  0.05F,  0.12F,
-                            -0.56F, 0.30F,  -0.72F, 0.92F,  -1.50F, -1.17F, -1.94F, -1.14F,
-                            -1.45F, -0.29F, -0.11F, -0.42F, 0.26F,  -0.90F, 0.56F,  0.69F,
-                            0.00F,  0.00F,  0.00F,  0.19F,  -0.69F, 1.88F,  1.71F,  -0.25F};
-constexpr Signs kShownWeights = {-4.06F, 0.78F,  0.00F,  1.14F,  0.18F,  0.47F,  0.21F,  0.05F,
-                                 -0.23F, 0.11F,  0.13F,  -3.52F, -0.81F, -0.87F, -0.71F, -1.04F,
-                                 -0.63F, -0.34F, 0.03F,  0.40F,  -1.12F, -0.02F, 0.25F,  -0.63F,
-                                 -0.10F, -4.06F, -0.52F, 0.00F,  -0.23F, 5.57F,  4.25F,  0.00F};
+constexpr Signs kWeights = {
+-7.56F, 0.00F, 0.16F, 3.79F, 2.89F, 0.13F, 0.26F, 0.30F, -0.40F, 0.37F, -0.05F, 1.41F, -1.32F, -1.47F, -2.28F, -0.99F, -1.49F, -0.39F, -0.03F, -0.53F, 0.54F, -1.36F, 0.60F, 0.92F, 0.00F, 0.00F, 0.00F, 0.15F, -1.12F, 2.20F, 1.02F, -0.50F};
+constexpr Signs kShownWeights = {
+-4.56F, 1.12F, 0.00F, 1.26F, 0.02F, 0.65F, -0.07F, 0.07F, -0.15F, 0.15F, 0.10F, -4.39F, -0.98F, -0.77F, -1.03F, -1.09F, -0.69F, -0.22F, -0.05F, 0.54F, -1.20F, -0.01F, 0.28F, -0.61F, 0.02F, -4.56F, -0.44F, 0.00F, -0.45F, 6.35F, 4.98F, 0.00F};
 
 bool is_type(SymbolKind kind) {
   return kind == SymbolKind::kClass || kind == SymbolKind::kStruct || kind == SymbolKind::kUnion ||

@@ -10,9 +10,9 @@ namespace {
 
 constexpr std::size_t kMaxTerms = 80;
 constexpr std::uint32_t kMaxDistance = 40;  // lines
-// Noise hurts more than it helps: a chunk needs this part of the best score, and this many names in
-// common (fewer when the neighborhood has fewer).
-constexpr float kMinShareOfBest = 0.3F;
+// A chunk needs this part of the best score, and this many names in common (fewer when the
+// neighborhood has fewer).
+constexpr float kMinShareOfBest = 0.15F;
 constexpr std::uint32_t kMinMatched = 3;
 constexpr double kMaxOverlap = 0.75;  // Jaccard, of the names of two chunks
 constexpr std::size_t kMaxDetailNames = 6;
