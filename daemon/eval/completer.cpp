@@ -14,7 +14,6 @@
 #include "daemon/features/inline_completion.h"
 #include "daemon/features/prompt_budget.h"
 #include "daemon/services.h"
-#include "daemon/version.h"
 #include "indexer/context/hole.h"
 #include "indexer/parse.h"
 #include "indexer/segment.h"
@@ -49,8 +48,11 @@ Result<std::string> fingerprint_of(const fs::path& file, const Config& config) {
   if (error || !in.is_open()) {
     return fail(ErrorCode::kIo, "cannot read " + file.string() + ": " + error.message());
   }
-  bytes += std::to_string(n_bytes) + ' ' + kVersion + ' ' + config.backend + ' ' + config.device +
-           ' ' + config.kv_format + ' ' + config.activations;
+  // Another build may pack, compute or cut in another way, and have the same version.
+  const fs::path program = TRY(program_path());
+  const auto built = fs::last_write_time(program, error).time_since_epoch().count();
+  bytes += std::to_string(n_bytes) + ' ' + std::to_string(built) + ' ' + config.backend + ' ' +
+           config.device + ' ' + config.kv_format + ' ' + config.activations;
   for (const AdapterSetting& adapter : config.adapters)
     bytes += ' ' + adapter.file + '=' + std::to_string(adapter.scale);
   return indexer::to_hex(indexer::hash_content(bytes));

@@ -52,8 +52,7 @@ Result<PackJob> job_for_hole(const std::filesystem::path& root,
 /// For one thread; each call waits for its end.
 class Completer {
  public:
-  /// A model's own settings: whoever changes anything that a completion depends on changes
-  /// `fingerprint`.
+  /// `fingerprint` is another one for another file, other settings and another build of Kinglet.
   struct ModelInfo {
     std::string name;
     std::string fingerprint;
