@@ -55,6 +55,15 @@ std::span<const Command> all_commands() {
        "kinglet context src/main.cpp:120:14 --diff 2000                 what half a budget holds",
        Audience::kPeople,
        context_command},
+      {"eval",
+       "Say how good completions are in a repository: hide pieces of it and compare",
+       "kinglet eval                          60 pieces of the repository here\n"
+       "kinglet eval ~/src/project --no-context         what the repository in the prompt is "
+       "worth\n"
+       "kinglet eval --holes 200 --budget 2000,4000     what a longer prompt is worth\n"
+       "kinglet eval --compare-model other.gguf --json results.json",
+       Audience::kPeople,
+       eval_command},
       {"doctor",
        "Say what is wrong with this installation, and the way out",
        "kinglet doctor               exit code 0: all is well; 1: something needs you",

@@ -11,6 +11,7 @@ Action context_command(CLI::App& app);
 Action daemon_command(CLI::App& app);
 Action doctor_command(CLI::App& app);
 Action engine_command(CLI::App& app);
+Action eval_command(CLI::App& app);
 Action generate_command(CLI::App& app);
 Action index_command(CLI::App& app);
 Action logits_command(CLI::App& app);

@@ -110,7 +110,7 @@ TEST_SUITE("daemon/commands") {
     CHECK(outcome.exit_code == 2);
     CHECK(outcome.output ==
           "kinglet: There is no verb \"nope\". The verbs are lsp, try, index, symbols, refs, "
-          "search, context, doctor, status, stop, logs, "
+          "search, context, eval, doctor, status, stop, logs, "
           "purge, daemon, generate, bench, logits, tokenize, models; `kinglet --help` says what "
           "they do.\n");
     CHECK(contains(home.run({"--nope"}).output,
