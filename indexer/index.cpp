@@ -207,18 +207,6 @@ std::size_t Snapshot::n_defining_files(std::string_view name) const {
   return n_files;
 }
 
-std::size_t Snapshot::n_using_files(std::string_view name) const {
-  std::size_t n_files = 0;
-  for (const Part& part : parts_) {
-    const auto id = part.segment->find_name(name);
-    if (!id) continue;
-    part.segment->for_each_reference(*id, [&](std::uint32_t file, std::span<const std::uint32_t>) {
-      n_files += is_dead(part.dead, file) ? 0 : 1;
-    });
-  }
-  return n_files;
-}
-
 std::vector<Import> Snapshot::imports_of(std::string_view path) const {
   std::vector<Import> imports;
   for (const Part& part : parts_) {

@@ -130,7 +130,6 @@ class Snapshot {
   std::vector<ReferenceSite> references(std::string_view name) const;
   /// How many files define and how many use the name: cheap, for ranking.
   std::size_t n_defining_files(std::string_view name) const;
-  std::size_t n_using_files(std::string_view name) const;
   std::vector<Import> imports_of(std::string_view path) const;
   /// Chunks that share terms with the query, best first; ties by path, then position.
   std::vector<ChunkHit> search(const SearchQuery& query) const;

@@ -8,8 +8,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <cstdio>
-#include <cstdlib>
 #include <set>
 #include <tuple>
 #include <unordered_map>
@@ -53,7 +51,6 @@ enum Sign : std::size_t {
   kConstant,  // or an enumerator
   kMacro,
   kDefiners,  // log of how many files define the name
-  kUsers,     // log of how many use it
   kTest,
   kLexical,
   kOwn,
@@ -63,7 +60,6 @@ enum Sign : std::size_t {
   kShown,         // used within the lines that are shown
   kDistance,      // log of how far
   kFileDistance,  // out of sight: nearness of its next use in the file
-  kLift,          // how much more often similar code uses it than other code
   kNextTo,        // it stands next to definitions of names that are shown
   kNextToWords,
   kInFileAndCo,
@@ -71,10 +67,41 @@ enum Sign : std::size_t {
 };
 using Signs = std::array<float, kSigns>;
 
-constexpr Signs kWeights = {
--7.56F, 0.00F, 0.16F, 3.79F, 2.89F, 0.13F, 0.26F, 0.30F, -0.40F, 0.37F, -0.05F, 1.41F, -1.32F, -1.47F, -2.28F, -0.99F, -1.49F, -0.39F, -0.03F, -0.53F, 0.54F, -1.36F, 0.60F, 0.92F, 0.00F, 0.00F, 0.00F, 0.15F, -1.12F, 2.20F, 1.02F, -0.50F};
-constexpr Signs kShownWeights = {
--4.56F, 1.12F, 0.00F, 1.26F, 0.02F, 0.65F, -0.07F, 0.07F, -0.15F, 0.15F, 0.10F, -4.39F, -0.98F, -0.77F, -1.03F, -1.09F, -0.69F, -0.22F, -0.05F, 0.54F, -1.20F, -0.01F, 0.28F, -0.61F, 0.02F, -4.56F, -0.44F, 0.00F, -0.45F, 6.35F, 4.98F, 0.00F};
+struct Weights {
+  float hidden, shown;
+};
+constexpr std::array<Weights, kSigns> kWeights = {{
+    {-8.81F, -4.73F},  // kBias
+    {0.00F, 1.07F},    // kNear
+    {0.11F, 0.00F},    // kInFile
+    {4.11F, 1.07F},    // kCoSum
+    {4.37F, 0.62F},    // kCoBest
+    {0.46F, 0.64F},    // kAffinity
+    {0.36F, -0.11F},   // kTwin
+    {0.32F, 0.07F},    // kImported
+    {-0.52F, -0.18F},  // kSameFolder
+    {0.52F, 0.11F},    // kOfNearType
+    {-0.14F, 0.12F},   // kOfKnownType
+    {1.43F, -4.45F},   // kWords
+    {-1.65F, -1.00F},  // kFunction
+    {-1.61F, -0.80F},  // kType
+    {-2.40F, -1.07F},  // kField
+    {-1.44F, -1.13F},  // kConstant
+    {-1.72F, -0.73F},  // kMacro
+    {-0.35F, -0.21F},  // kDefiners
+    {-0.54F, 0.57F},   // kTest
+    {0.44F, -1.28F},   // kLexical
+    {-1.59F, -0.02F},  // kOwn
+    {0.68F, 0.27F},    // kLength
+    {-0.21F, -0.70F},  // kCoAndAffine
+    {0.00F, 0.02F},    // kNearAndFunction
+    {0.00F, -4.73F},   // kShown
+    {0.00F, -0.44F},   // kDistance
+    {0.55F, 0.00F},    // kFileDistance
+    {1.98F, 6.15F},    // kNextTo
+    {0.94F, 5.10F},    // kNextToWords
+    {-0.80F, 0.00F},   // kInFileAndCo
+}};
 
 bool is_type(SymbolKind kind) {
   return kind == SymbolKind::kClass || kind == SymbolKind::kStruct || kind == SymbolKind::kUnion ||
@@ -189,8 +216,7 @@ class Ranker {
   struct Found {
     SymbolView symbol;
     float chance;
-    Signs signs;
-    std::size_t n_files;
+    bool is_shown;
   };
 
   void look_at_file() {
@@ -262,6 +288,30 @@ class Ranker {
       related_.emplace_back(path);
   }
 
+  // What all definitions of one file share.
+  struct FileFacts {
+    float affinity = 0;
+    bool is_twin = false;
+    bool is_imported = false;
+    bool is_near = false;  // in the same folder
+    bool is_own = false;
+    const std::vector<std::uint32_t>* shown_places = nullptr;
+  };
+  const FileFacts& facts_of(std::string_view path) {
+    const auto [entry, is_new] = facts_.try_emplace(path);
+    FileFacts& facts = entry->second;
+    if (!is_new) return facts;
+    facts.is_own = path == request_.path;
+    facts.is_twin = !facts.is_own && stem_of(path) == stem_of(request_.path);
+    facts.is_imported = is_imported(path, imports_);
+    facts.is_near = folder_of(path) == folder_of(request_.path);
+    if (const auto affinity = affinity_.find(path); affinity != affinity_.end())
+      facts.affinity = std::sqrt(affinity->second / most_affine_);
+    if (const auto places = shown_places_.find(path); places != shown_places_.end())
+      facts.shown_places = &places->second;
+    return facts;
+  }
+
   void add_name(std::string_view name) {
     const std::size_t n_files = index_.n_defining_files(name);
     if (n_files == 0 || n_files > kMaxDefiningFiles) return;
@@ -283,36 +333,20 @@ class Ranker {
       return;
     }
     if (!can_use(language_, symbol.language)) return;
-    const bool is_own = symbol.path == request_.path;
+    const FileFacts& facts = facts_of(symbol.path);
     // The index may know an older state of the current file.
-    if (is_own && (symbol.range.end > request_.window_begin ||
-                   symbol.name_range.of(request_.before) != symbol.name)) {
+    if (facts.is_own && (symbol.range.end > request_.window_begin ||
+                         symbol.name_range.of(request_.before) != symbol.name)) {
       return;
     }
-    if (n_files > 0) met_names_.insert(symbol.name);
-    if (n_files == 0) n_files = 1;
     Signs signs{};
     signs[kBias] = 1;
-    if (const auto near = near_.find(symbol.name); near != near_.end()) {
-      signs[kNear] = std::sqrt(near->second->weight);
-      signs[kShown] = 1;
-      signs[kDistance] = std::log(static_cast<float>(near->second->distance + 1));
-      if (near->second->is_called &&
-          (symbol.kind == SymbolKind::kFunction || symbol.kind == SymbolKind::kMethod))
-        signs[kNearAndFunction] = signs[kNear];
-    } else if (const auto in_file = in_file_.find(symbol.name); in_file != in_file_.end()) {
-      signs[kInFile] = std::log1p(static_cast<float>(in_file->second.n_uses));
-      signs[kFileDistance] = 1 / (1 + static_cast<float>(in_file->second.distance) / kBytesOfSight);
-    }
-    if (const auto together = together_.find(symbol.name); together != together_.end()) {
-      signs[kCoSum] = std::sqrt(together->second.sum);
-      signs[kCoBest] = together->second.best;
-    }
-    if (const auto affinity = affinity_.find(symbol.path); affinity != affinity_.end() && !is_own)
-      signs[kAffinity] = std::sqrt(affinity->second / most_affine_);
-    signs[kTwin] = !is_own && stem_of(symbol.path) == stem_of(request_.path) ? 1 : 0;
-    signs[kImported] = imported(symbol.path) ? 1 : 0;
-    signs[kSameFolder] = folder_of(symbol.path) == folder_of(request_.path) ? 1 : 0;
+    if (n_files > 0) look_up(symbol, signs);
+    n_files = std::max<std::size_t>(n_files, 1);
+    signs[kAffinity] = facts.affinity;
+    signs[kTwin] = facts.is_twin ? 1 : 0;
+    signs[kImported] = facts.is_imported ? 1 : 0;
+    signs[kSameFolder] = facts.is_near ? 1 : 0;
     if (!symbol.container.empty()) {
       const std::size_t scope = symbol.container.find_last_of(":.\\");
       const std::string_view owner =
@@ -349,79 +383,91 @@ class Ranker {
         signs[kType] = is_type(symbol.kind) ? 1 : 0;
     }
     signs[kDefiners] = std::log(static_cast<float>(n_files));
-    const auto n_users = static_cast<float>(index_.n_using_files(symbol.name));
-    signs[kUsers] = std::log1p(n_users);
-    if (signs[kCoSum] > 0) signs[kLift] = std::log1p(8 * signs[kCoSum] / (1 + n_users));
     signs[kInFileAndCo] = signs[kInFile] * signs[kCoSum];
-    if (const auto places = shown_places_.find(symbol.path); places != shown_places_.end()) {
-      const auto next = std::ranges::lower_bound(places->second, symbol.name_range.begin);
+    if (facts.shown_places != nullptr) {
+      const auto& places = *facts.shown_places;
+      const auto next = std::ranges::lower_bound(places, symbol.name_range.begin);
       std::uint32_t distance = UINT32_MAX;
-      if (next != places->second.end()) distance = *next - symbol.name_range.begin;
-      if (next != places->second.begin())
+      if (next != places.end()) distance = *next - symbol.name_range.begin;
+      if (next != places.begin())
         distance = std::min(distance, symbol.name_range.begin - *(next - 1));
       signs[kNextTo] = 1 / (1 + static_cast<float>(distance) / kBytesNextTo);
       signs[kNextToWords] = signs[kNextTo] * signs[kWords];
     }
     signs[kTest] = symbol.is_test ? 1 : 0;
     signs[kLexical] = symbol.evidence == Evidence::kLexical ? 1 : 0;
-    signs[kOwn] = is_own ? 1 : 0;
+    signs[kOwn] = facts.is_own ? 1 : 0;
     signs[kLength] = std::log(static_cast<float>(symbol.signature.size()) / 40.0F);
     signs[kCoAndAffine] = signs[kCoSum] * signs[kAffinity];
-    const Signs& weights = signs[kShown] > 0 ? kShownWeights : kWeights;
+    const auto weight = signs[kShown] > 0 ? &Weights::shown : &Weights::hidden;
     float sum = 0;
     for (std::size_t i = 0; i < kSigns; ++i)
-      sum += weights[i] * signs[i];
-    found_.push_back({symbol, 1 / (1 + std::exp(-sum)), signs, n_files});
+      sum += kWeights[i].*weight * signs[i];
+    found_.push_back(
+        {symbol,
+         1 / (1 + std::exp(-sum)),
+         signs[kShown] > 0 && symbol.name.size() >= kMinShownBytes && n_files <= kMaxShownFiles});
   }
 
-  bool imported(std::string_view path) {
-    const auto [entry, is_new] = is_imported_.try_emplace(path);
-    if (is_new) entry->second = is_imported(path, imports_);
-    return entry->second;
+  // What the file and similar code say of a name.
+  void look_up(const SymbolView& symbol, Signs& signs) {
+    met_names_.insert(symbol.name);
+    if (const auto near = near_.find(symbol.name); near != near_.end()) {
+      signs[kNear] = std::sqrt(near->second->weight);
+      signs[kShown] = 1;
+      signs[kDistance] = std::log(static_cast<float>(near->second->distance + 1));
+      if (near->second->is_called &&
+          (symbol.kind == SymbolKind::kFunction || symbol.kind == SymbolKind::kMethod))
+        signs[kNearAndFunction] = signs[kNear];
+    } else if (const auto in_file = in_file_.find(symbol.name); in_file != in_file_.end()) {
+      signs[kInFile] = std::log1p(static_cast<float>(in_file->second.n_uses));
+      signs[kFileDistance] = 1 / (1 + static_cast<float>(in_file->second.distance) / kBytesOfSight);
+    }
+    if (const auto together = together_.find(symbol.name); together != together_.end()) {
+      signs[kCoSum] = std::sqrt(together->second.sum);
+      signs[kCoBest] = together->second.best;
+    }
   }
 
   std::vector<SignatureCandidate> finish() {
-    std::ranges::sort(found_, [](const Found& a, const Found& b) {
-      if (a.chance != b.chance) return a.chance > b.chance;
-      return std::tuple(a.symbol.path, a.symbol.name_range.begin, a.symbol.name) <
-             std::tuple(b.symbol.path, b.symbol.name_range.begin, b.symbol.name);
+    std::vector<const Found*> order;
+    order.reserve(found_.size());
+    for (const Found& found : found_)
+      order.push_back(&found);
+    std::ranges::sort(order, [](const Found* a, const Found* b) {
+      if (a->chance != b->chance) return a->chance > b->chance;
+      return std::tuple(a->symbol.path, a->symbol.name_range.begin, a->symbol.name) <
+             std::tuple(b->symbol.path, b->symbol.name_range.begin, b->symbol.name);
     });
-    if (const char* file = std::getenv("KINGLET_FEATURES")) {
-      FILE* out = std::fopen(file, "a");
-      for (const Found& found : found_) {
-        std::fprintf(
-            out, "%.*s", static_cast<int>(found.symbol.name.size()), found.symbol.name.data());
-        for (const float sign : found.signs)
-          std::fprintf(out, " %.4g", static_cast<double>(sign));
-        std::fprintf(out, "\n");
-      }
-      std::fprintf(out, "\n");
-      std::fclose(out);
-    }
     std::vector<SignatureCandidate> candidates;
     std::unordered_set<std::string> seen;
     std::unordered_set<std::string_view> shown;  // names that have their first candidate
-    for (const Found& found : found_) {
-      if (candidates.size() >= request_.limit && found.signs[kShown] == 0) continue;
+    std::size_t n_others = 0;
+    for (const Found* each : order) {
+      const Found& found = *each;
+      const bool is_shown = found.is_shown && !shown.contains(found.symbol.name);
+      if (!is_shown && n_others == request_.limit) continue;
       if (!seen.insert(identity_of(found.symbol)).second) continue;
+      if (is_shown)
+        shown.insert(found.symbol.name);
+      else
+        ++n_others;
       const SymbolView& view = found.symbol;
-      candidates.push_back(
-          {.symbol = {.path = std::string(view.path),
-                      .language = std::string(view.language),
-                      .definition = {.name = std::string(view.name),
-                                     .container = std::string(view.container),
-                                     .signature = std::string(view.signature),
-                                     .doc = {},
-                                     .kind = view.kind,
-                                     .evidence = view.evidence,
-                                     .has_body = view.has_body,
-                                     .is_test = view.is_test,
-                                     .name_range = view.name_range,
-                                     .range = view.range}},
-           .detail = std::string(view.name),
-           .chance = found.chance,
-           .is_shown = found.signs[kShown] > 0 && view.name.size() >= kMinShownBytes &&
-                       found.n_files <= kMaxShownFiles && shown.insert(view.name).second});
+      candidates.push_back({.symbol = {.path = std::string(view.path),
+                                       .language = std::string(view.language),
+                                       .definition = {.name = std::string(view.name),
+                                                      .container = std::string(view.container),
+                                                      .signature = std::string(view.signature),
+                                                      .doc = {},
+                                                      .kind = view.kind,
+                                                      .evidence = view.evidence,
+                                                      .has_body = view.has_body,
+                                                      .is_test = view.is_test,
+                                                      .name_range = view.name_range,
+                                                      .range = view.range}},
+                            .detail = std::string(view.name),
+                            .chance = found.chance,
+                            .is_shown = is_shown});
     }
     return candidates;
   }
@@ -448,7 +494,7 @@ class Ranker {
   std::unordered_map<std::string_view, float> affinity_;  // by path
   float most_affine_ = 1;
   std::vector<std::string> related_;
-  std::unordered_map<std::string_view, bool> is_imported_;
+  std::unordered_map<std::string_view, FileFacts> facts_;
   std::unordered_set<std::string_view> met_names_;
   std::vector<Found> found_;
 };

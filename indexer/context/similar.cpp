@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <map>
-#include <set>
 
 #include "indexer/context/candidates.h"
 #include "indexer/identifiers.h"
@@ -17,20 +16,29 @@ constexpr std::uint32_t kMinMatched = 3;
 constexpr double kMaxOverlap = 0.75;  // Jaccard, of the names of two chunks
 constexpr std::size_t kMaxDetailNames = 6;
 
-using Names = std::set<std::string_view>;
+using Names = std::vector<std::string_view>;  // sorted
 
 Names names_in(std::string_view text) {
   Names names;
-  for_each_identifier(text, [&](std::size_t, std::string_view word) { names.insert(word); });
+  for_each_identifier(text, [&](std::size_t, std::string_view word) { names.push_back(word); });
+  std::ranges::sort(names);
+  names.erase(std::unique(names.begin(), names.end()), names.end());
   return names;
 }
 
-double jaccard(const Names& a, const Names& b) {
-  if (a.empty() && b.empty()) return 1;
+// By Jaccard's index.
+bool are_alike(const Names& a, const Names& b) {
+  const auto [fewer, more] = std::minmax(a.size(), b.size());
+  if (static_cast<double>(fewer) <= kMaxOverlap * static_cast<double>(more)) return false;
   std::size_t n_common = 0;
-  for (const std::string_view name : a)
-    n_common += b.count(name);
-  return static_cast<double>(n_common) / static_cast<double>(a.size() + b.size() - n_common);
+  for (auto left = a.begin(), right = b.begin(); left != a.end() && right != b.end();) {
+    const int order = left->compare(*right);
+    n_common += order == 0 ? 1 : 0;
+    if (order <= 0) ++left;
+    if (order >= 0) ++right;
+  }
+  return static_cast<double>(n_common) >
+         kMaxOverlap * static_cast<double>(a.size() + b.size() - n_common);
 }
 
 }  // namespace
@@ -95,9 +103,8 @@ std::vector<SimilarCandidate> similar_candidates(const Snapshot& index,
     candidates.push_back({hit, *std::move(text), 0, {}});
     SimilarCandidate& candidate = candidates.back();
     Names words = names_in(candidate.text);
-    const bool is_duplicate = std::any_of(taken.begin(), taken.end(), [&](const Names& other) {
-      return jaccard(words, other) > kMaxOverlap;
-    });
+    const bool is_duplicate = std::any_of(
+        taken.begin(), taken.end(), [&](const Names& other) { return are_alike(words, other); });
     if (is_duplicate) {
       ++n_dropped;
       candidates.pop_back();
@@ -106,7 +113,7 @@ std::vector<SimilarCandidate> similar_candidates(const Snapshot& index,
     std::size_t n_listed = 0;
     for (const NearName& name : names) {
       if (n_listed == kMaxDetailNames) break;
-      if (words.count(name.name) == 0) continue;
+      if (!std::ranges::binary_search(words, std::string_view(name.name))) continue;
       candidate.detail += (n_listed++ == 0 ? "" : " ") + name.name;
     }
     candidate.first_line = first_line_of(hit);

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 #include <functional>
 #include <map>
 #include <set>
@@ -336,14 +334,6 @@ Measures measure(const Task& task, const std::vector<Piece>& pack) {
       has_use = has_use || pieces[i].uses(symbol.name, symbol.definitions);
     }
     recall.by_signature += has_signature ? 1 : 0;
-    if (!has_signature && std::getenv("KINGLET_MISSED") != nullptr)
-      std::fprintf(stderr,
-                   "missed %s (%s) in %s: %s | %s\n",
-                   symbol.name.c_str(),
-                   symbol.is_seen ? "seen" : "unseen",
-                   task.file->path.c_str(),
-                   symbol.definitions.front().path.c_str(),
-                   symbol.definitions.front().definition.signature.c_str());
     recall.by_body += has_body ? 1 : 0;
     recall.by_use += has_use ? 1 : 0;
   }

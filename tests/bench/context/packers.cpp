@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <cstdio>
-#include <cstdlib>
 #include <iterator>
 #include <map>
 #include <optional>
@@ -173,12 +171,6 @@ std::vector<Piece> kinglet(const Corpus& corpus, const PackTask& task) {
     if (file == nullptr) return std::nullopt;
     return file->text;
   };
-  if (const char* file = std::getenv("KINGLET_FEATURES")) {
-    FILE* out = std::fopen(file, "a");
-    for (const GoldSymbol& symbol : hole.symbols)
-      std::fprintf(out, "G %s %d\n", symbol.name.c_str(), symbol.is_seen);
-    std::fclose(out);
-  }
   const auto packed = indexer::pack(task.index, request);
   if (!packed) return {};
   std::vector<Piece> pieces;
