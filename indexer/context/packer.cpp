@@ -399,8 +399,11 @@ Result<Pack> pack(const Snapshot& index, const PackRequest& request, const std::
 
   // The file's own share first, to know what it leaves.
   const std::size_t file_share = part(layout, request.shares.file);
+  const bool has_suffix = request.shares.prefix_of_file < 1;
+  const std::string_view after =
+      has_suffix ? first_lines(cut.after, request.max_lines_after) : std::string_view();
   const File file{fit_to_send(mask(last_lines(cut.before, request.max_lines_before))),
-                  fit_to_send(mask(first_lines(cut.after, request.max_lines_after)))};
+                  fit_to_send(mask(after))};
   lay_out_file(file, request, file_share, pack);
   const bool is_whole =
       pack.prefix.size() == file.before.size() && pack.suffix.size() == file.after.size();

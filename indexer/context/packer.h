@@ -38,7 +38,7 @@ struct PackShares {
   double file = 0.4;             // the current file; the rest goes to chunks
   double signatures = 0.8;       // of the chunks' part; the rest goes to similar code
   double shown = 0.35;           // … of names that the lines around the cursor have
-  double prefix_of_file = 0.75;  // prefix : suffix = 3 : 1 of the file's part
+  double prefix_of_file = 0.75;  // prefix : suffix = 3 : 1 of the file's part; 1: no suffix at all
 };
 
 /// Tokens that the prompt format adds around what is packed.

@@ -196,7 +196,6 @@ TEST_SUITE("indexer/context/packer") {
       request.overhead.per_chunk = random() % 5;
       request.typed_reserve_tokens = random() % 200;
       request.shares.signatures = static_cast<double>(random() % 5) / 10;
-      request.shares.similar = static_cast<double>(random() % 5) / 10;
       const auto result = pack(index, request);
       if (request.budget_tokens < request.overhead.fixed) {
         REQUIRE(!result);
@@ -294,6 +293,18 @@ TEST_SUITE("indexer/context/packer") {
     CHECK(changed(text + "x", line + 2, path));
     CHECK(changed(text, line - 2, path));
     CHECK(changed(text, line + 2, "package/module_6.py"));
+  }
+
+  TEST_CASE("where there is no suffix it costs nothing") {
+    const Repository repository = small();
+    const std::string text = kUser;
+    PackRequest request = repository.request("fill.cpp", cursor_in(text, "table.ins"), 2000);
+    request.shares.prefix_of_file = 1;
+    const Pack pack = packed(repository, request);
+    CHECK(pack.suffix.empty());
+    CHECK(pack.n_tokens_suffix == 0);
+    CHECK(pack.n_tokens == tokens_of(pack, request));
+    CHECK(retype(pack, request));
   }
 
   TEST_CASE("what the current file defines far above the window is packed like another file's") {
@@ -405,7 +416,7 @@ TEST_SUITE("indexer/context/packer") {
           std::string::npos);
     CHECK(error([](PackRequest& r) { r.count_tokens = nullptr; }).find("count_tokens") !=
           std::string::npos);
-    CHECK(error([](PackRequest& r) { r.shares.similar = 0.9; }).find("shares") !=
+    CHECK(error([](PackRequest& r) { r.shares.signatures = 1.1; }).find("shares") !=
           std::string::npos);
     std::stop_source stop;
     stop.request_stop();
