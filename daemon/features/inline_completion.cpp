@@ -18,6 +18,10 @@ using Clock = std::chrono::steady_clock;
 
 // A request whose model was changed under it is packed anew, but not for ever.
 constexpr int kMaxPacks = 3;
+// A jump leads back to one of the last places.
+constexpr std::size_t kMaxLayouts = 4;
+// Of what was typed since the cut: less is not worth a new layout.
+constexpr std::ptrdiff_t kMinLinesToRenew = 8;
 
 bool suits_no_more(const Error& error) {
   return error.code == ErrorCode::kInvalidArgument;
@@ -80,10 +84,13 @@ struct InlineCompletions::Run {
 };
 
 InlineCompletions::InlineCompletions(CompletionServices services)
-    : services_(std::move(services)), alive_(std::make_shared<InlineCompletions*>(this)) {}
+    : services_(std::move(services)),
+      pause_(services_.protocol),
+      alive_(std::make_shared<InlineCompletions*>(this)) {}
 
 InlineCompletions::~InlineCompletions() {
   *alive_ = nullptr;
+  renewal_.request_stop();
   if (current_) current_->stop.request_stop();
 }
 
@@ -105,6 +112,8 @@ void InlineCompletions::complete(const lsp::InlineCompletionParams& params,
                                  lsp::Reply<lsp::InlineCompletionResult> reply) {
   if (current_) answer(*current_, lsp::InlineCompletionResult{});
   current_ = nullptr;
+  pause_.cancel();
+  renewal_.request_stop();
   if (!place) return reply(tl::unexpected(std::move(place).error()));
   Config config = services_.config_for(*place);
   if (!config.enabled || !config.completions)
@@ -135,7 +144,10 @@ void InlineCompletions::pack_and_generate(const std::shared_ptr<Run>& run) {
                                    const std::shared_ptr<const PackJob>& job) {
          if (*alive == nullptr || run->answered) return;
          if (!packed) return finish(*run, tl::unexpected(std::move(packed).error()));
-         if (!run->closed) layouts_[run->place.document.uri] = {packed->pack, job->writer};
+         if (!run->closed) {
+           keep(run->place.document.uri, {packed->layout, job->writer});
+           await_pause(run, *packed->pack);
+         }
          generate(run, *std::move(packed), *job->writer);
        });
 }
@@ -170,9 +182,56 @@ void InlineCompletions::generate(const std::shared_ptr<Run>& run,
       });
 }
 
+void InlineCompletions::keep(const lsp::DocumentUri& uri, Layout layout) {
+  std::vector<Layout>& kept = layouts_[uri];
+  std::erase_if(kept, [&](const Layout& other) { return other.pack == layout.pack; });
+  kept.insert(kept.begin(), std::move(layout));
+  if (kept.size() > kMaxLayouts) kept.pop_back();
+}
+
+void InlineCompletions::await_pause(const std::shared_ptr<Run>& run, const indexer::Pack& pack) {
+  if (std::ranges::count(pack.typed, '\n') < kMinLinesToRenew) return;
+  pause_.expires_after(services_.pause);
+  pause_.async_wait([this, alive = alive_, run](const boost::system::error_code& error) {
+    if (!error && *alive != nullptr && run == current_ && !run->closed) renew_layout(run);
+  });
+}
+
+// The kept layout goes on being used until the engine has computed the new one: to switch before
+// would make the next key wait for all of it.
+void InlineCompletions::renew_layout(const std::shared_ptr<Run>& run) {
+  renewal_ = std::stop_source();
+  const std::stop_token stop = renewal_.get_token();
+  pack({.place = run->place, .config = run->config, .budget = {}},
+       Layouts::kNew,
+       stop,
+       [this, alive = alive_, run, stop](Result<PackedPrompt> packed,
+                                         const std::shared_ptr<const PackJob>& job) {
+         if (*alive == nullptr || stop.stop_requested() || !packed) return;
+         services_.engine.generate(
+             {.generate = {.tokens = std::move(packed->prompt.tokens)},
+              .vocabulary_hash = job->writer->tokenizer().vocabulary().hash(),
+              .turn = EngineTurn::kWhenIdle},
+             stop,
+             [](inference::TokenId, std::string_view) {},
+             [this, alive, run, layout = Layout{packed->layout, job->writer}](
+                 const Result<wire::Generated>& computed) {
+               if (*alive == nullptr || !computed || run->closed) return;
+               keep(run->place.document.uri, layout);
+             });
+       });
+}
+
 void InlineCompletions::pack(PackWish wish, std::stop_token stop, OnPacked on_done) {
+  pack(std::move(wish), Layouts::kKept, std::move(stop), std::move(on_done));
+}
+
+void InlineCompletions::pack(PackWish wish,
+                             Layouts layouts,
+                             std::stop_token stop,
+                             OnPacked on_done) {
   services_.engine.when_loaded(
-      [this, alive = alive_, wish = std::move(wish), stop, on_done = std::move(on_done)](
+      [this, alive = alive_, wish = std::move(wish), layouts, stop, on_done = std::move(on_done)](
           Result<std::shared_ptr<const LoadedModel>> model) {
         if (*alive == nullptr) return;
         if (!model) return on_done(tl::unexpected(std::move(model).error()), nullptr);
@@ -189,8 +248,10 @@ void InlineCompletions::pack(PackWish wish, std::stop_token stop, OnPacked on_do
         job.max_file_bytes = wish.config.max_file_bytes;
         job.writer = services_.writer_for(**model);
         const auto kept = layouts_.find(wish.place.document.uri);
-        if (kept != layouts_.end() && kept->second.writer == job.writer) {
-          job.previous = kept->second.pack;
+        if (layouts == Layouts::kKept && kept != layouts_.end()) {
+          for (const Layout& layout : kept->second) {
+            if (layout.writer == job.writer) job.kept.push_back(layout.pack);
+          }
         }
         boost::asio::post(services_.pool,
                           [protocol = services_.protocol,

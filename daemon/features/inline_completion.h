@@ -3,8 +3,14 @@
 // A session has at most one completion under way. A newer request answers the older one with null
 // at once (Neovim does not cancel outdated requests and shows the last reply) and ends its
 // computation.
+//
+// Each document keeps the layouts of its last prompts, since most requests need no other. While
+// somebody types, what was typed piles up behind the cut; when the typing pauses, a layout is made
+// at the cursor's line and computed while the engine has nothing else to do, and takes the place of
+// the former one once it is there. A request that comes before that goes on with the former one.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -12,8 +18,10 @@
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <vector>
 
 #include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/steady_timer.hpp>
 
 #include "daemon/base/result.h"
 #include "daemon/config.h"
@@ -47,10 +55,12 @@ struct CompletionServices {
   bool can_stream = false;  // the client asked for inlineStream
   /// The configuration at a place: a repository may narrow what the user allowed.
   std::function<Config(const lsp::Place& place)> config_for;
-  /// What to pack around a place; `writer`, `previous` and the budget are filled in here.
+  /// What to pack around a place; `writer`, `kept` and the budget are filled in here.
   std::function<PackJob(const lsp::Place& place)> job_for;
   /// The prompt writer for a model: shared by all sessions.
   std::function<std::shared_ptr<const PromptWriter>(const LoadedModel& model)> writer_for;
+  /// So long without a request is a pause.
+  std::chrono::milliseconds pause{1'500};
 };
 
 /// For the protocol thread.
@@ -80,14 +90,23 @@ class InlineCompletions {
   /// loading the model, of asked_prompt_budget() and of pack_prompt().
   void pack(PackWish wish, std::stop_token stop, OnPacked on_done);
 
-  /// Forgets what is kept for a closed document.
+  /// Forgets the layouts of a closed document.
   void forget(const lsp::DocumentUri& uri);
 
   const std::optional<CompletionStats>& last() const { return last_; }
 
  private:
   struct Run;
+  struct Layout {
+    std::shared_ptr<const indexer::Pack> pack;
+    std::shared_ptr<const PromptWriter> writer;  // of the model that it was made for
+  };
+  enum class Layouts : bool { kNew, kKept };
 
+  void pack(PackWish wish, Layouts layouts, std::stop_token stop, OnPacked on_done);
+  void keep(const lsp::DocumentUri& uri, Layout layout);
+  void await_pause(const std::shared_ptr<Run>& run, const indexer::Pack& pack);
+  void renew_layout(const std::shared_ptr<Run>& run);
   void answer(Run& run, lsp::Response<lsp::InlineCompletionResult> response);
   void cancel(Run& run);
   void pack_and_generate(const std::shared_ptr<Run>& run);
@@ -98,14 +117,10 @@ class InlineCompletions {
   void finish(Run& run, Result<wire::Generated> generated);
 
   CompletionServices services_;
-  // The layout last made for a document, and the model it was made for.
-  struct Layout {
-    std::shared_ptr<const indexer::Pack> pack;
-    std::shared_ptr<const PromptWriter> writer;
-  };
-
-  std::map<lsp::DocumentUri, Layout> layouts_;
+  std::map<lsp::DocumentUri, std::vector<Layout>> layouts_;  // last used first
   std::shared_ptr<Run> current_;
+  boost::asio::steady_timer pause_;
+  std::stop_source renewal_;  // ends the making of a new layout
   std::uint64_t n_items_ = 0;
   std::optional<CompletionStats> last_;
   std::shared_ptr<InlineCompletions*> alive_;  // null once this is gone, for callbacks

@@ -1,5 +1,6 @@
 #include "daemon/features/packed_prompt.h"
 
+#include <algorithm>
 #include <chrono>
 #include <optional>
 #include <string>
@@ -10,6 +11,15 @@
 #include "indexer/scan.h"
 
 namespace kinglet::daemon {
+
+namespace {
+
+// Some forty lines of code; as much as is not missed where the budget is small.
+std::size_t typed_reserve(std::size_t budget) {
+  return std::clamp<std::size_t>(budget / 8, 128, 512);
+}
+
+}  // namespace
 
 Result<PackedPrompt> pack_prompt(const PackJob& job, const std::stop_token& stop) {
   const trace::Span span("pack prompt");
@@ -34,6 +44,7 @@ Result<PackedPrompt> pack_prompt(const PackJob& job, const std::stop_token& stop
       .cursor = job.cursor,
       .budget_tokens = job.budget_tokens,
       .overhead = overhead,
+      .typed_reserve_tokens = typed_reserve(job.budget_tokens),
       .shares = job.writer->shares(),
       .count_tokens = [&](std::string_view text) { return job.writer->count_tokens(text); },
       .count_prefix_tokens =
@@ -49,11 +60,18 @@ Result<PackedPrompt> pack_prompt(const PackJob& job, const std::stop_token& stop
       }};
 
   PackedPrompt packed;
-  std::optional<indexer::Pack> kept;
-  if (job.previous) kept = indexer::retype(*job.previous, request);
-  packed.kept_layout = kept.has_value();
-  if (!kept) kept = TRY(indexer::pack(root ? job.index : indexer::Snapshot(), request, stop));
-  packed.pack = std::make_shared<const indexer::Pack>(*std::move(kept));
+  for (const auto& layout : job.kept) {
+    auto retyped = indexer::retype(*layout, request);
+    if (!retyped) continue;
+    packed.layout = layout;
+    packed.pack = std::make_shared<const indexer::Pack>(*std::move(retyped));
+    break;
+  }
+  if (!packed.layout) {
+    packed.pack = std::make_shared<const indexer::Pack>(
+        TRY(indexer::pack(root ? job.index : indexer::Snapshot(), request, stop)));
+    packed.layout = packed.pack;
+  }
   packed.prompt = job.writer->write(*packed.pack, place);
   packed.budget_tokens = job.budget_tokens;
   packed.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

@@ -8,6 +8,7 @@
 #include <memory>
 #include <stop_token>
 #include <string>
+#include <vector>
 
 #include "daemon/base/result.h"
 #include "daemon/base/text.h"
@@ -31,14 +32,14 @@ struct PackJob {
   std::size_t budget_tokens = 0;
   std::uint64_t max_file_bytes = 0;
   std::shared_ptr<const PromptWriter> writer;
-  /// The layout last made for this document: kept while the cursor stays on its line.
-  std::shared_ptr<const indexer::Pack> previous;
+  /// Layouts made for this document before: the first that still holds is used again.
+  std::vector<std::shared_ptr<const indexer::Pack>> kept = {};
 };
 
 struct PackedPrompt {
   std::shared_ptr<const indexer::Pack> pack;
+  std::shared_ptr<const indexer::Pack> layout;  // that it is of: a kept one, or itself
   Prompt prompt;
-  bool kept_layout = false;  // only what was typed is new
   std::size_t budget_tokens = 0;
   double seconds = 0;  // what packing took
 };

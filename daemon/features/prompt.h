@@ -2,7 +2,7 @@
 //
 // Each segment is encoded alone, so counts add exactly and no chunk changes its neighbor; markers
 // are control tokens that no text can become. Whatever the format, the prompt ends with what was
-// typed on the cursor's line: while someone types it only grows at its end.
+// typed since it was laid out: while someone types it only grows at its end.
 #pragma once
 
 #include <cstddef>
@@ -23,7 +23,7 @@ namespace kinglet::daemon {
 
 struct Prompt {
   std::vector<inference::TokenId> tokens;
-  std::size_t n_frozen = 0;  // tokens before `typed`: the same for each key on one line
+  std::size_t n_frozen = 0;  // tokens before `typed`: the same for each key on one layout
   std::string closing;       // a line of the answer that begins so ends it; empty: none does
 };
 

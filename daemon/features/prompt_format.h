@@ -10,11 +10,11 @@
 //   $space             the space that this vocabulary was trained to see before a text; perhaps
 //   none $chunks            the repository's chunks, each in the format's own `chunk` layout, where
 //                      $header is "path\n" and $text the chunk
-//   $prefix, $suffix   the current file's lines before and after the cursor's line
+//   $prefix, $suffix   the current file's lines before and after the line where it was cut
 //   $head, $tail       the prefix in two: its last lines are the tail
 //
-// All else is text. What is typed on the cursor's line follows the layout, so that a prompt only
-// grows at its end while someone types; layouts hold no $typed.
+// All else is text. What is typed at the cut follows the layout, so that a prompt only grows at
+// its end while someone types; layouts hold no $typed.
 //
 // Texts, chunks and the parts of the file are segments of their own, tokenized alone.
 #pragma once

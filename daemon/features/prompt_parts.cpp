@@ -27,7 +27,7 @@ Json age_of(const std::filesystem::path& root, const std::string& path) {
 class Parts {
  public:
   Parts(const indexer::Pack& pack, const PackJob& job)
-      : pack_(pack), job_(job), cursor_line_(job.text->line_of(ByteOffset{pack.line_begin}) + 1) {}
+      : pack_(pack), job_(job), cut_line_(job.text->line_of(ByteOffset{pack.cut}) + 1) {}
 
   void add(PartKind kind) {
     if (kind == PartKind::kChunks) {
@@ -38,20 +38,20 @@ class Parts {
       const auto n_lines = std::ranges::count(pack_.prefix, '\n');
       add_of_file("prefix",
                   "the file before the line",
-                  cursor_line_ - std::min<std::int64_t>(n_lines, cursor_line_ - 1),
+                  cut_line_ - std::min<std::int64_t>(n_lines, cut_line_ - 1),
                   {pack_.prefix, pack_.n_tokens_prefix});
     } else if (kind == PartKind::kSuffix) {
       add_of_file("suffix",
                   "the file after the line",
-                  cursor_line_ + 1,
+                  job_.text->line_of(ByteOffset{job_.text->n_bytes() - pack_.n_after}) + 1,
                   {pack_.suffix, pack_.n_tokens_suffix});
     }
   }
   void add_typed() {
     add_of_file("typed",
                 pack_.typed_cut ? "the end of what stands before the cursor on its line"
-                                : "what stands before the cursor on its line",
-                cursor_line_,
+                                : "from the line where prefix and suffix were cut to the cursor",
+                cut_line_,
                 {pack_.typed, pack_.n_tokens_typed});
   }
 
@@ -104,7 +104,7 @@ class Parts {
 
   const indexer::Pack& pack_;
   const PackJob& job_;
-  std::int64_t cursor_line_;  // from 1
+  std::int64_t cut_line_;  // from 1
   std::size_t n_tokens_ = 0;
   Json parts_ = Json::array();
 };

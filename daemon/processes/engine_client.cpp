@@ -92,6 +92,7 @@ class EngineClient::Core : public std::enable_shared_from_this<Core> {
     job->id = next_request_++;
     job->request = std::move(request.generate);
     job->vocabulary_hash = request.vocabulary_hash;
+    job->turn = request.turn;
     job->n_prompt = static_cast<std::uint32_t>(job->request.tokens.size());
     job->on_token = std::move(on_token);
     job->on_done = std::move(on_done);
@@ -126,6 +127,7 @@ class EngineClient::Core : public std::enable_shared_from_this<Core> {
     std::uint64_t id = 0;
     wire::Generate request;
     std::uint64_t vocabulary_hash = 0;  // of the model that request's tokens are of
+    EngineTurn turn = EngineTurn::kNext;
     OnToken on_token;
     OnGenerated on_done;              // empty once called
     std::uint32_t n_prompt = 0;       // tokens that request began with
@@ -395,7 +397,12 @@ class EngineClient::Core : public std::enable_shared_from_this<Core> {
 
   /// Gives the engine the next request once it has none, and is as it is to be.
   void pump() {
-    if (current_) return;
+    if (current_) {
+      const bool gives_way = current_->turn == EngineTurn::kWhenIdle && next() != queue_.end() &&
+                             (*next())->turn == EngineTurn::kNext;
+      if (gives_way) cancel(JobPtr(current_));
+      return;
+    }
     if (is_loaded_ && load_ && !has_right_adapters()) {
       if (problem_) answer_all(*problem_);
       return;
@@ -403,8 +410,9 @@ class EngineClient::Core : public std::enable_shared_from_this<Core> {
     if (queue_.empty()) return;
     if (!start_engine()) return answer_all(*problem_);
     while (is_loaded_ && !current_ && !queue_.empty()) {
-      const JobPtr job = queue_.front();
-      queue_.pop_front();
+      const auto first = next();
+      const JobPtr job = *first;
+      queue_.erase(first);
       if (job->vocabulary_hash == model_->vocabulary->hash()) {
         give(job);
       } else {
@@ -412,6 +420,13 @@ class EngineClient::Core : public std::enable_shared_from_this<Core> {
         job->answer(changed());
       }
     }
+  }
+
+  /// The first that is wanted now, else the first.
+  std::deque<JobPtr>::iterator next() {
+    const auto urgent = std::ranges::find_if(
+        queue_, [](const JobPtr& job) { return job->turn == EngineTurn::kNext; });
+    return urgent != queue_.end() ? urgent : queue_.begin();
   }
 
   void give(const JobPtr& job) {

@@ -51,11 +51,17 @@ struct EngineStatus {
   std::vector<wire::Adapter> adapters = {};  // on the model that is there
 };
 
+enum class EngineTurn : std::uint8_t {
+  kNext,
+  kWhenIdle,  // after all others, and ended with kCancelled by any that comes
+};
+
 /// A completion to compute.
 struct EngineRequest {
   wire::Generate generate;
   /// Vocabulary::hash() of the model whose tokens it is made of: no other model is given it.
   std::uint64_t vocabulary_hash = 0;
+  EngineTurn turn = EngineTurn::kNext;
 };
 
 struct EngineOptions {
@@ -91,7 +97,8 @@ class EngineClient {
   std::shared_ptr<const LoadedModel> model() const;
 
   /// Computes a completion. `on_done` is called exactly once, no `on_token` after it; when `stop`
-  /// is requested that is at once, with kCancelled. `stop` may be requested on any thread.
+  /// is requested that is at once, with kCancelled. What was computed until then is not computed
+  /// again by a request that begins so. `stop` may be requested on any thread.
   /// Errors: kCancelled; kInvalidArgument when it does not suit the model that is there by now, its
   /// tokens being of another one: write it anew; kUnavailable when the engine died twice; the
   /// engine's own.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <cctype>
 #include <cmath>
 #include <map>
 #include <set>
@@ -29,28 +30,81 @@ constexpr std::size_t kMaxDetailNames = 8;
 // Chunks of the current file nearer than this many bytes per token of the whole budget are left to
 // the window, which may still grow over them.
 constexpr std::size_t kWindowBytesPerToken = 6;
+// What may follow the cursor in what was typed: closing brackets that came by themselves.
+constexpr std::size_t kMaxBytesLeftOut = 200;
+constexpr std::ptrdiff_t kMaxLinesLeftOut = 8;  // below the cursor's
 
-// The document cut at the cursor's line.
+// The document cut in two, with what is typed in between.
 struct Cut {
-  std::uint32_t line_begin = 0;
-  std::string_view before;  // up to the line
-  std::string_view typed;   // of the line, before the cursor
-  std::string_view after;   // from the next line on
+  std::string_view before;
+  std::string_view typed;     // up to the cursor
+  std::string_view left_out;  // from the cursor on
+  std::string_view after;     // from the start of a line on
 };
 
-Cut cut_at(std::string_view text, ByteOffset cursor) {
+std::size_t character_at(std::string_view text, ByteOffset cursor) {
   std::size_t at = std::min<std::size_t>(value(cursor), text.size());
   while (at > 0 && at < text.size() && (static_cast<unsigned char>(text[at]) & 0xC0) == 0x80)
     --at;
+  return at;
+}
+
+Cut cut_between(std::string_view text, std::size_t begin, std::size_t cursor, std::size_t end) {
+  return {.before = text.substr(0, begin),
+          .typed = text.substr(begin, cursor - begin),
+          .left_out = text.substr(cursor, end - cursor),
+          .after = text.substr(end)};
+}
+
+// At the cursor's line.
+Cut cut_at(std::string_view text, ByteOffset cursor) {
+  const std::size_t at = character_at(text, cursor);
   const std::size_t line_feed = at == 0 ? std::string_view::npos : text.rfind('\n', at - 1);
   const std::size_t begin = line_feed == std::string_view::npos ? 0 : line_feed + 1;
-  const std::size_t end = std::min(text.find('\n', at), text.size());
-  Cut cut;
-  cut.line_begin = static_cast<std::uint32_t>(begin);
-  cut.before = text.substr(0, begin);
-  cut.typed = text.substr(begin, at - begin);
-  cut.after = text.substr(std::min(end + 1, text.size()));
+  const std::size_t line_end = text.find('\n', at);
+  const std::size_t end = line_end == std::string_view::npos ? text.size() : line_end + 1;
+  return cut_between(text, begin, at, end);
+}
+
+// Where a layout was cut, unless the cursor is not in between any more.
+std::optional<Cut> cut_as(const Pack& layout, std::string_view text, ByteOffset cursor) {
+  const std::size_t at = character_at(text, cursor);
+  if (text.size() < std::size_t{layout.cut} + layout.n_after) return std::nullopt;
+  const std::size_t end = text.size() - layout.n_after;
+  if (at < layout.cut || at > end) return std::nullopt;
+  const Cut cut = cut_between(text, layout.cut, at, end);
+  // Else the cursor is on the suffix's first line, which may have been joined to what is typed.
+  if (!cut.after.empty() && !cut.left_out.ends_with('\n')) return std::nullopt;
   return cut;
+}
+
+// Brackets, quotes, a closing tag; not a word of code, but for one that closes.
+bool only_closes(std::string_view line) {
+  constexpr std::string_view kBlank = " \t\r";
+  const std::size_t begin = line.find_first_not_of(kBlank);
+  if (begin == std::string_view::npos) return true;
+  line = line.substr(begin, line.find_last_not_of(kBlank) + 1 - begin);
+  if (line == "end" || line.starts_with("</")) return true;
+  return std::ranges::none_of(line, [](char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    return std::isalnum(byte) != 0 || c == '_' || byte >= 0x80;
+  });
+}
+
+// Whether a prompt may do without what follows the cursor. On one line it always may: another
+// layout would be cut at the same places.
+bool may_leave_out(const Cut& cut) {
+  std::string_view rest = cut.left_out;
+  if (rest.ends_with('\n')) rest.remove_suffix(1);
+  const auto n_lines = std::ranges::count(rest, '\n');
+  if (n_lines == 0 && cut.typed.find('\n') == std::string_view::npos) return true;
+  if (n_lines > kMaxLinesLeftOut || rest.size() > kMaxBytesLeftOut) return false;
+  for (std::size_t at = rest.find('\n'); at != std::string_view::npos;) {
+    const std::size_t next = rest.find('\n', at + 1);
+    if (!only_closes(rest.substr(at + 1, next - at - 1))) return false;
+    at = next;
+  }
+  return true;
 }
 
 // All that a layout depends on besides the index.
@@ -390,10 +444,10 @@ Result<Pack> pack(const Snapshot& index, const PackRequest& request, const std::
   const auto cancelled = [] { return fail(ErrorCode::kCancelled, "pack: cancelled"); };
   const Cut cut = cut_at(request.text, request.cursor);
   Pack pack;
-  pack.line_begin = cut.line_begin;
+  pack.cut = static_cast<std::uint32_t>(cut.before.size());
+  pack.n_after = static_cast<std::uint32_t>(cut.after.size());
   pack.surroundings = surroundings_of(request, cut);
 
-  // Room for typing: on small budgets no more than a quarter.
   const std::size_t room = request.budget_tokens - request.overhead.fixed;
   const std::size_t layout = room - std::min(request.typed_reserve_tokens, room / 4);
   const auto part = [](std::size_t of, double share) {
@@ -402,8 +456,11 @@ Result<Pack> pack(const Snapshot& index, const PackRequest& request, const std::
 
   // The file's own share first, to know what it leaves.
   const std::size_t file_share = part(layout, request.shares.file);
+  const bool has_suffix = request.shares.prefix_of_file < 1;
+  const std::string_view after =
+      has_suffix ? first_lines(cut.after, request.max_lines_after) : std::string_view();
   const File file{fit_to_send(mask(last_lines(cut.before, request.max_lines_before))),
-                  fit_to_send(mask(first_lines(cut.after, request.max_lines_after)))};
+                  fit_to_send(mask(after))};
   lay_out_file(file, request, file_share, pack);
   const bool is_whole =
       pack.prefix.size() == file.before.size() && pack.suffix.size() == file.after.size();
@@ -454,13 +511,14 @@ Result<Pack> pack(const Snapshot& index, const PackRequest& request, const std::
 
 std::optional<Pack> retype(const Pack& previous, const PackRequest& request) {
   if (!check(request)) return std::nullopt;
-  const Cut cut = cut_at(request.text, request.cursor);
-  if (cut.line_begin != previous.line_begin ||
-      surroundings_of(request, cut) != previous.surroundings) {
+  const auto cut = cut_as(previous, request.text, request.cursor);
+  if (!cut || !may_leave_out(*cut) || surroundings_of(request, *cut) != previous.surroundings)
     return std::nullopt;
-  }
   Pack pack = previous;
-  set_typed(pack, request, cut);
+  set_typed(pack, request, *cut);
+  // A line that is too long alone is too long for every layout.
+  const bool is_one_line = cut->typed.find('\n') == std::string_view::npos;
+  if (pack.typed_cut && !is_one_line) return std::nullopt;
   return pack;
 }
 

@@ -6,6 +6,13 @@
 // nor the chunks depend on what stands on the line itself. Only `typed` does, and it comes last.
 // The same index and the same text around the line give the same bytes before `typed`.
 //
+// The cut stays where it was made, over as many lines as are typed there: all that was typed since
+// comes after it, and a deletion takes it back from the end. What follows the cursor in what was
+// typed can't be told without moving the suffix, so it is left out, which is right for what editors
+// close by themselves and for nothing else: where it is more, a new layout is due. One is due, too,
+// when the room that was kept for typing is full. Whoever packs makes one before, while nobody
+// waits for it.
+//
 // What goes in, nearest to the cursor counting most:
 //   1. signatures of what the neighborhood names and what is defined elsewhere,
 //   2. similar code: chunks found by BM25 with the neighborhood's names, above a threshold (noise
@@ -38,7 +45,7 @@ struct PackShares {
   double file = 0.4;             // the current file; the rest goes to chunks
   double signatures = 0.88;      // of the chunks' part; the rest goes to similar code
   double shown = 0.35;           // … of names that the lines around the cursor have
-  double prefix_of_file = 0.75;  // prefix : suffix = 3 : 1 of the file's part
+  double prefix_of_file = 0.75;  // prefix : suffix = 3 : 1 of the file's part; 1: no suffix at all
 };
 
 /// Tokens that the prompt format adds around what is packed.
@@ -53,7 +60,8 @@ struct PackRequest {
   ByteOffset cursor{0};   // past the end means the end; inside a character means its start
   std::size_t budget_tokens = 0;
   PackOverhead overhead;
-  /// Kept free for what is typed on the line, so that the layout need not change while it grows.
+  /// Kept free for what is typed, so that the layout need not change while it grows. Of small
+  /// budgets no more than a quarter.
   std::size_t typed_reserve_tokens = 128;
   PackShares shares;
   /// Limits besides the budget: lines of the current file, tokens of chunks.
@@ -91,12 +99,13 @@ struct PackedChunk {
 /// In prompt order: chunks, prefix, suffix, typed. Each string is one segment, encoded alone.
 struct Pack {
   std::vector<PackedChunk> chunks;
-  std::string prefix;            // whole lines, up to the start of the cursor's line
-  std::string suffix;            // whole lines, from the next line on
-  std::string typed;             // of the cursor's line, what stands before the cursor
-  std::uint32_t line_begin = 0;  // offset of the cursor's line in the text
-  ContentHash surroundings;      // of path and text without the cursor's line: what retype() checks
-  bool typed_cut = false;        // the line did not fit: `typed` is its end
+  std::string prefix;         // whole lines, up to the start of the cursor's line
+  std::string suffix;         // whole lines, from the next line on
+  std::string typed;          // from the start of that line to the cursor
+  std::uint32_t cut = 0;      // offset in the text where `typed` begins
+  std::uint32_t n_after = 0;  // bytes of the text from the next line on
+  ContentHash surroundings;   // of path, limits, and the text around: what retype() checks
+  bool typed_cut = false;     // one line that did not fit: `typed` is its end
   std::size_t n_tokens_chunks = 0;
   std::size_t n_tokens_prefix = 0;
   std::size_t n_tokens_suffix = 0;
@@ -111,9 +120,10 @@ Result<Pack> pack(const Snapshot& index,
                   const PackRequest& request,
                   const std::stop_token& stop = {});
 
-/// The same layout for a later state of its line: only `typed` and its counts differ. Nothing when
-/// the path, the budget or the text outside the line changed, or the cursor left it: then pack()
-/// again. Costs one hash of the text.
+/// The same layout for a later state of what is typed at its cut: only `typed` and its counts
+/// differ. Nothing when the layout does not hold any more, and pack() must make another: the path,
+/// the budget or the text around what is typed changed, the cursor left it or stands before more
+/// than closing brackets, or it is too long. Costs one hash of the text.
 std::optional<Pack> retype(const Pack& previous, const PackRequest& request);
 
 }  // namespace kinglet::indexer

@@ -1,5 +1,5 @@
 #!/bin/bash
-# usage: run.sh BUILD [engine|speed|peer|roofline|tokenizer|mask|adapter|attention|index|live|navigation] [ARGS]:
+# usage: run.sh BUILD [engine|speed|peer|roofline|tokenizer|mask|adapter|attention|index|live|navigation|typing] [ARGS]:
 # what `./dev bench` runs
 # (`./dev bench gpu` is gpu.sh, `./dev bench cpu` cpu.sh).
 set -euo pipefail
@@ -102,8 +102,14 @@ case $name in
     cmake --build "$build" --target kinglet >&2
     exec tests/bench/index/live.py "$(realpath "$build/bin/kinglet")" "$@"
     ;;
+  typing)
+    # ARGS: REPO [OPTIONS] as typing_bench --help says: the tokens that each key makes the engine
+    # compute.
+    cmake --build "$build" --target typing_bench >&2
+    exec "$build/bin/typing_bench" "$@"
+    ;;
   *)
-    echo "no such benchmark: $name (there is: engine, cpu, gpu, speed, peer, roofline, tokenizer, mask, adapter, attention, index, live, navigation)" >&2
+    echo "no such benchmark: $name (there is: engine, cpu, gpu, speed, peer, roofline, tokenizer, mask, adapter, attention, index, live, navigation, typing)" >&2
     exit 2
     ;;
 esac

@@ -1,6 +1,7 @@
 // Completions of one session, with worker_double in the engine's place.
 #include "daemon/features/inline_completion.h"
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -29,7 +30,7 @@ wire::Load load_of(const std::string& model) {
   return load;
 }
 
-/// A client that asks for a completion at the end of "x = 1".
+/// A client that asks for a completion at the end of `text`.
 class Fixture {
  public:
   Fixture() {
@@ -57,11 +58,11 @@ class Fixture {
     server.feed("Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body);
   }
 
-  static lsp::Place place() {
+  lsp::Place place() const {
     lsp::Place place;
     place.document.uri = "file:///tmp/a.c";
-    place.document.text = std::make_shared<const lsp::TextBuffer>("x = 1");
-    place.offset = ByteOffset{5};
+    place.document.text = std::make_shared<const lsp::TextBuffer>(text);
+    place.offset = ByteOffset{static_cast<std::uint32_t>(text.size())};
     return place;
   }
 
@@ -80,6 +81,21 @@ class Fixture {
     return std::exchange(replies, {}).front();
   }
 
+  /// Where the prompt for a place would be cut.
+  std::uint32_t cut() {
+    std::optional<std::uint32_t> cut;
+    completions.pack({.place = place(), .config = config, .budget = {}},
+                     {},
+                     [&](Result<PackedPrompt> packed, const auto&) {
+                       REQUIRE(packed);
+                       cut = packed->pack->cut;
+                     });
+    while (!cut)
+      REQUIRE(io.run_one_for(std::chrono::seconds(60)) == 1);
+    return *cut;
+  }
+
+  std::string text = "x = 1";
   boost::asio::io_context io{1};
   // While the pool packs, nothing else may keep the loop alive.
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work{io.get_executor()};
@@ -96,6 +112,7 @@ class Fixture {
   /// Called when a prompt is about to be packed, its model chosen.
   std::function<void()> before_packing = [] {};
   int n_packed = 0;
+  std::map<std::uint64_t, std::shared_ptr<const PromptWriter>> writers;
   Config config;
   InlineCompletions completions{{
       .protocol = io.get_executor(),
@@ -112,9 +129,12 @@ class Fixture {
             return job;
           },
       .writer_for =
-          [](const LoadedModel& model) {
-            return std::make_shared<const PromptWriter>(model.vocabulary);
+          [this](const LoadedModel& model) {
+            auto& writer = writers[model.vocabulary->hash()];
+            if (!writer) writer = std::make_shared<const PromptWriter>(model.vocabulary);
+            return writer;
           },
+      .pause = std::chrono::milliseconds(20),
   }};
 };
 
@@ -144,6 +164,36 @@ TEST_SUITE("daemon/features/inline_completion") {
     };
     CHECK(shown(fixture.complete()) == kSaidByOther);
     CHECK(fixture.n_packed == 2);
+  }
+
+  TEST_CASE("a layout is kept while lines are typed, and made anew in a pause") {
+    Fixture fixture;
+    fixture.complete();
+    for (int i = 0; i < 6; ++i)
+      fixture.text += "\ny = 1";
+    fixture.complete();
+    CHECK(fixture.cut() == 0);
+    // Too little for another one: nothing is packed however long the pause.
+    const int n_packed = fixture.n_packed;
+    fixture.io.run_for(std::chrono::milliseconds(60));
+    CHECK(fixture.n_packed == n_packed);
+
+    for (int i = 0; i < 6; ++i)
+      fixture.text += "\nz = 1";
+    fixture.complete();
+    CHECK(fixture.cut() == 0);
+    const auto line = static_cast<std::uint32_t>(fixture.text.size() - 5);
+    for (int i = 0; i < 500 && fixture.cut() != line; ++i)
+      fixture.io.run_for(std::chrono::milliseconds(10));
+    CHECK(fixture.cut() == line);
+    CHECK(shown(fixture.complete()) == kSaidByGood);
+    CHECK(fixture.cut() == line);
+
+    // Back to where only the former one holds.
+    fixture.text.resize(line - 1);
+    CHECK(fixture.cut() == 0);
+    fixture.completions.forget(fixture.place().document.uri);
+    CHECK(fixture.cut() == line - 6);
   }
 
   TEST_CASE("a model that is changed again and again is an error in the end") {

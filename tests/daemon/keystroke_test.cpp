@@ -2,6 +2,7 @@
 // comes with Kinglet.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
@@ -99,8 +100,14 @@ class Editor {
   void tell(std::string_view method, Json params) {
     REQUIRE(client_.notify(method, std::move(params)).has_value());
   }
-  Json place() const {
-    return {{"textDocument", {{"uri", uri_}}}, {"position", {{"line", 7}, {"character", 17}}}};
+  Json place() const { return {{"textDocument", {{"uri", uri_}}}, {"position", position_}}; }
+  /// The document is these two, with the cursor in between.
+  void change(const std::string& before, const std::string& after) {
+    tell("textDocument/didChange",
+         {{"textDocument", {{"uri", uri_}, {"version", ++version_}}},
+          {"contentChanges", {{{"text", before + after}}}}});
+    position_ = {{"line", std::count(before.begin(), before.end(), '\n')},
+                 {"character", before.size() - (before.rfind('\n') + 1)}};
   }
   Json completion_params() const {
     Json params = place();
@@ -129,6 +136,8 @@ class Editor {
 
   LspClient client_;
   std::string uri_;
+  int version_ = 1;
+  Json position_ = {{"line", 7}, {"character", 17}};
   std::vector<std::string> stream_;
   std::function<void()> on_stream_;
 };
@@ -158,6 +167,40 @@ TEST_SUITE("daemon/keystroke") {
     const Json last = editor.ask("kinglet/status", Json::object())["lastCompletion"];
     CHECK(last["promptTokens"] > 0);
     CHECK(last["generatedTokens"] > 0);
+  }
+
+  TEST_CASE("typed lines cost what they hold themselves, before a pause and after it") {
+    const World world;
+    // What was reused is known of completions that end by themselves.
+    world.write(".kinglet.json", R"({"maxNewTokens": 1})");
+    Editor editor(world, {"--standalone"});
+    editor.ask("kinglet/ready", Json::object());
+    const std::string after = "\n    return total\n";
+    std::string before = kMain;
+    before.resize(before.size() - after.size());
+    editor.complete();
+    const auto type_line = [&](const std::string& line) {
+      before += line;
+      editor.change(before, after);
+      editor.complete();
+      const Json last = editor.ask("kinglet/status", Json::object())["lastCompletion"];
+      return last["promptTokens"].get<int>() - last["reusedTokens"].get<int>();
+    };
+    const auto first_typed_line = [&] {
+      const Json parts = editor.ask("kinglet/context", editor.place())["parts"];
+      const auto typed = std::find_if(
+          parts.begin(), parts.end(), [](const Json& part) { return part["reason"] == "typed"; });
+      REQUIRE(typed != parts.end());
+      return (*typed)["line"].get<int>();
+    };
+    for (int i = 0; i < 8; ++i)
+      CHECK(type_line("1\n        total -= ") <= 16);
+    CHECK(first_typed_line() == 8);
+    // The pause: a layout is made at the cursor's line, and its prompt is computed already.
+    for (int i = 0; i < 100 && first_typed_line() == 8; ++i)
+      ::usleep(100'000);
+    CHECK(first_typed_line() == 16);
+    CHECK(type_line("2\n        total += ") <= 16);
   }
 
   TEST_CASE("the prompt holds the signature of a helper in another file, within its budget") {

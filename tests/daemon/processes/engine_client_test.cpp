@@ -46,14 +46,16 @@ class Fixture {
  public:
   explicit Fixture(const std::string& model = "good") { client.configure(load_of(model)); }
 
-  std::shared_ptr<Completion> begin(Behavior behavior, std::uint32_t max_tokens = 5) {
-    return begin({.tokens = {static_cast<std::int32_t>(behavior)}, .max_tokens = max_tokens});
+  std::shared_ptr<Completion> begin(Behavior behavior,
+                                    std::uint32_t max_tokens = 5,
+                                    EngineTurn turn = EngineTurn::kNext) {
+    return begin({.tokens = {static_cast<std::int32_t>(behavior)}, .max_tokens = max_tokens}, turn);
   }
 
-  std::shared_ptr<Completion> begin(wire::Generate request) {
+  std::shared_ptr<Completion> begin(wire::Generate request, EngineTurn turn = EngineTurn::kNext) {
     auto completion = std::make_shared<Completion>();
     client.generate(
-        {.generate = std::move(request), .vocabulary_hash = written_for},
+        {.generate = std::move(request), .vocabulary_hash = written_for, .turn = turn},
         completion->stop.get_token(),
         [completion](std::int32_t id, std::string_view) { completion->tokens.push_back(id); },
         [completion](Result<wire::Generated> result) {
@@ -117,6 +119,24 @@ TEST_SUITE("daemon/processes/engine_client") {
     CHECK(fixture.client.model()->info.name == "good");
     CHECK(fixture.client.model()->vocabulary->size() == 259);
     CHECK(fixture.client.status().state == EngineState::kReady);
+  }
+
+  TEST_CASE("what has time comes after all others, and gives way to one that comes") {
+    Fixture fixture;
+    fixture.run(Behavior::kGood);
+    const auto idle = fixture.begin(Behavior::kWaits, 5, EngineTurn::kWhenIdle);
+    fixture.run_until([&] { return !idle->tokens.empty(); });
+    const auto other_idle = fixture.begin(Behavior::kGood, 0, EngineTurn::kWhenIdle);
+    const auto wanted = fixture.begin(Behavior::kGood);
+    fixture.run_until([&] { return wanted->n_replies > 0; });
+    REQUIRE(idle->n_replies == 1);
+    REQUIRE_FALSE(*idle->result);
+    CHECK(idle->result->error().code == ErrorCode::kCancelled);
+    CHECK(*wanted->result);
+    CHECK(other_idle->n_replies == 0);
+    fixture.run_until([&] { return other_idle->n_replies > 0; });
+    CHECK(*other_idle->result);
+    CHECK(other_idle->tokens.empty());
   }
 
   TEST_CASE("an engine that dies is replaced, and the completion goes on where it was") {

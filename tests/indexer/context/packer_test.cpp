@@ -176,7 +176,7 @@ TEST_SUITE("indexer/context/packer") {
                        shown + "\n");
     CHECK(pack.typed == "  table.ins");
     CHECK(pack.prefix + "  table.insert(\"a\", 1);\n" + pack.suffix == text);
-    CHECK(pack.line_begin == text.find("  table.ins"));
+    CHECK(pack.cut == text.find("  table.ins"));
     CHECK(!pack.typed_cut);
   }
 
@@ -196,7 +196,6 @@ TEST_SUITE("indexer/context/packer") {
       request.overhead.per_chunk = random() % 5;
       request.typed_reserve_tokens = random() % 200;
       request.shares.signatures = static_cast<double>(random() % 5) / 10;
-      request.shares.similar = static_cast<double>(random() % 5) / 10;
       const auto result = pack(index, request);
       if (request.budget_tokens < request.overhead.fixed) {
         REQUIRE(!result);
@@ -210,13 +209,13 @@ TEST_SUITE("indexer/context/packer") {
         REQUIRE(chunk.text.ends_with('\n'));
         REQUIRE(chunk.text.find("hunter2") == std::string::npos);
         // Of the current file only what lies above the window.
-        if (chunk.path == path) REQUIRE(chunk.range.end <= result->line_begin);
+        if (chunk.path == path) REQUIRE(chunk.range.end <= result->cut);
         REQUIRE(!chunk.detail.empty());
       }
       // What is on the line is not in the layout; what is around it is, from the line on.
       const std::string& text = repository.files.at(path);
       if (path != "package/secret.py") {
-        const std::string before = text.substr(0, result->line_begin);
+        const std::string before = text.substr(0, result->cut);
         REQUIRE(before.ends_with(result->prefix));
         REQUIRE((result->prefix.empty() || result->prefix.ends_with('\n')));
       }
@@ -294,6 +293,121 @@ TEST_SUITE("indexer/context/packer") {
     CHECK(changed(text + "x", line + 2, path));
     CHECK(changed(text, line - 2, path));
     CHECK(changed(text, line + 2, "package/module_6.py"));
+  }
+
+  TEST_CASE("typing over lines only grows the end, and a deletion takes it back") {
+    const Repository repository = small();
+    const std::string text = kUser;
+    const std::size_t line = cursor_in(text, "\"a\", 1);\n");
+    PackRequest request = repository.request("fill.cpp", line, 2000);
+    const Pack layout = packed(repository, request);
+    // What stands from the line on, a caret for the cursor: as editors leave it after each key.
+    for (const std::string typed :
+         {"^",
+          "  if (^)",
+          "  if (path^)",
+          "  if (path) {^}",
+          "  if (path) {\n    ^\n  }",
+          "  if (path) {\n    table.insert(\"^\")\n  }",
+          "  if (path) {\n    table.insert(\"b\", [] {\n      ^\n    });\n  }",
+          "  if (path) {\n    table.^\n  }",
+          "  if (path) {^",
+          "  if (path) {\n    return 1;\n  }\n  while (true)\n    ^",
+          "  ^if (path) {",
+          "\n^  end",
+          "<p>^\n\n</p>"}) {
+      const std::size_t cursor = typed.find('^');
+      const std::string before = typed.substr(0, cursor);
+      const std::string document =
+          text.substr(0, line) + before + typed.substr(cursor + 1) + text.substr(line);
+      request.text = document;
+      request.cursor = ByteOffset{static_cast<std::uint32_t>(line + cursor)};
+      INFO(typed);
+      const auto grown = retype(layout, request);
+      REQUIRE(grown);
+      CHECK(bytes_before_typed(*grown) == bytes_before_typed(layout));
+      CHECK(grown->typed == before);
+      CHECK(grown->cut == line);
+      CHECK(grown->n_tokens == tokens_of(*grown, request));
+      // Whatever it was retyped to last.
+      CHECK(retype(*grown, request)->typed == before);
+    }
+  }
+
+  TEST_CASE("a layout ends where its end alone cannot tell what was typed") {
+    const Repository repository = small();
+    const std::string text = kUser;
+    const std::size_t line = cursor_in(text, "\"a\", 1);\n");
+    PackRequest request = repository.request("fill.cpp", line, 2000);
+    const Pack layout = packed(repository, request);
+    const auto holds = [&](const std::string& document, std::size_t cursor) {
+      request.text = document;
+      request.cursor = ByteOffset{static_cast<std::uint32_t>(cursor)};
+      return retype(layout, request).has_value();
+    };
+    const auto typed = [&](const std::string& between) {
+      const std::size_t cursor = between.find('^');
+      return holds(text.substr(0, line) + between.substr(0, cursor) + between.substr(cursor + 1) +
+                       text.substr(line),
+                   line + cursor);
+    };
+    CHECK(typed("a();\n^"));
+    // Code below the cursor, or too much of anything.
+    CHECK(!typed("^a();\n  b();"));
+    CHECK(!typed("a();\n^\n  \xC3\xBC"));
+    CHECK(typed("a();\n^\n})\n}\n}\n}"));
+    CHECK(!typed("a();\n^\n}\n}\n}\n}\n}\n}\n}\n}\n}"));
+    CHECK(!typed("a();\n^" + std::string(300, ')')));
+    // On the layout's one line every rest is left out, since a new layout would do so, too.
+    CHECK(typed("a();^" + std::string(300, 'x')));
+    // The line joined to the one above it, or to the one below it.
+    CHECK(!holds(text.substr(0, line - 1) + "a();" + text.substr(line), line + 3));
+    CHECK(holds(text, line));
+    CHECK(!holds(text.substr(0, line) + "a();" + text.substr(line + 1), line + 4));
+    // The cursor elsewhere.
+    CHECK(!holds(text, line - 1));
+    CHECK(!holds(text, line + 1));
+    CHECK(!holds(text, text.size()));
+    CHECK(!holds("", 0));
+  }
+
+  TEST_CASE("a layout lasts as long as all that is typed fits behind it") {
+    const Repository repository = made_up(5);
+    const std::string path = "package/module_5.py";
+    const std::string& text = repository.files.at(path);
+    const std::size_t line = text.find("    local");
+    REQUIRE(line != std::string::npos);
+    PackRequest request = repository.request(path, line, 600);
+    request.typed_reserve_tokens = 100;
+    const Pack layout = packed(repository, request);
+    std::string typed;
+    std::size_t n_most = 0;
+    while (true) {
+      typed += "    call_something(1)\n";
+      const std::string document = text.substr(0, line) + typed + text.substr(line);
+      request.text = document;
+      request.cursor = ByteOffset{static_cast<std::uint32_t>(line + typed.size())};
+      const auto grown = retype(layout, request);
+      if (!grown) break;
+      CHECK(grown->typed == typed);
+      CHECK(grown->n_tokens <= 600);
+      n_most = grown->n_tokens_typed;
+    }
+    // All of the room but the two percent that a fit may be short of.
+    CHECK(n_most > 90);
+    CHECK(layout.n_tokens + count(typed) > 590);
+  }
+
+  TEST_CASE("where there is no suffix it costs nothing") {
+    const Repository repository = small();
+    const std::string text = kUser;
+    PackRequest request = repository.request("fill.cpp", cursor_in(text, "table.ins"), 2000);
+    request.shares.prefix_of_file = 1;
+    const Pack pack = packed(repository, request);
+    CHECK(pack.suffix.empty());
+    CHECK(pack.n_tokens_suffix == 0);
+    CHECK(pack.n_tokens == tokens_of(pack, request));
+    CHECK(retype(pack, request));
   }
 
   TEST_CASE("what the current file defines far above the window is packed like another file's") {
@@ -405,7 +519,7 @@ TEST_SUITE("indexer/context/packer") {
           std::string::npos);
     CHECK(error([](PackRequest& r) { r.count_tokens = nullptr; }).find("count_tokens") !=
           std::string::npos);
-    CHECK(error([](PackRequest& r) { r.shares.similar = 0.9; }).find("shares") !=
+    CHECK(error([](PackRequest& r) { r.shares.signatures = 1.1; }).find("shares") !=
           std::string::npos);
     std::stop_source stop;
     stop.request_stop();
