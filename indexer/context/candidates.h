@@ -19,7 +19,8 @@ struct SimilarCandidate {
   ChunkHit hit;
   std::string text;  // of the chunk, as in the file
   std::uint32_t first_line = 0;
-  std::string detail;  // the names shared with the neighborhood
+  std::string detail;     // the names shared with the neighborhood
+  bool is_close = false;  // worth packing; else only a sign of what such code uses
 };
 
 struct SimilarRequest {
@@ -30,8 +31,8 @@ struct SimilarRequest {
   std::size_t limit = 128;
 };
 
-/// Chunks that share names with the neighborhood, best first, verified against the texts and without near-duplicates.
-/// `n_dropped` counts the others.
+/// Chunks that share names with the neighborhood, best first, verified against the texts; close
+/// ones without near-duplicates. `n_dropped` counts the others.
 std::vector<SimilarCandidate> similar_candidates(const Snapshot& index,
                                                  const std::vector<NearName>& names,
                                                  const SimilarRequest& request,

@@ -24,8 +24,6 @@ constexpr int kMaxMisses = 24;
 // What a signature is worth falls with its bytes, and with those of what stands around it.
 constexpr double kBytesOfSignature = 12;
 constexpr double kPriceWeight = 0.5;
-// Of the best score: noise hurts more than it helps.
-constexpr float kMinShareOfBest = 0.3F;
 constexpr std::size_t kMaxDetailNames = 8;
 // Chunks of the current file nearer than this many bytes per token of the whole budget are left to
 // the window, which may still grow over them.
@@ -209,8 +207,7 @@ class ChunkPacker {
     std::size_t used = 0;
     int n_misses = 0;
     for (SimilarCandidate& candidate : candidates) {
-      if (n_misses == kMaxMisses ||
-          candidate.hit.score < kMinShareOfBest * candidates.front().hit.score) {
+      if (n_misses == kMaxMisses || !candidate.is_close) {
         ++pack_.n_dropped;
         continue;
       }

@@ -29,6 +29,8 @@ constexpr std::uint32_t kMaxWordDistance = 40;
 // A name that is shown and says much: of these every one gets a signature if there is room.
 constexpr std::size_t kMinShownBytes = 5;
 constexpr std::size_t kMaxShownFiles = 3;
+// Of the current file, before the line and after it.
+constexpr std::size_t kMaxLookedAt = 64 << 10;
 constexpr float kBytesOfSight = 20'000;
 constexpr float kBytesNextTo = 200;
 
@@ -229,7 +231,9 @@ class Ranker {
       });
     }
     for (const bool is_after : {false, true}) {
-      const std::string_view text = is_after ? request_.after : request_.before;
+      const std::string_view whole = is_after ? request_.after : request_.before;
+      const std::size_t n_bytes = std::min(whole.size(), kMaxLookedAt);
+      const std::string_view text = whole.substr(is_after ? 0 : whole.size() - n_bytes, n_bytes);
       for_each_identifier(text, [&](std::size_t at, std::string_view name) {
         if (name.size() < kMinNameBytes) return;
         InFile& in_file = in_file_[name];

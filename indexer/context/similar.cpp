@@ -12,6 +12,8 @@ constexpr std::uint32_t kMaxDistance = 40;  // lines
 // A chunk needs this part of the best score, and this many names in common (fewer when the
 // neighborhood has fewer).
 constexpr float kMinShareOfBest = 0.15F;
+// … and this part to be packed itself: noise hurts more than it helps.
+constexpr float kMinShareOfClose = 0.3F;
 constexpr std::uint32_t kMinMatched = 3;
 constexpr double kMaxOverlap = 0.75;  // Jaccard, of the names of two chunks
 constexpr std::size_t kMaxDetailNames = 6;
@@ -100,8 +102,9 @@ std::vector<SimilarCandidate> similar_candidates(const Snapshot& index,
       ++n_dropped;
       continue;
     }
-    candidates.push_back({hit, *std::move(text), 0, {}});
+    candidates.push_back({hit, *std::move(text), 0, {}, false});
     SimilarCandidate& candidate = candidates.back();
+    if (hit.score < kMinShareOfClose * hits.front().score) continue;
     Names words = names_in(candidate.text);
     const bool is_duplicate = std::any_of(
         taken.begin(), taken.end(), [&](const Names& other) { return are_alike(words, other); });
@@ -117,6 +120,7 @@ std::vector<SimilarCandidate> similar_candidates(const Snapshot& index,
       candidate.detail += (n_listed++ == 0 ? "" : " ") + name.name;
     }
     candidate.first_line = first_line_of(hit);
+    candidate.is_close = true;
     taken.push_back(std::move(words));
   }
   return candidates;
