@@ -23,7 +23,10 @@ namespace {
 constexpr int kMaxMisses = 24;
 // What a signature is worth falls with its bytes, and with those of what stands around it.
 constexpr double kBytesOfSignature = 12;
-constexpr double kPriceWeight = 0.5;
+constexpr std::size_t kCountedSignatures = 24;
+// How many candidates are looked at: more than fit.
+constexpr std::size_t kMinSignatures = 512;
+constexpr std::size_t kTokensPerSignature = 8;
 constexpr std::size_t kMaxDetailNames = 8;
 // Chunks of the current file nearer than this many bytes per token of the whole budget are left to
 // the window, which may still grow over them.
@@ -255,15 +258,27 @@ class ChunkPacker {
       // By bytes: to count the tokens of all takes longer than all the rest.
       const double n_bytes =
           kBytesOfSignature + static_cast<double>(candidate.symbol.definition.signature.size());
-      ranked.push_back({&candidate, candidate.chance / std::pow(n_bytes, kPriceWeight)});
+      ranked.push_back({&candidate, candidate.chance / std::sqrt(n_bytes)});
     }
     std::stable_sort(ranked.begin(), ranked.end(), [](const Ranked& a, const Ranked& b) {
       return std::pair(!a.candidate->is_shown, -a.worth) <
              std::pair(!b.candidate->is_shown, -b.worth);
     });
+    // Nor are all counted that are chosen: a few say how many bytes a token has here. What is
+    // written is counted, and cut where this guessed too low.
+    std::size_t n_bytes = 0;
+    std::size_t n_tokens = 0;
+    for (std::size_t i = 0; i < std::min(ranked.size(), kCountedSignatures); ++i) {
+      const std::string line = SignatureWriter::line_of(ranked[i].candidate->symbol);
+      n_bytes += line.size();
+      n_tokens += request_.count_tokens(line);
+    }
+    const auto cost_of = [&](std::size_t size) {
+      return static_cast<double>(size * n_tokens) / static_cast<double>(n_bytes);
+    };
     std::vector<const SignatureCandidate*> chosen;
     std::set<std::string_view> paths;
-    std::size_t used = 0;
+    double used = 0;
     int n_misses = 0;
     bool was_shown = true;
     for (const Ranked& one : ranked) {
@@ -273,10 +288,10 @@ class ChunkPacker {
         break;
       }
       const std::string& path = one.candidate->symbol.path;
-      std::size_t cost = request_.count_tokens(SignatureWriter::line_of(one.candidate->symbol));
+      double cost = cost_of(SignatureWriter::line_of(one.candidate->symbol).size());
       if (paths.count(path) == 0)
-        cost += request_.overhead.per_chunk + request_.count_tokens(path + "\n");
-      if (used + cost > (was_shown ? shown_budget : budget)) {
+        cost += static_cast<double>(request_.overhead.per_chunk) + cost_of(path.size() + 1);
+      if (used + cost > static_cast<double>(was_shown ? shown_budget : budget)) {
         ++n_misses;
         continue;
       }
@@ -483,18 +498,21 @@ Result<Pack> pack(const Snapshot& index, const PackRequest& request, const std::
   std::vector<SimilarCandidate> similar =
       similar_candidates(index, names, similar_request, pack.n_dropped);
   if (stop.stop_requested()) return cancelled();
+  const SignatureRequest signature_request{
+      .path = request.path,
+      .before = cut.before,
+      .after = cut.after,
+      .window_begin = begin_of_shown,
+      .similar = similar,
+      .limit = std::max(kMinSignatures, chunk_share / kTokensPerSignature)};
+  const std::vector<SignatureCandidate> signatures =
+      signature_candidates(index, names, signature_request);
+  if (stop.stop_requested()) return cancelled();
   ChunkPacker chunks(index, request, pack);
-  const std::size_t n_signatures = chunks.add_signatures(
-      signature_candidates(index,
-                           names,
-                           {.path = request.path,
-                            .before = cut.before,
-                            .after = cut.after,
-                            .window_begin = begin_of_shown,
-                            .similar = similar,
-                            .limit = std::max<std::size_t>(512, chunk_share / 8)}),
-      part(chunk_share, request.shares.shown),
-      part(chunk_share, request.shares.signatures));
+  const std::size_t n_signatures =
+      chunks.add_signatures(signatures,
+                            part(chunk_share, request.shares.shown),
+                            part(chunk_share, request.shares.signatures));
   if (stop.stop_requested()) return cancelled();
   const std::size_t n_similar = chunks.add_similar(std::move(similar), chunk_share - n_signatures);
   if (stop.stop_requested()) return cancelled();

@@ -12,6 +12,7 @@
 #include <tuple>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
 
 #include "indexer/context/candidates.h"
 #include "indexer/identifiers.h"
@@ -23,8 +24,8 @@ namespace {
 constexpr std::size_t kMinNameBytes = 3;
 // A name that so many files define says nothing about which one is meant.
 constexpr std::size_t kMaxDefiningFiles = 12;
-constexpr std::size_t kMaxRelatedFiles = 40;
-constexpr std::size_t kMaxDefinitionsOfFile = 600;
+constexpr std::size_t kMaxRelatedFiles = 20;
+constexpr std::size_t kMaxDefinitionsOfFile = 400;
 constexpr std::uint32_t kMaxWordDistance = 40;
 // A name that is shown and says much: of these every one gets a signature if there is room.
 constexpr std::size_t kMinShownBytes = 5;
@@ -33,6 +34,7 @@ constexpr std::size_t kMaxShownFiles = 3;
 constexpr std::size_t kMaxLookedAt = 64 << 10;
 constexpr float kBytesOfSight = 20'000;
 constexpr float kBytesNextTo = 200;
+constexpr float kFarWeight = 0.15F;  // of a use in the file that is out of sight
 
 enum Sign : std::size_t {
   kBias,
@@ -194,6 +196,12 @@ std::string identity_of(const SymbolView& symbol) {
   return key;
 }
 
+// Logarithms of one machine differ from another's in the last bit, which must not decide.
+float in_steps(float number) {
+  constexpr float kSteps = 1024;
+  return std::round(number * kSteps) / kSteps;
+}
+
 class Ranker {
  public:
   Ranker(const Snapshot& index, const std::vector<NearName>& names, const SignatureRequest& request)
@@ -263,19 +271,19 @@ class Ranker {
 
   // Files whose definitions this one uses, and its other half.
   void find_related_files() {
-    for (const auto& [name, count] : in_file_) {
-      const std::size_t n_files = index_.n_defining_files(name);
-      if (n_files == 0 || n_files > kMaxDefiningFiles) continue;
+    for (const auto& [name, in_file] : in_file_) {
+      const Definitions& known = definitions_of(name);
+      if (known.n_files == 0 || known.n_files > kMaxDefiningFiles) continue;
       const auto near = near_.find(name);
-      const float weight =
-          (near != near_.end() ? near->second->weight : 0.15F) / static_cast<float>(n_files);
-      std::unordered_set<std::string_view> met;
-      index_.for_each_definition(name, [&](const SymbolView& symbol) {
-        if (symbol.path == request_.path) return;
-        if (met.insert(symbol.path).second) affinity_[symbol.path] += weight;
-        if (near != near_.end() && n_files <= 3)
+      const float weight = (near != near_.end() ? near->second->weight : kFarWeight) /
+                           static_cast<float>(known.n_files);
+      std::string_view last;  // definitions of one file follow each other
+      for (const SymbolView& symbol : known.all) {
+        if (symbol.path == request_.path) continue;
+        if (std::exchange(last, symbol.path) != symbol.path) affinity_[symbol.path] += weight;
+        if (near != near_.end() && known.n_files <= kMaxShownFiles)
           shown_places_[symbol.path].push_back(symbol.name_range.begin);
-      });
+      }
     }
     for (auto& [path, places] : shown_places_)
       std::ranges::sort(places);
@@ -316,10 +324,31 @@ class Ranker {
     return facts;
   }
 
+  struct Definitions {
+    std::vector<SymbolView> all;  // by path and place
+    std::size_t n_files = 0;
+  };
+  const Definitions& definitions_of(std::string_view name) {
+    const auto [entry, is_new] = definitions_.try_emplace(name);
+    Definitions& known = entry->second;
+    if (!is_new) return known;
+    index_.for_each_definition(name,
+                               [&](const SymbolView& symbol) { known.all.push_back(symbol); });
+    std::ranges::sort(known.all, [](const SymbolView& a, const SymbolView& b) {
+      return std::pair(a.path, a.name_range.begin) < std::pair(b.path, b.name_range.begin);
+    });
+    std::string_view last;
+    for (const SymbolView& symbol : known.all)
+      known.n_files += std::exchange(last, symbol.path) != symbol.path ? 1 : 0;
+    return known;
+  }
+
   void add_name(std::string_view name) {
-    const std::size_t n_files = index_.n_defining_files(name);
-    if (n_files == 0 || n_files > kMaxDefiningFiles) return;
-    index_.for_each_definition(name, [&](const SymbolView& symbol) { add(symbol, n_files); });
+    if (!added_.insert(name).second) return;
+    const Definitions& known = definitions_of(name);
+    if (known.n_files > kMaxDefiningFiles) return;
+    for (const SymbolView& symbol : known.all)
+      add(symbol, known.n_files);
   }
 
   void add_file(const std::string& path) {
@@ -327,7 +356,7 @@ class Ranker {
     index_.for_each_definition_in(path, [&](const SymbolView& symbol) {
       if (n_left == 0) return;
       --n_left;
-      if (!met_names_.contains(symbol.name)) add(symbol, 0);
+      if (!added_.contains(symbol.name)) add(symbol, 0);
     });
   }
 
@@ -386,7 +415,7 @@ class Ranker {
       default:
         signs[kType] = is_type(symbol.kind) ? 1 : 0;
     }
-    signs[kDefiners] = std::log(static_cast<float>(n_files));
+    signs[kDefiners] = in_steps(std::log(static_cast<float>(n_files)));
     signs[kInFileAndCo] = signs[kInFile] * signs[kCoSum];
     if (facts.shown_places != nullptr) {
       const auto& places = *facts.shown_places;
@@ -401,7 +430,7 @@ class Ranker {
     signs[kTest] = symbol.is_test ? 1 : 0;
     signs[kLexical] = symbol.evidence == Evidence::kLexical ? 1 : 0;
     signs[kOwn] = facts.is_own ? 1 : 0;
-    signs[kLength] = std::log(static_cast<float>(symbol.signature.size()) / 40.0F);
+    signs[kLength] = in_steps(std::log(static_cast<float>(symbol.signature.size()) / 40.0F));
     signs[kCoAndAffine] = signs[kCoSum] * signs[kAffinity];
     const auto weight = signs[kShown] > 0 ? &Weights::shown : &Weights::hidden;
     float sum = 0;
@@ -409,22 +438,21 @@ class Ranker {
       sum += kWeights[i].*weight * signs[i];
     found_.push_back(
         {symbol,
-         1 / (1 + std::exp(-sum)),
+         static_cast<float>(1 / (1 + std::exp(-static_cast<double>(in_steps(sum))))),
          signs[kShown] > 0 && symbol.name.size() >= kMinShownBytes && n_files <= kMaxShownFiles});
   }
 
   // What the file and similar code say of a name.
   void look_up(const SymbolView& symbol, Signs& signs) {
-    met_names_.insert(symbol.name);
     if (const auto near = near_.find(symbol.name); near != near_.end()) {
       signs[kNear] = std::sqrt(near->second->weight);
       signs[kShown] = 1;
-      signs[kDistance] = std::log(static_cast<float>(near->second->distance + 1));
+      signs[kDistance] = in_steps(std::log(static_cast<float>(near->second->distance + 1)));
       if (near->second->is_called &&
           (symbol.kind == SymbolKind::kFunction || symbol.kind == SymbolKind::kMethod))
         signs[kNearAndFunction] = signs[kNear];
     } else if (const auto in_file = in_file_.find(symbol.name); in_file != in_file_.end()) {
-      signs[kInFile] = std::log1p(static_cast<float>(in_file->second.n_uses));
+      signs[kInFile] = in_steps(std::log1p(static_cast<float>(in_file->second.n_uses)));
       signs[kFileDistance] = 1 / (1 + static_cast<float>(in_file->second.distance) / kBytesOfSight);
     }
     if (const auto together = together_.find(symbol.name); together != together_.end()) {
@@ -499,7 +527,8 @@ class Ranker {
   float most_affine_ = 1;
   std::vector<std::string> related_;
   std::unordered_map<std::string_view, FileFacts> facts_;
-  std::unordered_set<std::string_view> met_names_;
+  std::unordered_map<std::string_view, Definitions> definitions_;
+  std::unordered_set<std::string_view> added_;
   std::vector<Found> found_;
 };
 
