@@ -481,14 +481,13 @@ Result<Pack> pack(const Snapshot& index, const PackRequest& request, const std::
                layout - (is_whole ? pack.n_tokens_prefix + pack.n_tokens_suffix : file_share));
   if (stop.stop_requested()) return cancelled();
 
-  const std::vector<NearName> names = near_names(cut.before, cut.after);
   // What lies beyond the window's reach is as far away as another file.
   const std::size_t reach = layout * kWindowBytesPerToken;
-  const auto begin_of_shown = [&] {
-    if (request.max_lines_before == SIZE_MAX)
-      return cut.before.size() - std::min(cut.before.size(), reach);
-    return cut.before.size() - last_lines(cut.before, request.max_lines_before).size();
-  }();
+  const std::size_t begin_of_shown =
+      cut.before.size() - std::min(reach, last_lines(cut.before, request.max_lines_before).size());
+  const std::vector<NearName> names =
+      near_names(cut.before.substr(cut.before.size() - std::min(cut.before.size(), reach)),
+                 cut.after.substr(0, reach));
   SimilarRequest similar_request;
   similar_request.path = request.path;
   similar_request.before = cut.before;

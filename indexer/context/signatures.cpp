@@ -33,6 +33,8 @@ constexpr std::size_t kMaxShownFiles = 3;
 // Of the current file, before the line and after it.
 constexpr std::size_t kMaxLookedAt = 64 << 10;
 constexpr float kBytesOfSight = 20'000;
+// Below, it is noise.
+constexpr float kMinChance = 0.0003F;
 constexpr float kBytesNextTo = 200;
 constexpr float kFarWeight = 0.15F;  // of a use in the file that is out of sight
 
@@ -478,6 +480,7 @@ class Ranker {
     for (const Found* each : order) {
       const Found& found = *each;
       const bool is_shown = found.is_shown && !shown.contains(found.symbol.name);
+      if (!is_shown && found.chance < kMinChance) continue;
       if (!is_shown && n_others == request_.limit) continue;
       if (!seen.insert(identity_of(found.symbol)).second) continue;
       if (is_shown)

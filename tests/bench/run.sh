@@ -34,6 +34,11 @@ case $name in
     exec "$build/bin/peer_speed_bench" "$(realpath "$build/peer_speed.so")" "$libraries" "$@" \
       --cache "$cache"
     ;;
+  context)
+    # ARGS: --repo PATH... and what tests/bench/context/report.py --help says.
+    cmake --build "$build" --target context_bench >&2
+    exec python3 tests/bench/context/report.py "$(realpath "$build/bin/context_bench")" "$@"
+    ;;
   navigation)
     # ARGS: REPOSITORY [OPTIONS] as tests/bench/navigation_beside_clangd.py takes them.
     cmake --build "$build" --target kinglet >&2

@@ -29,7 +29,7 @@ TEST_SUITE("indexer/context/neighborhood") {
 
   TEST_CASE("distant and endless lines have no part in it") {
     std::string before = "too_far()\n";
-    for (int i = 0; i < 60; ++i)
+    for (int i = 0; i < 300; ++i)
       before += "\n";
     CHECK(near_names(before, "").empty());
     CHECK(near_names(std::string(5'000'000, 'x') + "\n", "").empty());

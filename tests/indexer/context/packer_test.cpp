@@ -418,7 +418,7 @@ TEST_SUITE("indexer/context/packer") {
     const Repository repository(std::map<std::string, std::string>{{"a.py", text}});
     const Pack pack = packed(repository, repository.request("a.py", text.size(), 300));
     REQUIRE(pack.chunks.size() == 1);
-    CHECK(pack.chunks[0].text == "def far_away(first, second): ...\n");
+    CHECK(pack.chunks[0].text.starts_with("def far_away(first, second): ...\n"));
     CHECK(pack.prefix.find("def far_away") == std::string::npos);
     // The index knows an older state: what it says of this text is not believed.
     PackRequest request = repository.request("a.py", text.size() + 6, 300);
