@@ -20,6 +20,7 @@ struct SignatureForm {
   std::string_view field_end = {};    // after a member that is no function
   std::string_view variable = {};     // before one that was declared in a group: "var "
   std::string_view constant = {};
+  std::string_view type = {};
 };
 
 /// How to find definitions where the grammar could not, or where there is none: by the words before

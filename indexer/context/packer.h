@@ -14,7 +14,8 @@
 // waits for it.
 //
 // What goes in, nearest to the cursor counting most:
-//   1. signatures of what the neighborhood names and what is defined elsewhere,
+//   1. signatures of what is defined elsewhere: first of the names that the shown lines have, then
+//      of those that the line is likely to need (signatures.cpp),
 //   2. similar code: chunks found by BM25 with the neighborhood's names, above a threshold (noise
 //      hurts more than it helps), without near-duplicates and what the window shows anyway,
 //   3. the current file around the line.

@@ -47,7 +47,8 @@ bool has_initializers(std::string_view signature) {
 std::string_view ending(const Definition& definition, const SignatureForm& form) {
   const std::string_view head = definition.signature;
   if (head.starts_with('#')) return {};
-  if (definition.kind == SymbolKind::kEnumerator) return ",";
+  if (definition.kind == SymbolKind::kEnumerator)
+    return head.starts_with("case ") ? std::string_view() : ",";
   if (head.ends_with(';') || head.ends_with('}')) {
     return form.close_scope.ends_with(';') && head.ends_with('}') ? form.end : std::string_view();
   }
@@ -68,8 +69,10 @@ std::string_view ending(const Definition& definition, const SignatureForm& form)
 }
 
 std::string_view beginning(const Definition& definition, const SignatureForm& form) {
+  const bool is_named_type = is_type(definition.kind) || definition.kind == SymbolKind::kType;
   const std::string_view word = definition.kind == SymbolKind::kVariable   ? form.variable
                                 : definition.kind == SymbolKind::kConstant ? form.constant
+                                : is_named_type                            ? form.type
                                                                            : std::string_view();
   return definition.signature.starts_with(word) ? std::string_view() : word;
 }
@@ -183,6 +186,7 @@ std::string SignatureWriter::write(std::vector<const Symbol*> symbols) {
       close = "}" + head.substr(left_out + kLeftOut.size()) + std::string(form.end);
       head.resize(left_out > 0 && head[left_out - 1] == ' ' ? left_out - 1 : left_out);
     }
+    if (unit.head != nullptr) text += beginning(unit.head->definition, form);
     text += head + std::string(form.open_scope) + "\n";
     std::string_view last;  // `int a, b;` defines two and is one line
     for (const Symbol* member : unit.members) {

@@ -1,5 +1,5 @@
 #!/bin/bash
-# usage: run.sh BUILD [engine|speed|peer|roofline|tokenizer|mask|adapter|attention|index|live|navigation|typing] [ARGS]:
+# usage: run.sh BUILD [engine|speed|peer|roofline|tokenizer|mask|adapter|attention|index|live|navigation|context|typing] [ARGS]:
 # what `./dev bench` runs
 # (`./dev bench gpu` is gpu.sh, `./dev bench cpu` cpu.sh).
 set -euo pipefail
@@ -114,7 +114,7 @@ case $name in
     exec "$build/bin/typing_bench" "$@"
     ;;
   *)
-    echo "no such benchmark: $name (there is: engine, cpu, gpu, speed, peer, roofline, tokenizer, mask, adapter, attention, index, live, navigation, typing)" >&2
+    echo "no such benchmark: $name (there is: engine, cpu, gpu, speed, peer, roofline, tokenizer, mask, adapter, attention, index, live, navigation, context, typing)" >&2
     exit 2
     ;;
 esac
