@@ -36,6 +36,7 @@ constexpr std::size_t kMaxShownFiles = 3;
 // Of the current file, before the line and after it.
 constexpr std::size_t kMaxLookedAt = 64 << 10;
 constexpr float kBytesOfSight = 20'000;
+constexpr std::size_t kMaxValueBytes = 160;
 // Below, it is noise.
 constexpr float kMinChance = 0.0003F;
 constexpr float kBytesNextTo = 200;
@@ -371,6 +372,11 @@ class Ranker {
         symbol.kind == SymbolKind::kNamespace) {
       return;
     }
+    // A table of values on one line costs much, and is often no code any more.
+    const bool is_value = symbol.kind == SymbolKind::kVariable ||
+                          symbol.kind == SymbolKind::kConstant ||
+                          symbol.kind == SymbolKind::kField;
+    if (is_value && symbol.signature.size() > kMaxValueBytes) return;
     if (!can_use(language_, symbol.language)) return;
     const FileFacts& facts = facts_of(symbol.path);
     // The index may know an older state of the current file.
