@@ -214,12 +214,12 @@ def tables(repositories, packers, budgets):
                 cell(value, 2 if name.startswith('drafts') else 1)
                 for name, value in zip(MEASURES, cells)) + ' |')
         spans = {name: interval(repositories, packers[0], budget, MEASURES[name])
-                 for name in ('unseen', 'seen', '4-grams')}
+                 for name in ('unseen', 'seen', '4-grams', '4-grams of the pack')}
         lines.append('\n' + packers[0] + ', 95 %: ' + ', '.join(
             f'{name} {span[0]:.1f} to {span[1]:.1f}' for name, span in spans.items() if span))
         lines += [f'\n{packers[0]} by repository at {budget}:\n',
                   '| repository | files | k tokens | holes | symbols seen, unseen | unseen | seen '
-                  '| 4-grams | p95 ms |', '|---|---|---|---|---|---|---|---|---|']
+                  '| 4-grams | 4-grams of the pack | p95 ms |', '|---|---|---|---|---|---|---|---|---|---|']
         for repository in repositories:
             rows = rows_of(repository, packers[0], budget)
             n_seen, n_unseen = (sum(row[kind][0] for row in rows) for kind in ('seen', 'unseen'))
@@ -227,7 +227,8 @@ def tables(repositories, packers, budgets):
                          f'| {repository["tokens"] / 1000:.0f} | {repository["holes"]} '
                          f'| {n_seen}, {n_unseen} | ' + ' | '.join(
                              cell(MEASURES[name](rows))
-                             for name in ('unseen', 'seen', '4-grams', 'p95 ms')) + ' |')
+                             for name in ('unseen', 'seen', '4-grams', '4-grams of the pack', 'p95 ms'))
+                         + ' |')
     return '\n'.join(lines)
 
 
@@ -252,14 +253,15 @@ def plot(repositories, packers, budget):
                      f'text-anchor="middle">{tick}</text>')
     for i, packer in enumerate(packers):
         across, up = (mean([MEASURES[name](rows_of(repository, packer, budget))
-                            for repository in repositories]) for name in ('4-grams', 'unseen'))
+                            for repository in repositories])
+                      for name in ('4-grams of the pack', 'unseen'))
         if across is None or up is None:
             continue
         parts.append(f'<circle cx="{x(across):.1f}" cy="{y(up):.1f}" r="5" '
                      f'fill="{COLORS[i % len(COLORS)]}"/><text x="{x(across) + 8:.1f}" '
                      f'y="{y(up) + 4:.1f}">{packer}</text>')
     parts.append(f'<text x="{(left + width) / 2:.0f}" y="{height - 10}" text-anchor="middle">'
-                 f'tokens of the hole in 4-grams of the pack or the window, % ({budget} tokens)'
+                 f'words of the hole in 4-grams of the pack, % ({budget} tokens)'
                  '</text>'
                  f'<text transform="translate(16 {height / 2:.0f}) rotate(-90)" '
                  'text-anchor="middle">unseen symbols with their signature, %</text></svg>')
