@@ -60,9 +60,11 @@ void drop_read_only_pages() {
         for (const ElfW(Phdr) & segment : std::span(object->dlpi_phdr, object->dlpi_phnum)) {
           // A segment without PF_W was never written to: relocated data lies in writable ones.
           if (segment.p_type != PT_LOAD || (segment.p_flags & PF_W) != 0) continue;
-          const std::uintptr_t begin = (object->dlpi_addr + segment.p_vaddr) & ~(page - 1);
-          const std::uintptr_t end = object->dlpi_addr + segment.p_vaddr + segment.p_memsz;
-          ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+          const std::uintptr_t begin = object->dlpi_addr + segment.p_vaddr;
+          const std::uintptr_t in_page = begin & (page - 1);
+          // NOLINTNEXTLINE(performance-no-int-to-ptr): the loader tells addresses as numbers
+          ::madvise(
+              reinterpret_cast<void*>(begin - in_page), segment.p_memsz + in_page, MADV_DONTNEED);
         }
         return 0;
       },

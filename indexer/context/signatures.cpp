@@ -374,8 +374,7 @@ class Ranker {
     }
     // A table of values on one line costs much, and is often no code any more.
     const bool is_value = symbol.kind == SymbolKind::kVariable ||
-                          symbol.kind == SymbolKind::kConstant ||
-                          symbol.kind == SymbolKind::kField;
+                          symbol.kind == SymbolKind::kConstant || symbol.kind == SymbolKind::kField;
     if (is_value && symbol.signature.size() > kMaxValueBytes) return;
     if (!can_use(language_, symbol.language)) return;
     const FileFacts& facts = facts_of(symbol.path);
