@@ -63,8 +63,8 @@ void drop_read_only_pages() {
           const std::uintptr_t begin = object->dlpi_addr + segment.p_vaddr;
           const std::uintptr_t in_page = begin & (page - 1);
           // NOLINTNEXTLINE(performance-no-int-to-ptr): the loader tells addresses as numbers
-          ::madvise(
-              reinterpret_cast<void*>(begin - in_page), segment.p_memsz + in_page, MADV_DONTNEED);
+          auto* const address = reinterpret_cast<void*>(begin - in_page);
+          ::madvise(address, segment.p_memsz + in_page, MADV_DONTNEED);
         }
         return 0;
       },
