@@ -41,7 +41,6 @@ std::vector<SimilarCandidate> similar_candidates(const Snapshot& index,
 /// A definition that the code to be written may well name.
 struct SignatureCandidate {
   Symbol symbol;
-  std::string detail;     // what speaks for it
   float chance = 0;       // that it is named next, by what speaks for it
   bool is_shown = false;  // the lines around the cursor name it
 };

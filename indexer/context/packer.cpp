@@ -266,7 +266,7 @@ class ChunkPacker {
     });
     // Nor are all counted that are chosen: a few say how many bytes a token has here. What is
     // written is counted, and cut where this guessed too low.
-    std::size_t n_bytes = 0;
+    std::size_t n_bytes = 1;
     std::size_t n_tokens = 0;
     for (std::size_t i = 0; i < std::min(ranked.size(), kCountedSignatures); ++i) {
       const std::string line = SignatureWriter::line_of(ranked[i].candidate->symbol);
@@ -321,10 +321,11 @@ class ChunkPacker {
       chunk.range.end = std::max(chunk.range.end, range.end);
       chunk.score += candidate->chance;
       symbols.push_back(&candidate->symbol);
-      const bool is_new = std::find(names.begin(), names.end(), candidate->detail) == names.end();
+      const std::string& name = candidate->symbol.definition.name;
+      const bool is_new = std::find(names.begin(), names.end(), name) == names.end();
       if (is_new && names.size() < kMaxDetailNames) {
-        chunk.detail += (names.empty() ? "" : " ") + candidate->detail;
-        names.push_back(candidate->detail);
+        chunk.detail += (names.empty() ? "" : " ") + name;
+        names.push_back(name);
       }
     }
     chunk.text = mask(writer_.write(std::move(symbols)));

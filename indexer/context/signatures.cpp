@@ -213,7 +213,9 @@ class Ranker {
  public:
   Ranker(const Snapshot& index, const std::vector<NearName>& names, const SignatureRequest& request)
       : index_(index), names_(names), request_(request), imports_(index.imports_of(request.path)) {
-    if (const auto own = index.file(request.path)) language_ = own->language;
+    // A new file is not indexed yet, an ignored one never is.
+    const auto own = index.file(request.path);
+    language_ = own ? own->language : language_of(request.path, request.before).name;
   }
 
   std::vector<SignatureCandidate> run() {
@@ -341,7 +343,8 @@ class Ranker {
     if (!is_new) return known;
     index_.for_each_definition(name,
                                [&](const SymbolView& symbol) { known.all.push_back(symbol); });
-    std::ranges::sort(known.all, [](const SymbolView& a, const SymbolView& b) {
+    // Stable: two at one place come in their file's order, whatever the index's history.
+    std::ranges::stable_sort(known.all, [](const SymbolView& a, const SymbolView& b) {
       return std::pair(a.path, a.name_range.begin) < std::pair(b.path, b.name_range.begin);
     });
     std::string_view last;
@@ -477,7 +480,7 @@ class Ranker {
     order.reserve(found_.size());
     for (const Found& found : found_)
       order.push_back(&found);
-    std::ranges::sort(order, [](const Found* a, const Found* b) {
+    std::ranges::stable_sort(order, [](const Found* a, const Found* b) {
       if (a->chance != b->chance) return a->chance > b->chance;
       return std::tuple(a->symbol.path, a->symbol.name_range.begin, a->symbol.name) <
              std::tuple(b->symbol.path, b->symbol.name_range.begin, b->symbol.name);
@@ -509,7 +512,6 @@ class Ranker {
                                                       .is_test = view.is_test,
                                                       .name_range = view.name_range,
                                                       .range = view.range}},
-                            .detail = std::string(view.name),
                             .chance = found.chance,
                             .is_shown = is_shown});
     }

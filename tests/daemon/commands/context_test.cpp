@@ -89,7 +89,7 @@ TEST_SUITE("daemon/commands/context") {
       CHECK(contains(outcome.output, column));
     CHECK(contains(outcome.output, "\ndoor.h    "));
     CHECK(contains(outcome.output, "\nmain.c:1  "));
-    CHECK(contains(outcome.output, "  open_door"));
+    CHECK(contains(outcome.output, "  open_door close_door\n"));
     const std::size_t total = outcome.output.find("\ntotal ");
     REQUIRE(total != std::string::npos);
     CHECK(outcome.output.find('\n', total + 1) == outcome.output.size() - 1);

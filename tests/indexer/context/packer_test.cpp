@@ -398,6 +398,19 @@ TEST_SUITE("indexer/context/packer") {
     CHECK(layout.n_tokens + count(typed) > 590);
   }
 
+  TEST_CASE("a file that is not indexed gets signatures of its language") {
+    const Repository repository = small();
+    const std::string document = "#include \"store.h\"\nvoid fresh() {\n  open_table(1);\n\n}\n";
+    PackRequest request = repository.request("fill.cpp", document.size() - 3, 2000);
+    request.path = "not/indexed.cpp";
+    request.text = document;
+    const Pack pack = packed(repository, request);
+    CHECK(std::ranges::any_of(pack.chunks, [](const PackedChunk& chunk) {
+      return chunk.reason == PackReason::kSignature &&
+             chunk.text.find("open_table") != std::string::npos;
+    }));
+  }
+
   TEST_CASE("where there is no suffix it costs nothing") {
     const Repository repository = small();
     const std::string text = kUser;

@@ -100,7 +100,7 @@ TEST_SUITE("indexer/context/signature_writer") {
     CHECK(counts.size() >= 14);
     for (const auto& [language, count] : counts) {
       INFO(language << ": " << count.n_bad << " of " << count.n);
-      CHECK(count.n_bad * 5 <= count.n);
+      CHECK(count.n_bad * 8 <= count.n);
     }
   }
 }
