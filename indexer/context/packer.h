@@ -92,9 +92,9 @@ struct PackedChunk {
   std::string header;            // "path\n"; a segment of its own
   std::string text;              // ends with a line end; secrets masked
   PackReason reason = PackReason::kSignature;
-  std::string
-      detail;       // kSignature: the names it defines, likeliest first; kSimilar: those it shares
-  float score = 0;  // comparable within one reason
+  /// kSignature: the names it defines, likeliest first; kSimilar: those it shares, nearest first.
+  std::string detail;
+  float score = 0;           // comparable within one reason
   std::size_t n_tokens = 0;  // header, text and per-chunk overhead
 };
 
