@@ -58,7 +58,8 @@ Repository::Repository(std::filesystem::path root,
       n_at_once_(2 * n_parse_workers(config)),
       parser_(parser),
       thread_(thread),
-      writer_(thread, root_.string()) {}
+      writer_(thread, root_.string()),
+      history_(root_.string(), parser, thread, [this] { call(history_listeners_); }) {}
 
 Repository::~Repository() {
   stop_.request_stop();
@@ -509,6 +510,7 @@ void Repository::settle(RepositoryState state) {
   }
   status_.state = state;
   status_.seconds = static_cast<double>(now_ns() - started_ns_) * 1e-9;
+  if (state == RepositoryState::kReady) history_.refresh();
   tell();
   if (std::exchange(again_, false)) refresh();
   thread_.trim();
@@ -520,14 +522,24 @@ std::shared_ptr<void> Repository::listen(Listener listener) {
   return handle;
 }
 
+std::shared_ptr<void> Repository::listen_to_history(Listener listener) {
+  auto handle = std::make_shared<Listener>(std::move(listener));
+  history_listeners_.push_back(handle);
+  return handle;
+}
+
 void Repository::tell(bool always) {
   const std::size_t percent = status_.n_done * 100 / std::max<std::size_t>(status_.n_found, 1);
   if (!always && percent == told_) return;
   told_ = percent;
-  std::erase_if(listeners_, [](const auto& weak) { return weak.expired(); });
+  call(listeners_);
+}
+
+void Repository::call(Listeners& listeners) const {
+  std::erase_if(listeners, [](const auto& weak) { return weak.expired(); });
   // A listener may add another one.
-  const auto listeners = listeners_;
-  for (const auto& weak : listeners) {
+  const auto called = listeners;
+  for (const auto& weak : called) {
     if (const auto listener = weak.lock()) (*listener)(*this);
   }
 }

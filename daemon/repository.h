@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "daemon/config.h"
+#include "daemon/history_reader.h"
 #include "daemon/index_writer.h"
 #include "daemon/processes/parse_client.h"
 #include "daemon/repository_status.h"
@@ -79,12 +80,17 @@ class Repository : public std::enable_shared_from_this<Repository> {
   const std::vector<std::string>& folders() const { return folders_; }
 
   indexer::Snapshot snapshot() const { return writer_.snapshot(); }
+  /// What changed together, as the git history told when a scan ended last. Never null.
+  std::shared_ptr<const indexer::ChangeHistory> history() const { return history_.latest(); }
+  bool is_reading_history() const { return history_.is_reading(); }
   const RepositoryStatus& status() const { return status_; }
   bool is_settled() const {
     return status_.state == RepositoryState::kReady || status_.state == RepositoryState::kFailed;
   }
   /// Listens for as long as the returned handle lives.
   [[nodiscard]] std::shared_ptr<void> listen(Listener listener);
+  /// The same for the ends of is_reading_history().
+  [[nodiscard]] std::shared_ptr<void> listen_to_history(Listener listener);
 
  private:
   struct Waiting {
@@ -123,6 +129,7 @@ class Repository : public std::enable_shared_from_this<Repository> {
   IndexThread& thread_;
   std::stop_source stop_;
   IndexWriter writer_;
+  HistoryReader history_;
 
   // What the store knew of this root, until the first scan; `has_records`: asking it is worth
   // while.
@@ -151,7 +158,10 @@ class Repository : public std::enable_shared_from_this<Repository> {
   std::int64_t started_ns_ = 0;
   std::size_t told_ = 0;  // the percentage told last
   RepositoryStatus status_;
-  std::vector<std::weak_ptr<Listener>> listeners_;
+  using Listeners = std::vector<std::weak_ptr<Listener>>;
+  void call(Listeners& listeners) const;
+  Listeners listeners_;
+  Listeners history_listeners_;
   std::weak_ptr<RepositoryWatch> watch_;
 };
 

@@ -88,4 +88,12 @@ void ParseClient::read_file(const wire::ReadFile& request,
   pool_.add(std::move(asked), std::move(stop));
 }
 
+void ParseClient::read_history(const wire::ReadHistory& request,
+                               std::stop_token stop,
+                               OnDone<wire::HistoryRead> on_done) {
+  auto asked = single_answer(request, std::move(on_done));
+  asked.deadline = file_deadline_;
+  pool_.add(std::move(asked), std::move(stop));
+}
+
 }  // namespace kinglet::daemon

@@ -55,6 +55,9 @@ class ParseClient {
   void read_file(const wire::ReadFile& request,
                  std::stop_token stop,
                  OnDone<wire::FileText> on_done);
+  void read_history(const wire::ReadHistory& request,
+                    std::stop_token stop,
+                    OnDone<wire::HistoryRead> on_done);
 
   WorkerPoolStatus status() const { return pool_.status(); }
   void shut_down() { pool_.shut_down(); }

@@ -11,6 +11,7 @@
 #include "daemon/processes/worker_loop.h"
 #include "daemon/wire/content_hash.h"
 #include "daemon/wire/messages.h"
+#include "indexer/history.h"
 #include "indexer/ignore_rules.h"
 #include "indexer/language.h"
 #include "indexer/parse.h"
@@ -117,6 +118,9 @@ class ParseWorker {
         return hash_files(frame.request, TRY(wire::decode<wire::HashFiles>(frame)), stop, answers);
       case wire::MessageType::kReadFile:
         return read_file(frame.request, TRY(wire::decode<wire::ReadFile>(frame)), answers);
+      case wire::MessageType::kReadHistory:
+        return read_history(
+            frame.request, TRY(wire::decode<wire::ReadHistory>(frame)), stop, answers);
       default:
         return fail(ErrorCode::kUnsupported, "A parse worker does not know this message.");
     }
@@ -227,6 +231,20 @@ class ParseWorker {
       }
     }
     return answers.send(request, hashed);
+  }
+
+  static Result<void> read_history(std::uint64_t request,
+                                   const wire::ReadHistory& wanted,
+                                   const std::stop_token& stop,
+                                   wire::Channel& answers) {
+    const auto head = indexer::head_commit(wanted.root);
+    // Most folders without a history never have one: no error, and no line in the log.
+    const bool has_none = !head && head.error().code == ErrorCode::kNotFound;
+    if (has_none && wanted.known_commit.empty()) return answers.send(request, wire::HistoryRead{});
+    if (head && *head == wanted.known_commit) return answers.send(request, wire::HistoryRead{});
+    const auto history =
+        has_none ? indexer::ChangeHistory() : TRY(indexer::read_history(wanted.root, {}, stop));
+    return answers.send(request, wire::HistoryRead{indexer::serialize(history)});
   }
 
   static Result<indexer::StampedText> read(const std::string& root,

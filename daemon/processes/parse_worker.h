@@ -5,8 +5,8 @@
 
 namespace kinglet::daemon {
 
-/// Serves Scan, Parse, ReadFile and Quarantine (wire/messages.h) until the broker closes the
-/// socket.
+/// Serves Scan, Parse, HashFiles, ReadFile, ReadHistory and Quarantine (wire/messages.h) until the
+/// broker closes the socket.
 int run_parse_worker(UniqueFd socket);
 
 }  // namespace kinglet::daemon

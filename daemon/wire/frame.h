@@ -24,7 +24,7 @@ namespace kinglet::daemon::wire {
 
 /// Changes whenever a message's fields change. Two processes of different versions never talk: an
 /// installation may replace the program while a daemon of the old one runs.
-inline constexpr std::uint16_t kWireVersion = 5;
+inline constexpr std::uint16_t kWireVersion = 6;
 inline constexpr std::size_t kHeaderBytes = 20;
 inline constexpr std::size_t kMaxBodyBytes = std::size_t{64} << 20;
 

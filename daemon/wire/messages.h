@@ -1,8 +1,8 @@
 // Everything our processes say to each other. Requests go from the broker to a worker, answers come
 // back under the same request number: any number of partial answers (Token, LoadProgress,
 // FilesFound, ParseBegan), then exactly one final one (Loaded, AdaptersSet, Generated, Scanned,
-// Parsed, FileText, Hashed, ClangPlanned, ClangIndexed, ClangHovered, Status or Failed). A change
-// to any field list is a new kWireVersion.
+// Parsed, FileText, Hashed, HistoryRead, ClangPlanned, ClangIndexed, ClangHovered, Status or
+// Failed). A change to any field list is a new kWireVersion.
 #pragma once
 
 #include <cstdint>
@@ -46,6 +46,7 @@ enum class MessageType : std::uint16_t {
   kParse = 50,
   kReadFile = 51,
   kHashFiles = 52,
+  kReadHistory = 53,
   // from a parse worker
   kFilesFound = 64,
   kScanned = 65,
@@ -53,6 +54,7 @@ enum class MessageType : std::uint16_t {
   kParsed = 67,
   kFileText = 68,
   kHashed = 69,
+  kHistoryRead = 70,
   // to a clang worker, besides kQuarantine
   kClangPlan = 80,
   kClangIndex = 81,
@@ -436,6 +438,26 @@ struct FileText {
 
   static constexpr auto kType = MessageType::kFileText;
   static constexpr auto fields() { return std::tuple(&FileText::text); }
+};
+
+/// Which files changed together, by the git history of a root? Answered by HistoryRead.
+struct ReadHistory {
+  std::string root;
+  std::string known_commit;  // of the history that is known; empty: none is
+
+  static constexpr auto kType = MessageType::kReadHistory;
+  static constexpr auto fields() {
+    return std::tuple(&ReadHistory::root, &ReadHistory::known_commit);
+  }
+};
+
+struct HistoryRead {
+  /// As serialize(ChangeHistory) gives it; check with deserialize_history(). Nothing: HEAD is at
+  /// known_commit, or there is no history (and known_commit was empty).
+  std::optional<std::string> history;
+
+  static constexpr auto kType = MessageType::kHistoryRead;
+  static constexpr auto fields() { return std::tuple(&HistoryRead::history); }
 };
 
 // ---- clang worker: one root for its whole life, the first request's

@@ -16,9 +16,13 @@ namespace fs = std::filesystem;
 
 // --- the index -----------------------------------------------------------------------------------
 
-IndexWorld::IndexWorld(const fs::path& root, const fs::path& store, daemon::IndexMemory memory)
+IndexWorld::IndexWorld(const fs::path& root,
+                       const fs::path& store,
+                       daemon::IndexMemory memory,
+                       std::chrono::milliseconds file_deadline)
     : parser_(io_.get_executor(),
-              {.spawn = {.program = KINGLET_PROGRAM, .arguments = {"parse-worker"}}}) {
+              {.spawn = {.program = KINGLET_PROGRAM, .arguments = {"parse-worker"}},
+               .file_deadline = file_deadline}) {
   indexer::StoreOptions options;
   options.file = store;
   thread_ = std::make_unique<daemon::IndexThread>(

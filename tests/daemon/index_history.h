@@ -2,6 +2,7 @@
 // fresh one is.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -25,7 +26,8 @@ class IndexWorld {
   /// `store`: the file to keep records in; empty: none.
   IndexWorld(const std::filesystem::path& root,
              const std::filesystem::path& store,
-             daemon::IndexMemory memory = {});
+             daemon::IndexMemory memory = {},
+             std::chrono::milliseconds file_deadline = std::chrono::seconds(10));
   IndexWorld(const IndexWorld&) = delete;
   IndexWorld& operator=(const IndexWorld&) = delete;
   ~IndexWorld();

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include <signal.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <doctest/doctest.h>
@@ -81,6 +82,59 @@ TEST_SUITE("daemon/repository") {
     second.refresh();
     CHECK(second.repository().status().n_parsed == 0);
     CHECK(difference(second.dump(), fresh_dump(folder / "second")) == "");
+  }
+
+  TEST_CASE("the git history is read with the index, and again when HEAD has moved") {
+    TemporaryFolder folder;
+    const auto root = folder / "repo";
+    ChangingTree tree(root, 6, 4);
+    const auto commit = [&](const std::vector<std::string>& files) {
+      for (const auto& file : files)
+        tree.write(file, tree.source());
+      tree.git("add -A");
+      tree.git("commit -q -m more");
+    };
+    commit({"new/a.c", "new/b.c"});
+    IndexWorld world(root, {});
+    const auto refreshed = [&] {
+      world.refresh();
+      world.run_until("read", [&] { return !world.repository().is_reading_history(); });
+      return world.repository().history();
+    };
+    CHECK(world.repository().history()->files().empty());
+    const auto first = refreshed();
+    CHECK(first->n_commits() == 2);
+    CHECK(first->together("new/a.c").front().path == "new/b.c");
+    tree.write("new/a.c", tree.source());
+    CHECK(refreshed() == first);
+    {
+      const auto watching = world.repository().keep_watched();
+      refreshed();
+      commit({"new/a.c", "new/c.c"});
+      world.run_until("read again",
+                      [&] { return world.repository().history()->find("new/c.c") != nullptr; });
+    }
+    CHECK(first->find("new/c.c") == nullptr);
+    std::filesystem::remove_all(root / ".git");
+    CHECK(refreshed()->files().empty());
+    CHECK(world.parser().status().n_deaths == 0);
+  }
+
+  TEST_CASE("a history that ends the workers is left alone, and the index is there") {
+    TemporaryFolder folder;
+    const auto root = folder / "repo";
+    const ChangingTree tree(root, 8, 4);
+    // A pipe that is to be configuration never ends, nor does its reader.
+    std::ofstream(root / ".git/config", std::ios::app) << "[include]\n\tpath = pipe\n";
+    REQUIRE(::mkfifo((root / ".git/pipe").c_str(), 0600) == 0);
+    IndexWorld world(root, {}, {}, std::chrono::milliseconds(1'000));
+    for (int n = 0; n < 3; ++n) {
+      world.refresh();
+      world.run_until("tried", [&] { return !world.repository().is_reading_history(); });
+      CHECK(world.repository().history()->files().empty());
+      CHECK(world.repository().snapshot().n_files() >= 4);
+    }
+    CHECK(world.parser().status().n_deaths == 2);
   }
 
   TEST_CASE("an index grown by any history is what a fresh one is (40 steps)") {

@@ -24,7 +24,7 @@ Result<std::optional<Frame>> read_one(std::string_view bytes) {
 TEST_SUITE("daemon/wire/frame") {
   TEST_CASE("the header's layout is fixed") {
     CHECK(good_frame("xy") ==
-          std::string("KNGL\x05\0\x07\0\x08\x07\x06\x05\x04\x03\x02\x01\x02\0\0\0xy", 22));
+          std::string("KNGL\x06\0\x07\0\x08\x07\x06\x05\x04\x03\x02\x01\x02\0\0\0xy", 22));
   }
 
   TEST_CASE("frames come out as they went in, whatever the pieces") {
