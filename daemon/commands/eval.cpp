@@ -93,10 +93,10 @@ Result<std::vector<Variant>> make_variants(const EvalOptions& options, const Com
   return variants;
 }
 
-/// Of the index: the same for the same files, whatever the history.
-std::string state_of(const indexer::Snapshot& index) {
-  std::string all;
-  for (const indexer::FileInfo& file : index.files())
+/// Of the index: the same for the same files, whatever the index's history, and the same commit.
+std::string state_of(const Completer& completer) {
+  std::string all = completer.history().commit() + '\n';
+  for (const indexer::FileInfo& file : completer.snapshot().files())
     all += file.path + '\0' + indexer::to_hex(file.hash) + '\n';
   return indexer::to_hex(indexer::hash_content(all));
 }
@@ -208,7 +208,7 @@ Result<EvalResults> complete_all(Completer& completer,
   for (const Variant& variant : variants)
     results.variants.push_back(variant.name);
   results.rows.assign(variants.size(), std::vector<Json>(holes.size()));
-  const std::string state = state_of(completer.snapshot());
+  const std::string state = state_of(completer);
   const std::size_t n_all = holes.size() * variants.size();
   Bar bar("Kinglet: completing");
   for (std::size_t n = 0; n < n_all; ++n) {

@@ -188,10 +188,12 @@ Result<void> Completer::index(const fs::path& root,
       on_progress(static_cast<std::uint32_t>(100 * status.n_done / status.n_found));
   });
   seat.repository->refresh();
-  wait_until([&] { return seat.repository->is_settled(); });
+  wait_until(
+      [&] { return seat.repository->is_settled() && !seat.repository->is_reading_history(); });
   const std::string& problem = seat.repository->status().problem;
   if (!problem.empty()) return fail(ErrorCode::kUnavailable, problem);
   snapshot_ = seat.repository->snapshot();
+  history_ = seat.repository->history();
   return {};
 }
 
@@ -199,7 +201,11 @@ Result<Completion> Completer::complete(const ChosenHole& hole, const Variant& va
   Seat& seat = *seats_[variant.model];
   const auto writer = seat.services.writer_for(*seat.model);
   seat.job = TRY(job_for_hole(root_, snapshot_, hole));
-  if (variant.chunks == Chunks::kNone) seat.job.index = indexer::Snapshot();
+  if (variant.chunks == Chunks::kNone) {
+    seat.job.index = indexer::Snapshot();
+  } else {
+    seat.job.history = history_;
+  }
   seat.asked = seat.usual;
   seat.asked.context_tokens = variant.n_budget;
   seat.asked.temperature = 0;

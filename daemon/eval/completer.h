@@ -72,11 +72,12 @@ class Completer {
   /// Errors: those of asked_prompt_budget().
   Result<void> check_budget(std::size_t model, std::uint32_t n_budget) const;
 
-  /// Brings the index of the repository up to date. `on_progress` gets the percentage done. Errors:
-  /// kUnavailable.
+  /// Brings the index of the repository up to date, and reads its git history. `on_progress` gets
+  /// the percentage done. Errors: kUnavailable.
   Result<void> index(const std::filesystem::path& root,
                      const std::function<void(std::uint32_t)>& on_progress);
   const indexer::Snapshot& snapshot() const { return snapshot_; }
+  const indexer::ChangeHistory& history() const { return *history_; }
 
   /// Greedily, of at most one and a half times the hole's own tokens and 16 more, as far as they
   /// fit the model's context behind the budget. REQUIRES: index(), and check_budget() was content.
@@ -94,6 +95,7 @@ class Completer {
   std::vector<ModelInfo> models_;
   std::filesystem::path root_;
   indexer::Snapshot snapshot_;
+  std::shared_ptr<const indexer::ChangeHistory> history_;
 };
 
 }  // namespace kinglet::daemon

@@ -57,7 +57,8 @@ Result<PackedPrompt> pack_prompt(const PackJob& job, const std::stop_token& stop
         auto text = root->read(path, job.max_file_bytes);
         if (!text) return std::nullopt;
         return *std::move(text);
-      }};
+      },
+      .history = job.history.get()};
 
   PackedPrompt packed;
   for (const auto& layout : job.kept) {

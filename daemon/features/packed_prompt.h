@@ -14,6 +14,7 @@
 #include "daemon/base/text.h"
 #include "daemon/features/prompt.h"
 #include "indexer/context/packer.h"
+#include "indexer/history.h"
 #include "indexer/index.h"
 #include "lsp/text_buffer.h"
 
@@ -25,6 +26,7 @@ struct PackJob {
   std::string repository;      // its name
   std::string path;            // of the document, relative to the root
   indexer::Snapshot index;
+  std::shared_ptr<const indexer::ChangeHistory> history = {};  // of the repository, if known
   /// Texts of other open documents where the index has them and not what is on the disk, by path.
   std::map<std::string, std::shared_ptr<const lsp::TextBuffer>> open_texts = {};
   std::shared_ptr<const lsp::TextBuffer> text;

@@ -30,6 +30,7 @@ Json describe(const Repository& repository) {
           {"memoryBytes", stats.memory},
           {"fileMemoryBytes", stats.in_files},
           {"watched", repository.watched_how()},
+          {"historyCommits", repository.history()->n_commits()},
           {"found", status.n_found},
           {"changed", status.n_changed},
           {"parsed", status.n_parsed},
@@ -150,6 +151,10 @@ void SessionFeatures::open_roots() {
           }
           answer_ready();
         });
+    opened.listening_to_history =
+        opened.repository->listen_to_history([this, alive = alive_](const Repository&) {
+          if (*alive != nullptr) answer_contexts();
+        });
     for (const lsp::Document& document : session_.documents().all())
       did_open(document.uri);
     // Where the client does not tell of changed files, the system does.
@@ -170,6 +175,7 @@ void SessionFeatures::open_roots() {
   for (const lsp::Document& document : session_.documents().all())
     show(document);
   register_watchers();
+  answer_contexts();
 }
 
 void SessionFeatures::register_watchers() {
@@ -263,6 +269,14 @@ void SessionFeatures::inline_completion(const lsp::InlineCompletionParams& param
 void SessionFeatures::context(const lsp::ContextParams& params,
                               std::stop_token stop,
                               lsp::Reply<Json> reply) {
+  const auto path = lsp::path_from_uri(params.textDocument.uri);
+  const auto repository = path ? repository_of(*path) : nullptr;
+  if (repository && repository->is_reading_history()) {
+    waiting_for_history_.push_back([this, params, stop, reply] {
+      if (!reply.is_answered()) context(params, stop, reply);
+    });
+    return;
+  }
   auto place = session_.documents().locate(params.textDocument, params.position);
   if (!place) return reply(tl::unexpected(std::move(place).error()));
   Config config = config_for(*place);
@@ -289,6 +303,11 @@ void SessionFeatures::context(const lsp::ContextParams& params,
                             });
         });
       });
+}
+
+void SessionFeatures::answer_contexts() {
+  for (const auto& ask_again : std::exchange(waiting_for_history_, {}))
+    ask_again();
 }
 
 void SessionFeatures::did_open(const lsp::DocumentUri& uri) {
@@ -435,6 +454,7 @@ PackJob SessionFeatures::job_for(const lsp::Place& place) const {
     job.root = repository->root();
     job.repository = repository->name();
     job.index = overlays_.snapshot_of(*repository);
+    job.history = repository->history();
     job.open_texts = overlays_.texts_of(*repository);
     job.path = repository->relative(*path).value_or("");
   } else {

@@ -2,6 +2,7 @@
 // packed. Bound to methods in methods.cpp.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -50,7 +51,8 @@ class SessionFeatures {
                          lsp::Reply<lsp::InlineCompletionResult> reply);
 
   /// kinglet/context: the prompt at a place, each part with its reason and tokens
-  /// (prompt_parts.h).
+  /// (prompt_parts.h). Waits for a git history that is being read, so that it does not depend on
+  /// who was faster; a completion does not.
   void context(const lsp::ContextParams& params, std::stop_token stop, lsp::Reply<lsp::Json> reply);
   /// kinglet/ready: answers with kinglet/status once the model is loaded (or cannot be) and the
   /// roots are indexed.
@@ -66,6 +68,7 @@ class SessionFeatures {
     std::shared_ptr<Repository> repository;
     std::shared_ptr<Semantics> semantics;
     std::shared_ptr<void> listening;
+    std::shared_ptr<void> listening_to_history;
     std::optional<lsp::WorkDoneProgress> bar;
     std::shared_ptr<void> watching;  // last: it goes before the repository
   };
@@ -76,6 +79,7 @@ class SessionFeatures {
   void register_watchers();
   void show_progress(OpenRoot& root);
   void answer_ready();
+  void answer_contexts();
   void show(const lsp::Document& document);
   void hide(const lsp::DocumentUri& uri);
   const OpenRoot* open_root_of(const std::string& path) const;
@@ -94,6 +98,7 @@ class SessionFeatures {
   bool model_settled_ = false;
   bool has_watchers_ = false;                   // the client was asked to tell of changed files
   std::vector<lsp::Reply<lsp::Json>> waiting_;  // for ready()
+  std::vector<std::function<void()>> waiting_for_history_;  // context()
   std::unique_ptr<InlineCompletions> completions_;
   Overlays overlays_;
   Navigation navigation_;

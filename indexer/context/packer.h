@@ -40,6 +40,8 @@
 
 namespace kinglet::indexer {
 
+class ChangeHistory;
+
 /// How the budget is divided, of what is left after fixed costs. What one group does not need goes
 /// to the others.
 struct PackShares {
@@ -76,6 +78,7 @@ struct PackRequest {
   std::function<std::size_t(std::string_view)> count_prefix_tokens = {};
   /// The bytes of an indexed file, or nothing; an unsaved buffer where there is one.
   std::function<std::optional<std::string>(const std::string& path)> read_text;
+  const ChangeHistory* history = nullptr;  // what changed together; may be missing
 };
 
 enum class PackReason : std::uint8_t {
