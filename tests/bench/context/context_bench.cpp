@@ -1,12 +1,12 @@
 // usage: context_bench FOLDER [--holes N] [--seed S] [--budgets 2048,8192] [--packer NAME]...
-//                      [--vocabulary MODEL.gguf] [--history FILE]
+//                      [--vocabulary MODEL.gguf] [--hunks FILE] [--git CHECKOUT --commit REV]
 // How good packers are at one repository: hides pieces of its files and measures what each packer
 // brings for them. Writes JSON, a line for the repository and one for each hole, packer and budget.
 // report.py runs it and makes tables and plots.
 //
-// FILE has a JSON object: {"hunks": [{"path", "begin", "text"}], "together": {path: [path, …]}}:
-// what later commits added (`begin` is a byte offset in the folder's file), and which files changed
-// with which in earlier ones.
+// FILE has a JSON list of what later commits added: {"path", "begin", "text"}, `begin` being a byte
+// offset in the folder's file. The folder has the files of CHECKOUT at REV: which of them changed
+// together until then is read there.
 #include <algorithm>
 #include <array>
 #include <chrono>
@@ -27,6 +27,7 @@
 #include <nlohmann/json.hpp>
 
 #include "indexer/context/hole.h"
+#include "indexer/history.h"
 #include "inference/gguf.h"
 #include "inference/tokenizer/tokenizer.h"
 #include "inference/vocabulary_from_gguf.h"
@@ -46,7 +47,9 @@ struct Options {
   std::vector<std::size_t> budgets = {2048, 8192};
   std::vector<std::string> packers;
   std::string vocabulary = "inference/starter_model/kinglet-starter.gguf";
-  std::string history;
+  std::string hunks;
+  std::string git;
+  std::string commit;
 };
 
 [[noreturn]] void die(const std::string& message) {
@@ -63,7 +66,7 @@ struct Place {
   indexer::Hole hole;
 };
 
-std::vector<Place> choose_holes(const Corpus& corpus, const Options& options, const json& history) {
+std::vector<Place> choose_holes(const Corpus& corpus, const Options& options, const json& hunks) {
   std::mt19937_64 random(options.seed);
   std::array<std::vector<Place>, indexer::kHoleKinds> all;
   for (const CorpusFile& file : corpus.files()) {
@@ -72,7 +75,7 @@ std::vector<Place> choose_holes(const Corpus& corpus, const Options& options, co
       all[static_cast<std::size_t>(hole.kind)].push_back({{file.path, {}, file.language}, hole});
     }
   }
-  for (const json& hunk : history.value("hunks", json::array())) {
+  for (const json& hunk : hunks) {
     const CorpusFile* file = corpus.find(hunk["path"].get<std::string>());
     if (file == nullptr || file->language->is_data) continue;
     const auto text = hunk["text"].get<std::string>();
@@ -129,18 +132,24 @@ json to_json(const Recall& recall) {
 }
 
 int run(const Options& options) {
-  json history = json::object();
-  if (!options.history.empty()) {
-    std::ifstream in(options.history);
-    history = json::parse(in, nullptr, false);
-    if (!history.is_object()) die(options.history + " has no JSON object");
+  json hunks = json::array();
+  if (!options.hunks.empty()) {
+    std::ifstream in(options.hunks);
+    hunks = json::parse(in, nullptr, false);
+    if (!hunks.is_array()) die(options.hunks + " has no JSON list");
+  }
+  indexer::ChangeHistory history;
+  if (!options.git.empty()) {
+    auto read = indexer::read_history(options.git, {.from = options.commit});
+    if (!read) die(read.error().message);
+    history = *std::move(read);
   }
   const Corpus corpus = Corpus::load(options.folder);
   const CountTokens count = counter(options.vocabulary);
   std::size_t n_tokens = 0;
   for (const CorpusFile& file : corpus.files())
     n_tokens += count(file.text);
-  const std::vector<Place> places = choose_holes(corpus, options, history);
+  const std::vector<Place> places = choose_holes(corpus, options, hunks);
   json kinds = json::object();
   for (const Place& place : places)
     kinds[std::string(name_of(place.hole.kind))] =
@@ -159,9 +168,6 @@ int run(const Options& options) {
     Task task = make_task(corpus, is_hunk ? places[i].file : *file, places[i].hole);
     task.file = file;
     const indexer::Snapshot index = is_hunk ? corpus.index() : corpus.with(*file, task.left);
-    std::vector<std::string> together;
-    if (history.contains("together") && history["together"].contains(file->path))
-      together = history["together"][file->path].get<std::vector<std::string>>();
     for (const std::size_t budget : options.budgets) {
       for (const Packer& packer : all_packers()) {
         if (!options.packers.empty() &&
@@ -172,7 +178,7 @@ int run(const Options& options) {
                                  .budget = budget,
                                  .count = count,
                                  .seed = options.seed * 1'000'003 + i,
-                                 .together = together};
+                                 .history = history};
         const auto begin = std::chrono::steady_clock::now();
         const auto pieces = packer.pack(corpus, pack_task);
         const std::chrono::duration<double, std::milli> took =
@@ -227,7 +233,9 @@ int main(int argc, char** argv) {
   app.add_option("--budgets", options.budgets)->delimiter(',')->capture_default_str();
   app.add_option("--packer", options.packers, "Only these; may be given more than once");
   app.add_option("--vocabulary", options.vocabulary)->capture_default_str();
-  app.add_option("--history", options.history);
+  app.add_option("--hunks", options.hunks);
+  auto* const git = app.add_option("--git", options.git);
+  git->needs(app.add_option("--commit", options.commit)->needs(git));
   CLI11_PARSE(app, argc, argv);
   return kinglet::bench::run(options);
 }

@@ -171,6 +171,7 @@ std::vector<Piece> kinglet(const Corpus& corpus, const PackTask& task) {
     if (file == nullptr) return std::nullopt;
     return file->text;
   };
+  request.history = &task.history;
   const auto packed = indexer::pack(task.index, request);
   if (!packed) return {};
   std::vector<Piece> pieces;
@@ -210,12 +211,21 @@ void add_file(Filler& filler, const CorpusFile& file) {
   if (fits > 0) filler.add({file.path, file.text.substr(0, lines[fits])});
 }
 
+// The files that changed with the task's, the most often first.
+std::vector<const CorpusFile*> together(const Corpus& corpus, const PackTask& task) {
+  std::vector<const CorpusFile*> files;
+  for (const indexer::Companion& companion : task.history.together(task.task.file->path)) {
+    if (const CorpusFile* file = corpus.find(companion.path)) files.push_back(file);
+  }
+  return files;
+}
+
 std::vector<Piece> open_files(const Corpus& corpus, const PackTask& task) {
   Filler filler(task);
-  for (const std::string& path :
-       task.together.subspan(0, std::min<std::size_t>(task.together.size(), 4))) {
-    const CorpusFile* file = corpus.find(path);
-    if (file != nullptr && !filler.is_full()) add_file(filler, *file);
+  std::vector<const CorpusFile*> files = together(corpus, task);
+  if (files.size() > 4) files.resize(4);
+  for (const CorpusFile* file : files) {
+    if (!filler.is_full()) add_file(filler, *file);
   }
   return filler.take();
 }
@@ -286,10 +296,7 @@ std::vector<Piece> jaccard_windows(const Corpus& corpus, const PackTask& task) {
 std::vector<Piece> ring(const Corpus& corpus, const PackTask& task) {
   constexpr std::size_t kLines = 64;
   std::mt19937_64 random(task.seed);
-  std::vector<const CorpusFile*> files;
-  for (const std::string& path : task.together) {
-    if (const CorpusFile* file = corpus.find(path)) files.push_back(file);
-  }
+  std::vector<const CorpusFile*> files = together(corpus, task);
   files.push_back(task.task.file);
   const Names shown = names_of(task.task.shown());
   std::vector<Names> taken;

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "indexer/history.h"
 #include "tests/bench/context/corpus.h"
 #include "tests/bench/context/measures.h"
 
@@ -23,8 +24,7 @@ struct PackTask {
   std::size_t budget = 0;          // tokens; the visible lines do not count
   const CountTokens& count;
   std::uint64_t seed = 0;
-  /// Files that changed together with the task's file before, the most often first.
-  std::span<const std::string> together;
+  const indexer::ChangeHistory& history;  // until the corpus was as it is
 };
 
 struct Packer {

@@ -21,7 +21,6 @@ import sys
 import tempfile
 
 COMMITS_AFTER = 40
-COMMITS_TOGETHER = 1000
 MAX_HUNK_LINES = 12
 
 
@@ -96,22 +95,6 @@ def hunks_after(repo, base, folder):
     return hunks
 
 
-def changed_together(repo, base):
-    """{path: paths that earlier commits changed with it, the most often first}"""
-    together = collections.defaultdict(collections.Counter)
-    log = git(repo, 'log', f'--max-count={COMMITS_TOGETHER}', '--no-merges', '--no-renames',
-              '--name-only', '--format=%x00', base)
-    for commit in log.split('\0'):
-        paths = [line for line in commit.split('\n') if line]
-        if 2 <= len(paths) <= 20:
-            for path in paths:
-                for other in paths:
-                    if other != path:
-                        together[path][other] += 1
-    return {path: [other for other, _ in sorted(counts.items(), key=lambda one: (-one[1], one[0]))]
-            for path, counts in together.items()}
-
-
 def measure(bench, options, source, folder):
     """The rows of one repository."""
     source, _, rev = source.partition('@') if not source.startswith('git@') else (source, '', '')
@@ -131,10 +114,9 @@ def measure(bench, options, source, folder):
         tree = folder / 'tree'
         tree.mkdir()
         export(checkout, commit, tree)
-        history = folder / 'history.json'
-        history.write_text(json.dumps({'hunks': hunks_after(checkout, commit, tree),
-                                       'together': changed_together(checkout, commit)}))
-        arguments += ['--history', str(history)]
+        hunks = folder / 'hunks.json'
+        hunks.write_text(json.dumps(hunks_after(checkout, commit, tree)))
+        arguments += ['--hunks', str(hunks), '--git', str(checkout), '--commit', commit]
     output = subprocess.run([*arguments, str(tree)], stdout=subprocess.PIPE, check=True).stdout
     lines = [json.loads(line) for line in output.splitlines()]
     return {'name': checkout.name, 'commit': commit, **lines[0], 'rows': lines[1:]}

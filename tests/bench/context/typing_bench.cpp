@@ -233,8 +233,14 @@ std::vector<Place> choose_places(const Corpus& corpus, const Options& options) {
 
 class Replay {
  public:
-  Replay(const Corpus& corpus, const Options& options, std::shared_ptr<const PromptWriter> writer)
-      : corpus_(corpus), options_(options), writer_(std::move(writer)) {}
+  Replay(const Corpus& corpus,
+         std::shared_ptr<const indexer::ChangeHistory> history,
+         const Options& options,
+         std::shared_ptr<const PromptWriter> writer)
+      : corpus_(corpus),
+        history_(std::move(history)),
+        options_(options),
+        writer_(std::move(writer)) {}
 
   Result run(const std::vector<Place>& places, std::size_t budget) {
     budget_ = budget;
@@ -308,6 +314,7 @@ class Replay {
     job.repository = "repository";
     job.path = file_->path;
     job.index = index_;
+    job.history = history_;
     job.text = std::make_shared<const lsp::TextBuffer>(editor.text());
     job.cursor = ByteOffset{static_cast<std::uint32_t>(editor.cursor())};
     job.budget_tokens = budget_;
@@ -346,6 +353,7 @@ class Replay {
   }
 
   const Corpus& corpus_;
+  std::shared_ptr<const indexer::ChangeHistory> history_;
   const Options& options_;
   std::shared_ptr<const PromptWriter> writer_;
   std::size_t budget_ = 0;
@@ -401,6 +409,8 @@ void print(std::string_view format, std::size_t budget, const Result& result) {
 int run(const Options& options) {
   const Corpus corpus = Corpus::load(options.folder);
   const std::vector<Place> places = choose_places(corpus, options);
+  const auto history = std::make_shared<const indexer::ChangeHistory>(
+      indexer::read_history(options.folder).value_or(indexer::ChangeHistory()));
   std::printf("Tokens computed a key: mean, 95th percentile, most; at a jump: mean.\n");
   std::printf("%-14s %6s %6s  %-14s %-14s %8s %8s %8s %10s %6s\n",
               "format",
@@ -415,7 +425,9 @@ int run(const Options& options) {
               "anew");
   for (const auto& writer : all_writers(options.vocabulary)) {
     for (const std::size_t budget : options.budgets) {
-      print(writer->format_name(), budget, Replay(corpus, options, writer).run(places, budget));
+      print(writer->format_name(),
+            budget,
+            Replay(corpus, history, options, writer).run(places, budget));
       std::fflush(stdout);
     }
   }
