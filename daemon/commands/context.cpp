@@ -10,12 +10,12 @@
 #include <vector>
 
 #include "daemon/commands/command.h"
-#include "daemon/commands/context_table.h"
 #include "daemon/commands/index_session.h"
+#include "daemon/commands/screen.h"
 #include "daemon/commands/settings_flags.h"
 #include "daemon/commands/text_place.h"
 #include "daemon/commands/verbs.h"
-#include "lsp/uri.h"
+#include "daemon/features/context_text.h"
 
 namespace kinglet::daemon {
 namespace {
@@ -72,27 +72,14 @@ Result<IndexSession> open_session(const fs::path& root, const SettingsFlags& set
   return IndexSession::open_for_prompts(root, flags);
 }
 
-Result<void> open_document(IndexSession& session, const TextPlace& place) {
-  TRY(session.notify("textDocument/didOpen", place.opening()));
-  const Json answer = TRY(session.request("kinglet/explain", {{"path", place.file.string()}}));
-  if (!answer.value("indexed", false)) {
-    std::fprintf(stderr,
-                 "kinglet: %s is not in the index: %s\n",
-                 place.file.c_str(),
-                 answer.value("reason", "").c_str());
-  }
-  return {};
-}
-
-// The answer, and the place as it was understood.
 Result<Json> ask(IndexSession& session, const Wish& wish) {
   Json params = wish.place.params();
   if (wish.budget) params["budget"] = *wish.budget;
-  Json answer = TRY(session.request("kinglet/context", std::move(params)));
-  const lsp::Position at = wish.place.position;
-  answer["place"] = session.shown_path(lsp::uri_from_path(wish.place.file.string())) + ":" +
-                    std::to_string(at.line + 1) + ":" + std::to_string(at.character + 1);
-  return answer;
+  return session.request("kinglet/context", std::move(params));
+}
+
+void print(const std::string& text) {
+  std::fwrite(text.data(), 1, text.size(), stdout);
 }
 
 Result<int> run(const ContextOptions& options) {
@@ -102,16 +89,19 @@ Result<int> run(const ContextOptions& options) {
   if (!options.other.empty()) second = TRY(read_other(options.other, first));
   const fs::path root = TRY(root_of(options.repository, first.place.file));
   auto session = TRY(open_session(root, options.settings));
-  TRY(open_document(session, first.place));
+  TRY(session.notify("textDocument/didOpen", first.place.opening()));
   const Json answer = TRY(ask(session, first));
+  const Screen screen;
+  const HeadingStyle style{.begin = screen.bold(), .end = screen.plain()};
   if (second) {
-    if (second->place.file != first.place.file) TRY(open_document(session, second->place));
-    print_context_difference(answer, TRY(ask(session, *second)));
+    if (second->place.file != first.place.file)
+      TRY(session.notify("textDocument/didOpen", second->place.opening()));
+    print(render_context_difference(answer, TRY(ask(session, *second)), style));
   } else if (options.json) {
     std::puts(lsp::to_text(answer).c_str());
   } else {
-    print_context(answer);
-    if (options.explain) print_context_texts(answer);
+    print(render_context(answer, style));
+    if (options.explain) print(render_context_texts(answer, style));
   }
   TRY(session.close());
   return 0;

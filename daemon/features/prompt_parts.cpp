@@ -9,6 +9,8 @@
 
 #include <sys/stat.h>
 
+#include "daemon/features/context_text.h"
+
 namespace kinglet::daemon {
 
 using lsp::Json;
@@ -22,6 +24,11 @@ Json age_of(const std::filesystem::path& root, const std::string& path) {
   if (::lstat((root / path).c_str(), &status) != 0) return nullptr;
   // A file from the future is as new as can be.
   return std::max<std::int64_t>(0, std::time(nullptr) - status.st_mtim.tv_sec);
+}
+
+std::string place_of(const PackJob& job) {
+  const lsp::Position at = job.text->position(job.cursor, lsp::PositionEncoding::kUtf8);
+  return job.path + ":" + std::to_string(at.line + 1) + ":" + std::to_string(at.character + 1);
 }
 
 class Parts {
@@ -111,19 +118,26 @@ class Parts {
 
 }  // namespace
 
-Json describe_prompt(const PackedPrompt& packed, const PackJob& job) {
+Json describe_prompt(const PackedPrompt& packed,
+                     const PackJob& job,
+                     const std::string& not_indexed) {
   Parts parts(*packed.pack, job);
   for (const PartKind kind : job.writer->order())
     parts.add(kind);
   parts.add_typed();
   const std::string_view format = job.writer->format_name();
-  return {{"format", format},
-          {"tokens", packed.prompt.tokens.size()},
-          {"budget", packed.budget_tokens},
-          {"seconds", packed.seconds},
-          {"dropped", packed.pack->n_dropped},
-          {"parts", std::move(parts).all_of(packed.prompt, format)},
-          {"ids", packed.prompt.tokens}};
+  Json context = {{"path", job.path},
+                  {"place", place_of(job)},
+                  {"notIndexed", not_indexed.empty() ? Json() : Json(not_indexed)},
+                  {"format", format},
+                  {"tokens", packed.prompt.tokens.size()},
+                  {"budget", packed.budget_tokens},
+                  {"seconds", packed.seconds},
+                  {"dropped", packed.pack->n_dropped},
+                  {"parts", std::move(parts).all_of(packed.prompt, format)},
+                  {"ids", packed.prompt.tokens}};
+  context["rendered"] = render_context(context) + render_context_texts(context);
+  return context;
 }
 
 }  // namespace kinglet::daemon

@@ -52,6 +52,17 @@ Json describe(const SemanticsStatus& status) {
           {"seconds", status.seconds}};
 }
 
+constexpr const char* kInNoFolder = "it is in no folder that is open";
+
+/// Empty: the index that was packed has it. `repository`: that of the document, or null.
+std::string why_not_indexed(const PackJob& job, const Repository* repository) {
+  if (repository == nullptr) return kInNoFolder;
+  if (job.index.file(job.path)) return "";
+  std::string reason = repository->why_not(job.path);
+  if (!reason.empty()) return reason;
+  return repository->is_settled() ? "it is not on the disk" : "its turn has not come yet";
+}
+
 Json describe(const CompletionStats& stats) {
   return {{"promptTokens", stats.n_prompt},
           {"reusedTokens", stats.n_reused},
@@ -245,7 +256,7 @@ lsp::Response<Json> SessionFeatures::status(const lsp::Null&) {
 }
 
 lsp::Response<Json> SessionFeatures::explain(const lsp::ExplainParams& params) {
-  Json answer = {{"indexed", false}, {"reason", "it is in no folder that is open"}, {"clang", ""}};
+  Json answer = {{"indexed", false}, {"reason", kInNoFolder}, {"clang", ""}};
   for (const auto& [path, root] : roots_) {
     const auto below = root.repository->relative(params.path);
     if (!below) continue;
@@ -288,20 +299,32 @@ void SessionFeatures::context(const lsp::ContextParams& params,
   }
   if (!completions_) start();
   Services& services = session_.services();
+  const auto path = lsp::path_from_uri(place->document.uri);
   completions_->pack(
       {.place = *std::move(place), .config = std::move(config), .budget = params.budget},
       std::move(stop),
-      [reply, protocol = services.protocol, pool = services.pool.get_executor()](
-          Result<PackedPrompt> packed, const std::shared_ptr<const PackJob>& job) {
+      [reply,
+       repository = std::weak_ptr(path ? repository_of(*path) : nullptr),
+       protocol = services.protocol,
+       pool = services.pool.get_executor()](Result<PackedPrompt> packed,
+                                            const std::shared_ptr<const PackJob>& job) {
         if (reply.is_answered()) return;
-        if (!packed)
+        if (!packed) {
           return reply(lsp::fail(lsp::ResponseCode::kRequestFailed, packed.error().message));
-        boost::asio::post(pool, [reply, protocol, packed = *std::move(packed), job]() mutable {
-          boost::asio::post(protocol,
-                            [reply = std::move(reply), answer = describe_prompt(packed, *job)] {
-                              if (!reply.is_answered()) reply(answer);
-                            });
-        });
+        }
+        boost::asio::post(pool,
+                          [reply,
+                           protocol,
+                           packed = *std::move(packed),
+                           job,
+                           why_not = why_not_indexed(*job, repository.lock().get())] {
+                            boost::asio::post(
+                                protocol,
+                                [reply, answer = describe_prompt(packed, *job, why_not)]() mutable {
+                                  if (reply.is_answered()) return;
+                                  reply(std::move(answer));
+                                });
+                          });
       });
 }
 

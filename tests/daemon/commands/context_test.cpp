@@ -1,6 +1,9 @@
-// `kinglet context`, as a person types it.
+// `kinglet context`, as a person types it, and what editors are told by the same request.
+#include <algorithm>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <string>
 #include <vector>
 
@@ -38,6 +41,12 @@ struct Site {
   static void write(const fs::path& path, const std::string& text) {
     std::ofstream(path, std::ios::binary) << text;
   }
+  /// So that ages are the same for some time.
+  void age_files() const {
+    const auto time = fs::file_time_type::clock::now() - std::chrono::minutes(90);
+    for (const auto& entry : fs::directory_iterator(root))
+      fs::last_write_time(entry.path(), time);
+  }
   test::Outcome run(const fs::path& file,
                     const std::string& at,
                     const std::vector<std::string>& flags = {}) const {
@@ -59,6 +68,68 @@ struct Site {
 
   Home home;
   fs::path root = home / "repository";
+};
+
+std::string read(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+/// An editor with one file of a site open.
+class EditorAt {
+ public:
+  EditorAt(const Site& site, const std::string& name)
+      : editor_(site.home), uri_("file://" + (site.root / name).string()) {
+    editor_.initialize(site.root);
+    editor_.call("kinglet/ready", Json::object());
+  }
+
+  void open(const std::string& text) {
+    editor_.notify(
+        "textDocument/didOpen",
+        {{"textDocument", {{"uri", uri_}, {"languageId", "c"}, {"version", 1}, {"text", text}}}});
+  }
+  void change(const std::string& text) {
+    editor_.notify("textDocument/didChange",
+                   {{"textDocument", {{"uri", uri_}, {"version", ++version_}}},
+                    {"contentChanges", {{{"text", text}}}}});
+  }
+  struct At {
+    int line;
+    int character;
+  };
+  int ask_context(At at) { return editor_.request("kinglet/context", params(at)); }
+  Json answer(int id) {
+    const auto& others = editor_.notifications();
+    // It may have come before an answer that was waited for.
+    const auto early = std::ranges::find_if(others, [&](const Json& message) {
+      return !message.contains("method") && message["id"] == id;
+    });
+    const Json response = early != others.end() ? *early : editor_.response(id);
+    REQUIRE_MESSAGE(response.contains("result"), response.dump());
+    return response["result"];
+  }
+  Json context(At at) { return answer(ask_context(at)); }
+  void complete(At at) {
+    Json asked = params(at);
+    asked["context"] = {{"triggerKind", 1}};
+    answer(editor_.request("textDocument/inlineCompletion", asked));
+  }
+  /// How many tokens the last completion's prompt had.
+  Json last_prompt() {
+    return editor_.call("kinglet/status",
+                        Json::object())["result"]["lastCompletion"]["promptTokens"];
+  }
+
+ private:
+  Json params(At at) const {
+    return {{"textDocument", {{"uri", uri_}}},
+            {"position", {{"line", at.line}, {"character", at.character}}}};
+  }
+
+  test::Editor editor_;
+  std::string uri_;
+  int version_ = 1;
 };
 
 /// Tokens of all parts that are there for this reason.
@@ -218,6 +289,58 @@ TEST_SUITE("daemon/commands/context") {
       CHECK(!contains(outcome.output, "door.h"));
     }
     CHECK(contains(site.run(alone, ":2:4", {"--repo", "/none"}).output, "no such folder: /none"));
+  }
+
+  TEST_CASE("editors are shown what the command prints, of the text as they have it") {
+    const Site site;
+    site.age_files();
+    EditorAt editor(site, "main.c");
+    const std::string text = read(site.root / "main.c");
+    editor.open(text);
+    const Json context = editor.context({3, 9});
+    CHECK(context["path"] == "main.c");
+    CHECK(context["place"] == "main.c:4:10");
+    CHECK(context["notIndexed"].is_null());
+    const std::string rendered = context["rendered"];
+    const auto outcome = site.run(site.root / "main.c", ":4:10", {"--explain"});
+    INFO(outcome.output);
+    CHECK(outcome.output.ends_with(rendered));
+    CHECK(rendered.starts_with("place "));
+    CHECK(contains(rendered, "\n--- door.h  signature, "));
+
+    // Behind a character of two bytes, which is one column of the editor's.
+    CHECK(editor.context({2, 27})["place"] == "main.c:3:29");
+    editor.change("int unsaved;\n" + text);
+    CHECK(contains(editor.context({4, 9})["rendered"], "int unsaved;\n"));
+
+    EditorAt ignored(site, "ignored.c");
+    ignored.open(read(site.root / "ignored.c"));
+    const Json left_out = ignored.context({0, 19});
+    CHECK(left_out["notIndexed"] == "ignored");
+    CHECK(left_out["rendered"].get<std::string>().starts_with(
+        "ignored.c is not in the index: ignored\nplace "));
+  }
+
+  TEST_CASE("what is shown while someone types is what the completion there was made from") {
+    const Site site;
+    site.home.write_config({{"clang", "off"}, {"backend", "cpu"}, {"maxNewTokens", 1}});
+    EditorAt editor(site, "main.c");
+    std::string before = "#include \"door.h\"\nint main(void) {\n  ";
+    const std::string after = "\n  return 0;\n}\n";
+    editor.open(before + after);
+    editor.complete({2, 2});
+    for (const char* line : {"int a = 1;\n  ", "int b = 2;\n  ", "int c = open"}) {
+      before += line;
+      editor.change(before + after);
+      const auto n_line = static_cast<int>(std::count(before.begin(), before.end(), '\n'));
+      const auto column = static_cast<int>(before.size() - before.rfind('\n') - 1);
+      // The one does not wait for the other, and leaves its layout alone.
+      const int asked = editor.ask_context({n_line, column});
+      editor.complete({n_line, column});
+      const Json context = editor.answer(asked);
+      CHECK(part(context, "typed")["line"] == 3);  // where the first completion was asked for
+      CHECK(context["tokens"] == editor.last_prompt());
+    }
   }
 
   TEST_CASE("a model of one's own leaves the daemon's alone; without one the error says so") {

@@ -40,7 +40,7 @@ std::string parts_of(const Json& context) {
 Json describe(const PackJob& job) {
   const auto packed = pack_prompt(job, {});
   REQUIRE(packed);
-  Json context = describe_prompt(*packed, job);
+  Json context = describe_prompt(*packed, job, "");
   std::size_t n_tokens = 0;
   for (const Json& part : context["parts"])
     n_tokens += part["tokens"].get<std::size_t>();

@@ -1,4 +1,4 @@
-#include "daemon/commands/context_table.h"
+#include "daemon/features/context_text.h"
 
 #include <algorithm>
 #include <cstdint>
@@ -6,9 +6,8 @@
 #include <iterator>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
-
-#include "daemon/commands/screen.h"
 
 namespace kinglet::daemon {
 
@@ -65,27 +64,37 @@ Row row_of(const Json& part) {
           .why = text_of(part, "detail")};
 }
 
-int characters_in(std::string_view text) {
-  return static_cast<int>(std::ranges::count_if(
+std::size_t characters_in(std::string_view text) {
+  return static_cast<std::size_t>(std::ranges::count_if(
       text, [](char byte) { return (static_cast<unsigned char>(byte) & 0xC0) != 0x80; }));
+}
+
+std::string blanks_to(std::size_t width, std::string_view text) {
+  return std::string(width - std::min(width, characters_in(text)), ' ');
+}
+
+std::string left(std::string text, std::size_t width) {
+  return text + blanks_to(width, text);
+}
+
+std::string right(std::string text, std::size_t width) {
+  return blanks_to(width, text) + text;
 }
 
 class Table {
  public:
   void add(std::string mark, Row row) { lines_.push_back({std::move(mark), std::move(row)}); }
 
-  void print() const {
-    const Screen screen;
-    int width = 0;
+  std::string text(const HeadingStyle& style) const {
+    std::size_t width = 0;
     for (const Line& line : lines_)
       width = std::max(width, characters_in(line.row.where));
-    std::fputs(screen.bold(), stdout);
-    print_line({lines_.front().mark.empty() ? "" : "  ",
-                {"place", "reason", "tokens", "score", "age", "why"}},
-               width);
-    std::fputs(screen.plain(), stdout);
+    const Line head{lines_.front().mark.empty() ? "" : "  ",
+                    {"place", "reason", "tokens", "score", "age", "why"}};
+    std::string text = style.begin + print(head, width) + style.end;
     for (const Line& line : lines_)
-      print_line(line, width);
+      text += print(line, width);
+    return text;
   }
 
  private:
@@ -94,18 +103,11 @@ class Table {
     Row row;
   };
 
-  static void print_line(const Line& line, int width) {
+  static std::string print(const Line& line, std::size_t width) {
     const Row& row = line.row;
-    std::printf("%s%s%*s  %-9s  %6s  %7s  %6s  %s\n",
-                line.mark.c_str(),
-                row.where.c_str(),
-                width - characters_in(row.where),
-                "",
-                row.reason.c_str(),
-                row.tokens.c_str(),
-                row.score.c_str(),
-                row.age.c_str(),
-                row.why.c_str());
+    return line.mark + left(row.where, width) + "  " + left(row.reason, 9) + "  " +
+           right(row.tokens, 6) + "  " + right(row.score, 7) + "  " + right(row.age, 6) + "  " +
+           row.why + "\n";
   }
 
   std::vector<Line> lines_;
@@ -123,6 +125,12 @@ Row total_of(const Json& context) {
           .why = std::move(why)};
 }
 
+std::string note_of(const Json& context) {
+  if (context["notIndexed"].is_null()) return "";
+  return text_of(context, "path") + " is not in the index: " + text_of(context, "notIndexed") +
+         "\n";
+}
+
 bool holds(const Json& context, const Json& wanted) {
   const Json& parts = context["parts"];
   return std::any_of(parts.begin(), parts.end(), [&](const Json& part) {
@@ -133,31 +141,30 @@ bool holds(const Json& context, const Json& wanted) {
 
 }  // namespace
 
-void print_context(const Json& context) {
+std::string render_context(const Json& context, const HeadingStyle& style) {
   Table table;
   for (const Json& part : context["parts"])
     table.add("", row_of(part));
   table.add("", total_of(context));
-  table.print();
+  return note_of(context) + table.text(style);
 }
 
-void print_context_texts(const Json& context) {
-  const Screen screen;
+std::string render_context_texts(const Json& context, const HeadingStyle& style) {
+  std::string all;
   for (const Json& part : context["parts"]) {
     if (part["text"].is_null()) continue;
-    std::printf("\n%s--- %s  %s, %s tokens%s\n",
-                screen.bold(),
-                where_of(part).c_str(),
-                text_of(part, "reason").c_str(),
-                part["tokens"].dump().c_str(),
-                screen.plain());
+    all += std::string("\n") + style.begin + "--- " + where_of(part) + "  " +
+           text_of(part, "reason") + ", " + part["tokens"].dump() + " tokens" + style.end + "\n";
     const std::string text = text_of(part, "text");
-    std::fputs(text.c_str(), stdout);
-    if (!text.empty() && !text.ends_with('\n')) std::fputs("\n", stdout);
+    all += text;
+    if (!text.empty() && !text.ends_with('\n')) all += '\n';
   }
+  return all;
 }
 
-void print_context_difference(const Json& first, const Json& second) {
+std::string render_context_difference(const Json& first,
+                                      const Json& second,
+                                      const HeadingStyle& style) {
   Table table;
   for (const Json& part : first["parts"])
     table.add(holds(second, part) ? "= " : "- ", row_of(part));
@@ -177,7 +184,9 @@ void print_context_difference(const Json& first, const Json& second) {
              .age = "",
              .why = "the other " + std::to_string(std::ssize(other_ids) - n_same) +
                     " of the second are computed anew"});
-  table.print();
+  const std::string note = note_of(first);
+  const std::string other_note = note_of(second);
+  return note + (other_note == note ? "" : other_note) + table.text(style);
 }
 
 }  // namespace kinglet::daemon
