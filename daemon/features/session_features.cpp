@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <functional>
+#include <optional>
+#include <stop_token>
 #include <utility>
 
 #include <boost/asio/post.hpp>
@@ -9,6 +12,7 @@
 #include "daemon/features/prompt_parts.h"
 #include "daemon/services.h"
 #include "daemon/session.h"
+#include "indexer/scan.h"
 #include "lsp/uri.h"
 
 namespace kinglet::daemon {
@@ -62,6 +66,27 @@ std::string why_not_indexed(const PackJob& job, const Repository* repository) {
   if (!reason.empty()) return reason;
   return repository->is_settled() ? "it is not on the disk" : "its turn has not come yet";
 }
+
+/// Text that is not indexed is completed all the same, and shown with the reason.
+std::optional<std::string> why_no_context(const lsp::Document& document) {
+  const std::string file = lsp::path_from_uri(document.uri).value_or(document.uri);
+  // Of binary files the beginning tells.
+  const auto left_out = indexer::judge_content(file, document.text->text().substr(0, 8192));
+  if (!left_out || left_out->reason != indexer::LeftOut::kBinary) return std::nullopt;
+  return file + " is binary (" + left_out->detail + "); open a text file";
+}
+
+/// A kinglet/context on its way. A cancellation answers it at once, whatever it waits for: the
+/// model may take its time.
+struct AskedContext {
+  AskedContext(lsp::Reply<Json> the_reply, std::stop_token stop)
+      : reply(std::move(the_reply)), on_stop(std::move(stop), [own = reply] {
+          if (!own.is_answered()) own.cancelled();
+        }) {}
+
+  lsp::Reply<Json> reply;
+  std::stop_callback<std::function<void()>> on_stop;
+};
 
 Json describe(const CompletionStats& stats) {
   return {{"promptTokens", stats.n_prompt},
@@ -297,32 +322,34 @@ void SessionFeatures::context(const lsp::ContextParams& params,
                            "false in config.json, in the editor's settings or in the repository's "
                            "own .kinglet.json"));
   }
+  if (auto why_not = why_no_context(place->document))
+    return reply(lsp::fail(lsp::ResponseCode::kRequestFailed, *std::move(why_not)));
   if (!completions_) start();
   Services& services = session_.services();
-  const auto path = lsp::path_from_uri(place->document.uri);
+  const auto asked = std::make_shared<AskedContext>(std::move(reply), stop);
   completions_->pack(
       {.place = *std::move(place), .config = std::move(config), .budget = params.budget},
       std::move(stop),
-      [reply,
-       repository = std::weak_ptr(path ? repository_of(*path) : nullptr),
+      [asked,
+       repository = std::weak_ptr(repository),
        protocol = services.protocol,
        pool = services.pool.get_executor()](Result<PackedPrompt> packed,
                                             const std::shared_ptr<const PackJob>& job) {
-        if (reply.is_answered()) return;
+        if (asked->reply.is_answered()) return;
         if (!packed) {
-          return reply(lsp::fail(lsp::ResponseCode::kRequestFailed, packed.error().message));
+          return asked->reply(lsp::fail(lsp::ResponseCode::kRequestFailed, packed.error().message));
         }
         boost::asio::post(pool,
-                          [reply,
+                          [asked,
                            protocol,
                            packed = *std::move(packed),
                            job,
                            why_not = why_not_indexed(*job, repository.lock().get())] {
                             boost::asio::post(
                                 protocol,
-                                [reply, answer = describe_prompt(packed, *job, why_not)]() mutable {
-                                  if (reply.is_answered()) return;
-                                  reply(std::move(answer));
+                                [asked, answer = describe_prompt(packed, *job, why_not)]() mutable {
+                                  if (asked->reply.is_answered()) return;
+                                  asked->reply(std::move(answer));
                                 });
                           });
       });

@@ -50,9 +50,11 @@ class SessionFeatures {
                          std::stop_token stop,
                          lsp::Reply<lsp::InlineCompletionResult> reply);
 
-  /// kinglet/context: the prompt at a place, each part with its reason and tokens
-  /// (prompt_parts.h). Waits for a git history that is being read, so that it does not depend on
-  /// who was faster; a completion does not.
+  /// kinglet/context: the prompt that a completion at a place would use, each part with its reason
+  /// and tokens (prompt_parts.h). Waits for a git history that is being read, so that it does not
+  /// depend on who was faster; a completion does not. RequestFailed where completions are turned
+  /// off, for a binary document, or as InlineCompletions::pack(); InvalidParams as
+  /// Documents::locate().
   void context(const lsp::ContextParams& params, std::stop_token stop, lsp::Reply<lsp::Json> reply);
   /// kinglet/ready: answers with kinglet/status once the model is loaded (or cannot be) and the
   /// roots are indexed.

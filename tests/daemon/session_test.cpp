@@ -1,6 +1,7 @@
 // Sessions that share a daemon's services, with worker_double in the workers' place.
 #include "daemon/session.h"
 
+#include <algorithm>
 #include <fstream>
 #include <memory>
 #include <optional>
@@ -42,6 +43,20 @@ class Daemon {
     session.receive("Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body);
   }
 
+  static void open(Session& session, const std::string& uri, const std::string& text) {
+    send(session,
+         {{"method", "textDocument/didOpen"},
+          {"params",
+           {{"textDocument",
+             {{"uri", uri}, {"languageId", "c"}, {"version", 1}, {"text", text}}}}}});
+  }
+  static void ask_context(Session& session, const std::string& uri, const Json& position) {
+    send(session,
+         {{"id", 7},
+          {"method", "kinglet/context"},
+          {"params", {{"textDocument", {{"uri", uri}}}, {"position", position}}}});
+  }
+
   /// A client with a folder, and what it is sent.
   std::unique_ptr<Session> session_in(const std::string& root, Json capabilities, Json& sent) {
     auto session = std::make_unique<Session>(
@@ -59,6 +74,7 @@ class Daemon {
     return session;
   }
   std::string root() const { return folder_.path(); }
+  std::string uri(const std::string& name) const { return "file://" + root() + "/" + name; }
 
   /// The file name of the model that the engine has, once it has one.
   std::string loaded() {
@@ -147,6 +163,50 @@ TEST_SUITE("daemon/session") {
     for (const Json& message : nothing)
       CHECK(message.value("method", "") != "client/registerCapability");
     CHECK(repository->watched_how() == "inotify");
+  }
+
+  TEST_CASE("a context that cannot be shown is an error that says why") {
+    Daemon daemon;
+    Json sent = Json::array();
+    const auto session = daemon.session_in(daemon.root(), Json::object(), sent);
+    const auto error = [&](const std::string& name, const Json& position) {
+      Daemon::ask_context(*session, daemon.uri(name), position);
+      REQUIRE(sent.back().contains("error"));
+      return sent.back()["error"];
+    };
+    const Json start = {{"line", 0}, {"character", 0}};
+    CHECK(error("a.c", start)["code"] == -32602);
+    CHECK(error("a.c", start)["message"] == "document not open: " + daemon.uri("a.c"));
+    Daemon::open(*session, daemon.uri("a.c"), std::string("int\0x;\n", 7));
+    CHECK(error("a.c", start)["code"] == -32803);
+    CHECK(error("a.c", start)["message"] ==
+          daemon.root() + "/a.c is binary (a NUL byte at offset 3); open a text file");
+    Daemon::open(*session, daemon.uri("b.c"), "int x;\n");
+    CHECK(error("b.c", {{"line", 2}, {"character", 0}})["code"] == -32602);
+    Daemon::send(*session,
+                 {{"method", "workspace/didChangeConfiguration"},
+                  {"params", {{"settings", {{"kinglet", {{"completions", false}}}}}}}});
+    CHECK(error("b.c", start)["message"].get<std::string>().starts_with(
+        "completions are turned off here: "));
+  }
+
+  TEST_CASE("a context that is cancelled is answered at once, whatever it waits for") {
+    Daemon daemon;
+    Json sent = Json::array();
+    const auto session = daemon.session_in(daemon.root(), Json::object(), sent);
+    Daemon::open(*session, daemon.uri("a.c"), "int x;\n");
+    sent.clear();
+    Daemon::ask_context(*session, daemon.uri("a.c"), {{"line", 0}, {"character", 0}});
+    CHECK(sent.empty());
+    Daemon::send(*session, {{"method", "$/cancelRequest"}, {"params", {{"id", 7}}}});
+    REQUIRE(sent.size() == 1);
+    CHECK(sent[0]["id"] == 7);
+    CHECK(sent[0]["error"]["code"] == -32800);
+    // The model comes, and nobody asks for it any more.
+    CHECK(daemon.loaded() == "own");
+    CHECK(std::count_if(sent.begin(), sent.end(), [](const Json& message) {
+            return message.contains("id") && message["id"] == 7;
+          }) == 1);
   }
 
   TEST_CASE("a session whose settings no longer name a model gives it back, too") {
