@@ -12,7 +12,7 @@ end, {
   complete = function(begun)
     return require('kinglet.commands').complete(begun)
   end,
-  desc = 'Kinglet: status, log, enable, disable, restart',
+  desc = 'Kinglet: status, log, context, enable, disable, restart',
 })
 
 if vim.v.vim_did_enter == 1 then

@@ -190,6 +190,28 @@ case('the server reports its status', function(t)
   t.equal('a version', vim.fn.execute('messages'):find('version +%d+%.%d+') ~= nil, true)
 end)
 
+case('the context command shows the prompt of text that is not saved yet', function(t)
+  copy_packages()
+  edit(t, 'json/decoder.py')
+  t.wait('the index', function()
+    local repository = t.ask('kinglet/status').repositories[1] or {}
+    return repository.state == 'ready' and repository.files > 10
+  end)
+  vim.fn.append(vim.fn.line('$'), { '', '', 'def decode_all(strings):' })
+  vim.cmd('normal! G$')
+  vim.cmd('Kinglet context')
+  t.wait('the prompt', function()
+    return t.text():find('\ntotal ')
+  end)
+  local text = t.text()
+  t.equal('the place', text:find(' at json/decoder.py:', 1, true) ~= nil, true)
+  local typed = '  typed, %d+ tokens\ndef decode_all%(strings%)'
+  t.equal('what was typed', text:find(typed) ~= nil, true)
+  t.equal('other files', text:find('\n[%w_/]+%.py +signature ') ~= nil, true)
+  vim.cmd('close')
+  vim.cmd('undo')
+end)
+
 case('two repositories share one daemon', function(t)
   edit(t, 'json/decoder.py')
   local here = t.ask('kinglet/status').pid

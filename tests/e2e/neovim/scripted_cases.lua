@@ -616,6 +616,81 @@ case('the log command shows the plugin\'s log and the daemon\'s', function(t)
   vim.cmd('close')
 end)
 
+local function wait_text(t, text)
+  t.wait('the text ' .. text, function()
+    return t.text() == text
+  end)
+end
+
+case('the context command shows what the server says of the cursor, in one split', function(t)
+  t.open({ 'int añd(' })
+  local source = vim.api.nvim_get_current_win()
+  local shown = { result = { rendered = 'x\n\ny\n' } }
+  t.rules({ { before = 'int añ', steps = { { gate = 'a' }, shown } } })
+  vim.cmd('normal! 0fd')
+  vim.cmd('Kinglet context')
+  wait_text(t, 'asking the server …')
+  local split = vim.api.nvim_get_current_win()
+  t.equal('nothing to save', vim.bo.buftype, 'nofile')
+  vim.api.nvim_set_current_win(source)
+  t.wait_gate('a')
+  t.equal('source', t.text(), 'int añd(')
+  t.release('a')
+  vim.api.nvim_set_current_win(split)
+  wait_text(t, 'x\n\ny')
+
+  -- Once more, from another place: the same split. What was asked before is not waited for.
+  vim.api.nvim_set_current_win(source)
+  t.rules({
+    { before = 'int', steps = { { gate = 'b' } } },
+    { before = 'i', steps = { { result = { rendered = 'z\n' } } } },
+  })
+  vim.cmd('normal! 03l')
+  vim.cmd('Kinglet context')
+  vim.api.nvim_set_current_win(source)
+  t.wait_gate('b')
+  vim.cmd('normal! 0l')
+  vim.cmd('Kinglet context')
+  t.equal('window', vim.api.nvim_get_current_win(), split)
+  wait_text(t, 'z')
+  t.equal('windows', #vim.api.nvim_list_wins(), 2)
+  vim.cmd('close')
+  local received = t.received()
+  t.equal('waiting', received.waiting, {})
+  t.equal('asked', received.contexts, { 'int añ', 'int', 'i' })
+end)
+
+case('the context command says why there is nothing to show', function(t)
+  t.open({ 'x' })
+  local refusal = { code = -32803, message = 'it is binary' }
+  t.rules({ { before = '', steps = { { error = refusal } } } })
+  vim.cmd('Kinglet context')
+  wait_text(t, 'the server shows no context: it is binary')
+  t.equal('messages', t.messages, {})
+  vim.cmd('Kinglet context') -- of the split itself
+  t.wait('a message', function()
+    return #t.messages == 1
+  end)
+  local told = 'Kinglet: no server knows this buffer; see :Kinglet status'
+  t.equal('message', t.messages[1].text, told)
+  wait_text(t, 'the server shows no context: it is binary')
+  vim.cmd('close')
+end)
+
+case('a context that nobody waits for any more is cancelled', function(t)
+  t.open({ 'x' })
+  t.rules({ { before = '', steps = { { gate = 'a' } } } })
+  vim.cmd('Kinglet context')
+  vim.cmd('wincmd p')
+  t.wait_gate('a')
+  vim.cmd('wincmd p')
+  vim.cmd('close')
+  t.wait('the cancellation', function()
+    return #t.received().waiting == 0
+  end)
+  t.equal('cancelled', #t.received().cancelled, 1)
+end)
+
 case('checkhealth finds nothing wrong', function(t)
   t.open()
   vim.cmd('silent checkhealth kinglet')

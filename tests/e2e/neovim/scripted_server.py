@@ -4,8 +4,9 @@
 Started as `scripted_server.py lsp [--encoding E] [--sync full|incremental]`. Besides LSP's life cycle
 and document synchronization it understands
 
-  test/rules    notification {rules: [{before, steps, deaf}]}: a textDocument/inlineCompletion whose
-                line ends, left of the cursor, with `before` gets these steps; others get null.
+  test/rules    notification {rules: [{before, steps, deaf}]}: a textDocument/inlineCompletion or
+                kinglet/context whose line ends, left of the cursor, with `before` gets these steps;
+                others get null.
                 Steps: {stream: value} sends $/progress; {gate: name} waits for test/release;
                 {result: R} or {error: E} answers. A deaf rule does not listen to cancellation.
   test/release  notification {gate}: lets the requests that wait there go on
@@ -76,7 +77,9 @@ class Server:
         self.forget()
 
     def forget(self):
-        self.received = {"completions": [], "cancelled": [], "commands": [], "notifications": []}
+        self.received = {
+            kind: [] for kind in ("completions", "contexts", "cancelled", "commands", "notifications")
+        }
 
     def reply(self, request, **answer):
         self.connection.write({"id": request["id"], **answer})
@@ -91,12 +94,13 @@ class Server:
             end = index_of(text, change["range"]["end"], self.encoding)
             self.documents[uri] = text[:start] + change["text"] + text[end:]
 
-    def complete(self, request):
-        params = request["params"]
+    def before(self, params):
+        """The line's text left of a position."""
         text = self.documents[params["textDocument"]["uri"]]
         cursor = index_of(text, params["position"], self.encoding)
-        before = text[:cursor].split("\n")[-1]
-        self.received["completions"].append({"before": before, **params["context"]})
+        return text[:cursor].split("\n")[-1]
+
+    def follow_rules(self, request, before):
         for rule in self.rules:
             if before.endswith(rule["before"]):
                 return self.run(request, rule, list(rule["steps"]))
@@ -152,7 +156,13 @@ class Server:
         elif method == "textDocument/didChange":
             self.apply(params["textDocument"]["uri"], params["contentChanges"])
         elif method == "textDocument/inlineCompletion":
-            self.complete(message)
+            before = self.before(params)
+            self.received["completions"].append({"before": before, **params["context"]})
+            self.follow_rules(message, before)
+        elif method == "kinglet/context":
+            before = self.before(params)
+            self.received["contexts"].append(before)
+            self.follow_rules(message, before)
         elif method == "$/cancelRequest":
             self.cancel(params["id"])
         elif method == "workspace/executeCommand":

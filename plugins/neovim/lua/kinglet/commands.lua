@@ -4,6 +4,8 @@ local program = require('kinglet.program')
 local server = require('kinglet.server')
 local session = require('kinglet.session')
 local status = require('kinglet.status')
+local text = require('kinglet.text')
+local views = require('kinglet.view')
 
 local api = vim.api
 
@@ -28,14 +30,39 @@ local function show(lines)
   api.nvim_echo({ { table.concat(lines, '\n') } }, true, {})
 end
 
---- Opens lines in a split that is thrown away when closed.
+local function buffer_named(title)
+  for _, bufnr in ipairs(api.nvim_list_bufs()) do
+    if api.nvim_buf_get_name(bufnr) == title then
+      return bufnr
+    end
+  end
+end
+
+--- Opens lines in a split that is thrown away when closed. One that is there is filled anew.
 local function open(title, lines)
-  vim.cmd('botright new')
-  local bufnr = api.nvim_get_current_buf()
-  vim.bo[bufnr].buftype, vim.bo[bufnr].bufhidden, vim.bo[bufnr].swapfile = 'nofile', 'wipe', false
-  pcall(api.nvim_buf_set_name, bufnr, title)
+  local bufnr = buffer_named(title)
+  local window = bufnr and vim.fn.win_findbuf(bufnr)[1]
+  if window then
+    api.nvim_set_current_win(window)
+  else
+    vim.cmd('botright new')
+    bufnr = api.nvim_get_current_buf()
+    vim.bo[bufnr].buftype, vim.bo[bufnr].bufhidden, vim.bo[bufnr].swapfile = 'nofile', 'wipe', false
+    pcall(api.nvim_buf_set_name, bufnr, title)
+  end
   api.nvim_buf_set_lines(bufnr, 0, -1, false, lines)
   return bufnr
+end
+
+--- The request whose answer the context's split waits for.
+---@type kinglet.Call?
+local asked
+
+local function forget_asked()
+  if asked then
+    asked.cancel()
+    asked = nil
+  end
 end
 
 local kCommands = {
@@ -74,6 +101,37 @@ local kCommands = {
       on_stdout = append,
       on_stderr = append,
     })
+  end,
+
+  --- What the prompt of a completion at the cursor holds, and why. The split opens before there is
+  --- an answer: one that opened later would take the cursor away from somebody who types.
+  context = function()
+    local view = views.current()
+    local client = server.client_of_buffer(view.bufnr)
+    if not client then
+      log.tell(vim.log.levels.ERROR, 'no server knows this buffer; see :Kinglet status')
+      return
+    end
+    local place = view:place(client.offset_encoding or 'utf-16')
+    forget_asked()
+    local bufnr = open('kinglet://context', { 'asking the server …' })
+    api.nvim_create_autocmd('BufWipeout', {
+      group = api.nvim_create_augroup('KingletContext', { clear = true }),
+      buffer = bufnr,
+      callback = forget_asked,
+    })
+    local function fill(answer)
+      asked = nil
+      api.nvim_buf_set_lines(bufnr, 0, -1, false, text.lines((answer:gsub('\n$', ''))))
+    end
+    asked = server.request(view.bufnr, 'kinglet/context', place, function(err, result)
+      local rendered = type(result) == 'table' and result.rendered
+      local reason = err and err.message or 'it answered nothing'
+      fill(rendered or ('the server shows no context: %s'):format(reason))
+    end)
+    if not asked then
+      fill('the server cannot be asked; see :Kinglet log')
+    end
   end,
 
   enable = function()

@@ -154,15 +154,9 @@ function request(trigger_kind)
   local token = server.open_stream(function(value)
     on_value(own, value, encoding)
   end)
-  local params = {
-    textDocument = { uri = vim.uri_from_bufnr(view.bufnr) },
-    position = {
-      line = view.row,
-      character = text.column_from_bytes(view:line(view.row), view.col, encoding),
-    },
-    context = { triggerKind = trigger_kind },
-    partialResultToken = token,
-  }
+  local params = view:place(encoding)
+  params.context = { triggerKind = trigger_kind }
+  params.partialResultToken = token
   local call = server.request(
     view.bufnr,
     'textDocument/inlineCompletion',

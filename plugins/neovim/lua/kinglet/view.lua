@@ -1,5 +1,7 @@
 --- A view: the buffer around the cursor as it is now. The only thing suggestion.lua sees of the
 --- editor.
+local text = require('kinglet.text')
+
 local api = vim.api
 
 ---@class kinglet.View
@@ -20,6 +22,19 @@ end
 ---@return string
 function View:after()
   return self:line(self.row):sub(self.col + 1)
+end
+
+--- The cursor as params of a request.
+---@param encoding 'utf-8'|'utf-16'|'utf-32'
+---@return {textDocument: table, position: table}
+function View:place(encoding)
+  return {
+    textDocument = { uri = vim.uri_from_bufnr(self.bufnr) },
+    position = {
+      line = self.row,
+      character = text.column_from_bytes(self:line(self.row), self.col, encoding),
+    },
+  }
 end
 
 local M = {}
