@@ -8,6 +8,8 @@
 #define XXH_INLINE_ALL  // header only: nothing to link
 #include <xxhash.h>
 
+#include "inference/tokenizer/line_segments.h"
+
 namespace kinglet::daemon {
 
 using inference::kNoToken;
@@ -16,7 +18,9 @@ using inference::TokenId;
 
 namespace {
 
-constexpr std::size_t kMaxCachedTokens = std::size_t{2} << 20;  // 8 MiB of ids
+// In tokens; a segment takes as much memory as so many, besides its own.
+constexpr std::size_t kMaxCachedTokens = std::size_t{4} << 20;  // 16 MiB
+constexpr std::size_t kTokensPerSegment = 40;
 
 // An instruct model's answer begins with so many lines before the cursor's: enough to show that it
 // is in the middle of something.
@@ -48,7 +52,8 @@ PromptWriter::PromptWriter(std::shared_ptr<const inference::Vocabulary> vocabula
     : tokenizer_(std::move(vocabulary)),
       chat_(chat),
       format_(choose_prompt_format(tokenizer_.vocabulary(), chat)),
-      splits_prefix_(holds(format_.layout, PartKind::kTail)) {}
+      splits_prefix_(holds(format_.layout, PartKind::kTail)),
+      splits_at_lines_(inference::splits_at_lines(tokenizer_)) {}
 
 PromptWriter::Segment PromptWriter::encode(std::string_view text) const {
   const XXH128_hash_t hash = XXH3_128bits(text.data(), text.size());
@@ -66,17 +71,26 @@ PromptWriter::Segment PromptWriter::encode(std::string_view text) const {
   if (cached_.contains(key)) return segment;
   recent_.emplace_front(key, segment);
   cached_.emplace(key, recent_.begin());
-  n_cached_tokens_ += segment->size() + 1;
+  n_cached_tokens_ += segment->size() + kTokensPerSegment;
   while (n_cached_tokens_ > kMaxCachedTokens && recent_.size() > 1) {
-    n_cached_tokens_ -= recent_.back().second->size() + 1;
+    n_cached_tokens_ -= recent_.back().second->size() + kTokensPerSegment;
     cached_.erase(recent_.back().first);
     recent_.pop_back();
   }
   return segment;
 }
 
+template <class Visit>
+void PromptWriter::encode_parts(std::string_view text, Visit visit) const {
+  if (text.empty()) return;
+  if (!splits_at_lines_) return visit(*encode(text));
+  inference::for_each_line_segment(text, [&](std::string_view part) { visit(*encode(part)); });
+}
+
 std::size_t PromptWriter::count_tokens(std::string_view text) const {
-  return text.empty() ? 0 : encode(text)->size();
+  std::size_t n_tokens = 0;
+  encode_parts(text, [&](const std::vector<TokenId>& part) { n_tokens += part.size(); });
+  return n_tokens;
 }
 
 std::size_t PromptWriter::count_prefix_tokens(std::string_view prefix) const {
@@ -110,9 +124,9 @@ indexer::PackShares PromptWriter::shares() const {
 }
 
 void PromptWriter::append(std::string_view text, std::vector<TokenId>& tokens) const {
-  if (text.empty()) return;
-  const Segment segment = encode(text);
-  tokens.insert(tokens.end(), segment->begin(), segment->end());
+  encode_parts(text, [&](const std::vector<TokenId>& part) {
+    tokens.insert(tokens.end(), part.begin(), part.end());
+  });
 }
 
 /// `chunk`: the one that the part is of; null outside a chunk.

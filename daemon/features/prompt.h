@@ -1,8 +1,9 @@
 // From a pack to the tokens of a prompt, in the format the model was trained on (prompt_format.h).
 //
-// Each segment is encoded alone, so counts add exactly and no chunk changes its neighbor; markers
-// are control tokens that no text can become. Whatever the format, the prompt ends with what was
-// typed since it was laid out: while someone types it only grows at its end.
+// Each segment is encoded alone, so counts add exactly and no chunk changes its neighbor. Its
+// tokens are cached by lines where the vocabulary lets them be (line_segments.h). Markers are
+// control tokens that no text can become. Whatever the format, the prompt ends with what was typed
+// since it was laid out: while someone types it only grows at its end.
 #pragma once
 
 #include <cstddef>
@@ -56,6 +57,9 @@ class PromptWriter {
  private:
   using Segment = std::shared_ptr<const std::vector<inference::TokenId>>;
   Segment encode(std::string_view text) const;
+  /// Calls visit(tokens) for the parts of a segment that are cached alone.
+  template <class Visit>
+  void encode_parts(std::string_view text, Visit visit) const;
   void append(std::string_view text, std::vector<inference::TokenId>& tokens) const;
   void append(const Part& part,
               const indexer::Pack& pack,
@@ -67,6 +71,7 @@ class PromptWriter {
   const ChatTemplate* chat_;
   PromptFormat format_;
   bool splits_prefix_;
+  bool splits_at_lines_;
 
   // Least recently used segments go first; keys are hashes of the text (128 bits).
   using Key = std::pair<std::uint64_t, std::uint64_t>;

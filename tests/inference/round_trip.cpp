@@ -9,6 +9,7 @@
 #include <tuple>
 
 #include "inference/gguf.h"
+#include "inference/tokenizer/line_segments.h"
 #include "inference/tokenizer/utf8.h"
 #include "inference/vocabulary_from_gguf.h"
 #include "tests/support/shared.h"
@@ -81,6 +82,7 @@ std::vector<fs::path> source_files(const std::vector<fs::path>& folders,
 RoundTripFigures round_trip(const inference::Tokenizer& tokenizer,
                             const std::vector<fs::path>& files) {
   RoundTripFigures figures;
+  const bool splits_at_lines = inference::splits_at_lines(tokenizer);
   for (const fs::path& path : files) {
     std::ifstream file(path, std::ios::binary);
     const std::string text{std::istreambuf_iterator<char>(file), {}};
@@ -94,8 +96,20 @@ RoundTripFigures round_trip(const inference::Tokenizer& tokenizer,
       figures.control_tokens += kind == inference::TokenKind::kControl ? 1 : 0;
     }
     if (tokenizer.decode(tokens) != text) figures.changed.push_back(path.string());
+    if (splits_at_lines && !is_same_by_lines(tokenizer, text))
+      figures.other_by_lines.push_back(path.string());
   }
   return figures;
+}
+
+bool is_same_by_lines(const inference::Tokenizer& tokenizer, std::string_view text) {
+  constexpr inference::EncodeOptions kInside = {.space_prefix = inference::SpacePrefix::kNever};
+  std::vector<inference::TokenId> by_lines;
+  inference::for_each_line_segment(text, [&](std::string_view segment) {
+    const auto part = tokenizer.encode(segment, kInside);
+    by_lines.insert(by_lines.end(), part.begin(), part.end());
+  });
+  return by_lines == tokenizer.encode(text, kInside);
 }
 
 std::vector<std::pair<std::string, inference::Tokenizer>> real_tokenizers() {

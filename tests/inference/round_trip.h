@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -25,11 +26,16 @@ struct RoundTripFigures {
   std::uint64_t not_utf8 = 0;  // files with bytes that are no UTF-8
   std::uint64_t control_tokens = 0;
   std::vector<std::string> changed;  // files that did not come back
+  /// Files whose tokens are not those of their lines, where splits_at_lines() promises it.
+  std::vector<std::string> other_by_lines;
 };
 
-/// Encodes and decodes each file by itself.
+/// Encodes and decodes each file by itself, and once more line by line.
 RoundTripFigures round_trip(const inference::Tokenizer& tokenizer,
                             const std::vector<std::filesystem::path>& files);
+
+/// Whether the tokens of a text are those of its line segments.
+bool is_same_by_lines(const inference::Tokenizer& tokenizer, std::string_view text);
 
 /// The vocabularies at hand with their names: the starter model's, and the published ones of the
 /// shared material where it is there.

@@ -27,6 +27,7 @@ TEST_CASE("100 MB of real source text comes back byte for byte") {
     if (figures.bytes < kBytes) SKIP("less than 100 MB of source text: set KINGLET_SOURCES");
     CHECK(figures.control_tokens == 0);
     CHECK(figures.changed == std::vector<std::string>());
+    CHECK(figures.other_by_lines == std::vector<std::string>());
     rows.emplace_back(name,
                       std::to_string(figures.files) + " files (" +
                           std::to_string(figures.not_utf8) + " not UTF-8), " +
