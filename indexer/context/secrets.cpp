@@ -2,17 +2,20 @@
 
 #include <algorithm>
 #include <array>
+#include <bitset>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 
+#include "indexer/context/given_value.h"
 #include "indexer/identifiers.h"
 
 namespace kinglet::indexer {
 namespace {
 
 constexpr std::string_view kMask = "***";
+constexpr std::size_t kMaxNameBytes = 100;
 
 // A key that its maker marks with a prefix, and how many characters follow at least.
 struct KeyForm {
@@ -29,22 +32,33 @@ constexpr KeyForm kKeyForms[] = {
 };
 
 // Words in a name (lower case, without '_' and '-') that make a random value given to it a secret.
-constexpr std::string_view kSecretWords[] = {"password",
-                                             "passwd",
-                                             "passphrase",
-                                             "secret",
-                                             "apikey",
-                                             "accesskey",
-                                             "privatekey",
-                                             "token",
-                                             "authkey",
-                                             "credential",
-                                             "pwd",
-                                             "signingkey",
-                                             "encryptionkey"};
+struct SecretWord {
+  std::string_view word;
+  std::uint32_t letters;  // nearly every name lacks one of them
+
+  // NOLINTNEXTLINE(google-explicit-constructor): so that the table is one of words.
+  constexpr SecretWord(const char* text) : word(text), letters(letters_of(word)) {}
+
+  static constexpr std::uint32_t letters_of(std::string_view text) {
+    std::uint32_t letters = 0;
+    for (const char c : text)
+      letters |= 1U << (static_cast<unsigned char>(c) % 32);  // of both cases
+    return letters;
+  }
+};
+constexpr SecretWord kSecretWords[] = {
+    "password",   "passwd",     "passphrase", "secret",        "apikey",        "accesskey",
+    "accountkey", "privatekey", "token",      "authkey",       "authorization", "credential",
+    "pwd",        "dbpass",     "signingkey", "encryptionkey", "masterkey",     "sessionkey",
+    "sharedkey",  "deploykey",  "hmackey"};
 // Values that are written to be read.
 constexpr std::string_view kSampleValues[] = {
     "example", "placeholder", "changeme", "your", "xxxx", "dummy", "sample", "****"};
+
+std::size_t first_two(std::string_view word) {
+  return static_cast<std::size_t>(static_cast<unsigned char>(word[0])) << 8 |
+         static_cast<unsigned char>(word[1]);
+}
 
 bool is_key_byte(char c) {
   return (static_cast<unsigned char>(c) < 0x80 && is_identifier_byte(c)) || c == '-' || c == '.' ||
@@ -92,67 +106,205 @@ bool looks_random(std::string_view value) {
   for (const std::string_view sample : kSampleValues) {
     if (words.find(sample) != std::string::npos) return false;
   }
-  return has_letter && (has_digit || has_sign) && entropy(value) >= 2.75;
+  // A short one with a bit of everything repeats some of it.
+  return has_letter && (has_digit || has_sign) &&
+         entropy(value) >= (has_digit && has_sign ? 2.5 : 2.75);
+}
+
+// Most names are followed by something else.
+bool may_give(std::string_view text, std::size_t at) {
+  if (at >= text.size()) return false;
+  switch (text[at]) {
+    case ' ':
+    case '\t':
+    case '=':
+    case ':':
+    case '"':
+    case '\'':
+    case '`':
+    case '[':
+    case ']':
+    case '(':
+    case '{':
+    case ',':
+    case '>':
+    case '?':
+    case '|':
+      return true;
+    default:
+      return false;
+  }
 }
 
 bool names_secret(std::string_view name) {
-  if (name.size() > 100) return false;
-  const std::string words = lower_letters(name);
-  return std::any_of(std::begin(kSecretWords), std::end(kSecretWords), [&](std::string_view word) {
-    return words.find(word) != std::string::npos;
+  if (name.size() > kMaxNameBytes) return false;
+  const std::uint32_t letters = SecretWord::letters_of(name);
+  std::string words;
+  return std::ranges::any_of(kSecretWords, [&](const SecretWord& secret) {
+    if ((letters & secret.letters) != secret.letters) return false;
+    if (words.empty()) words = lower_letters(name);
+    return words.find(secret.word) != std::string::npos;
   });
 }
 
-// The value that an assignment gives: `= "…"`, `: '…'`, `=…` to the end of the word. `at` is past
-// the name.
-std::optional<ByteRange> assigned_value(std::string_view text, std::size_t at) {
-  const auto blank = [](char c) { return c == ' ' || c == '\t'; };
-  const std::size_t limit = std::min(text.size(), at + 40);
-  if (at < limit && (text[at] == '"' || text[at] == '\'')) ++at;  // "password": …
-  if (at < limit && text[at] == ']') ++at;
-  while (at < limit && blank(text[at]))
-    ++at;
-  const std::size_t sign = at;
-  while (at < limit && (text[at] == '=' || text[at] == ':' || text[at] == '>'))
-    ++at;
-  if (at == sign || at - sign > 2 || text.substr(sign, at - sign) == "==") return std::nullopt;
-  const bool is_tight = at < text.size() && !blank(text[at]);
-  while (at < limit && blank(text[at]))
-    ++at;
-  if (at >= text.size()) return std::nullopt;
-  const char quote = text[at];
-  std::size_t end = 0;
-  if (quote == '"' || quote == '\'' || quote == '`') {
-    end = text.find_first_of(std::string{quote, '\n'}, ++at);
-    if (end == std::string_view::npos) end = text.size();
-  } else if (is_tight && text[sign] == '=') {
-    for (end = at; end < text.size() && is_key_byte(text[end]); ++end) {
-    }
-  } else {
-    return std::nullopt;
+// Whether a value is random enough for the way in which it is given.
+bool is_secret(std::string_view value, Giving giving) {
+  if (!looks_random(value)) return false;
+  if (giving == Giving::kAssigned) return true;
+  bool has_upper = false;
+  bool has_lower = false;
+  bool has_digit = false;
+  bool has_sign = false;
+  int n_changes = 0;  // between letters and digits
+  for (std::size_t i = 0; i < value.size(); ++i) {
+    const char c = value[i];
+    has_upper |= c >= 'A' && c <= 'Z';
+    has_lower |= c >= 'a' && c <= 'z';
+    has_digit |= is_digit(c);
+    has_sign |= c == '!' || c == '@' || c == '#' || c == '^';
+    if (i > 0 && is_digit(c) != is_digit(value[i - 1])) ++n_changes;
   }
-  return ByteRange{static_cast<std::uint32_t>(at), static_cast<std::uint32_t>(end)};
+  constexpr int kManyChanges = 4;
+  const bool is_mixed = n_changes >= kManyChanges || (has_sign && has_digit);
+  return is_mixed || (giving == Giving::kLoosely && has_upper && has_lower && has_digit);
 }
 
-// A block of lines from -----BEGIN … PRIVATE KEY----- on. A part of a text may hold its end alone.
-std::optional<ByteRange> key_block(std::string_view text, std::size_t dashes) {
-  constexpr std::size_t kMaxBlock = 16 << 10;
-  const std::string_view rest = text.substr(dashes, kMaxBlock);
-  const std::size_t head_end = rest.find('\n');
-  const std::string_view head = rest.substr(0, std::min<std::size_t>(head_end, 100));
-  if (head.find("PRIVATE KEY") == std::string_view::npos) return std::nullopt;
-  if (head.starts_with("-----BEGIN ")) {
-    const std::size_t end = rest.find("-----END ");
-    const std::size_t past = end == std::string_view::npos ? rest.size() : end;
-    return ByteRange{static_cast<std::uint32_t>(dashes), static_cast<std::uint32_t>(dashes + past)};
+// ---- private keys
+
+constexpr std::size_t kMaxBlock = 16 << 10;
+constexpr std::size_t kFullKeyLine = 32;  // characters; what has as many is no word of code
+
+// What a line holds besides blanks, and besides what makes it a part of a literal or a comment.
+std::string_view core_of(std::string_view line) {
+  constexpr std::string_view kAround = " \t\r\"'`,;+#*()";
+  while (!line.empty()) {
+    if (kAround.find(line.back()) != std::string_view::npos) {
+      line.remove_suffix(1);
+    } else if (line.ends_with("\\n") || line.ends_with("\\r")) {
+      line.remove_suffix(2);
+    } else {
+      break;
+    }
   }
-  if (!head.starts_with("-----END ")) return std::nullopt;
-  std::size_t begin = dashes;
-  while (begin > 0 && dashes - begin < kMaxBlock &&
-         (is_key_byte(text[begin - 1]) || text[begin - 1] == '\n' || text[begin - 1] == '\r')) {
-    --begin;
+  const std::size_t begin = line.find_first_not_of(kAround);
+  return begin == std::string_view::npos ? std::string_view() : line.substr(begin);
+}
+
+bool is_base64(std::string_view text) {
+  return std::ranges::all_of(text, [](char c) {
+    return (is_identifier_byte(c) && c != '_' && static_cast<unsigned char>(c) < 0x80) ||
+           c == '+' || c == '/' || c == '=';
+  });
+}
+
+// Of a private key whose begin or end stands next to it.
+bool is_key_line(std::string_view line) {
+  const std::string_view core = core_of(line);
+  const bool is_bare = core.size() + (line.ends_with('\r') ? 1 : 0) == line.size();
+  return !core.empty() && (is_bare || core.size() >= kFullKeyLine) && is_base64(core);
+}
+
+// Where a key ends whose end is not in the text: `text` begins with the line that begins it.
+std::size_t end_of_key(std::string_view text) {
+  std::size_t end = std::min(text.find('\n'), text.size());
+  while (end < text.size()) {
+    const std::size_t next = std::min(text.find('\n', end + 1), text.size());
+    const std::string_view line = text.substr(end + 1, next - end - 1);
+    const bool is_header = line.starts_with("Proc-Type: ") || line.starts_with("DEK-Info: ");
+    if (!is_header && !core_of(line).empty() && !is_key_line(line)) break;
+    end = next;
   }
-  return ByteRange{static_cast<std::uint32_t>(begin), static_cast<std::uint32_t>(dashes)};
+  return end;
+}
+
+// Where a key begins whose begin is not in the text: the text ends with it.
+std::size_t begin_of_key(std::string_view text) {
+  std::size_t begin = text.rfind('\n') + 1;
+  if (!core_of(text.substr(begin)).empty()) {
+    // All in one line, with `\n` in it.
+    begin = text.size();
+    while (begin > 0 && (is_base64(text.substr(begin - 1, 1)) || text[begin - 1] == '\\'))
+      --begin;
+    return begin;
+  }
+  for (bool is_last = true; begin > 0; is_last = false) {
+    const std::size_t previous = text.substr(0, begin - 1).rfind('\n') + 1;
+    const std::string_view line = text.substr(previous, begin - 1 - previous);
+    const std::string_view core = core_of(line);
+    // A key's last line is a short one.
+    if (!is_key_line(line) && (!is_last || core.empty() || !is_base64(core))) break;
+    begin = previous;
+  }
+  return begin;
+}
+
+// Blocks of lines from -----BEGIN … PRIVATE KEY----- on, found from a text's begin to its end. A
+// part of a text may hold a block's begin or its end alone.
+class KeyBlocks {
+ public:
+  explicit KeyBlocks(std::string_view text) : text_(text) {}
+
+  std::optional<ByteRange> at(std::size_t dashes) {
+    const std::string_view rest = text_.substr(dashes, kMaxBlock);
+    const std::string_view head = rest.substr(0, std::min<std::size_t>(rest.find('\n'), 100));
+    if (head.find("PRIVATE KEY") == std::string_view::npos) return std::nullopt;
+    std::size_t begin = dashes;
+    std::size_t end = dashes;
+    if (head.starts_with("-----BEGIN ")) {
+      const std::size_t marked = next_end(dashes);
+      end = marked - dashes < kMaxBlock ? marked : dashes + end_of_key(rest);
+    } else if (head.starts_with("-----END ")) {
+      // No further than to the last mark, so that nothing is looked at again and again.
+      const std::size_t reach = std::min(dashes - last_mark_, kMaxBlock);
+      begin = dashes - reach + begin_of_key(text_.substr(dashes - reach, reach));
+    } else {
+      return std::nullopt;
+    }
+    last_mark_ = dashes;
+    return ByteRange{static_cast<std::uint32_t>(begin), static_cast<std::uint32_t>(end)};
+  }
+
+ private:
+  // Where the next end stands; past the text where none does.
+  std::size_t next_end(std::size_t from) {
+    if (next_end_ < from || from == 0)
+      next_end_ = std::min(text_.find("-----END ", from), text_.size() + kMaxBlock);
+    return next_end_;
+  }
+
+  std::string_view text_;
+  std::size_t last_mark_ = 0;
+  std::size_t next_end_ = 0;
+};
+
+// Full lines of it, one below the other: what a part of a text shows of a key without its begin
+// and its end, and of other data that tells a model nothing.
+void add_base64_lines(std::string_view text, std::vector<ByteRange>& secrets) {
+  constexpr std::size_t kMinLine = 60;
+  constexpr std::size_t kMaxLine = 200;
+  ByteRange block{0, 0};
+  int n_lines = 0;
+  // Up to the line behind the last line feed, which may be empty.
+  for (std::size_t at = 0; at <= text.size();) {
+    const std::size_t end = std::min(text.find('\n', at), text.size());
+    const std::string_view line = text.substr(at, end - at);
+    const bool may_be_data = line.size() >= kMinLine && line.size() <= kMaxLine;
+    const std::string_view core = may_be_data ? core_of(line) : std::string_view();
+    const bool is_data = core.size() >= kMinLine && is_base64(core) &&
+                         std::ranges::any_of(core, is_digit) &&
+                         std::ranges::any_of(core, [](char c) { return c >= 'a' && c <= 'z'; }) &&
+                         std::ranges::any_of(core, [](char c) { return c >= 'A' && c <= 'Z'; });
+    if (is_data) {
+      const auto begin = static_cast<std::uint32_t>(core.data() - text.data());
+      if (n_lines++ == 0) block.begin = begin;
+      block.end = begin + static_cast<std::uint32_t>(core.size());
+    }
+    if (!is_data || end == text.size()) {
+      if (n_lines >= 2) secrets.push_back(block);
+      n_lines = 0;
+    }
+    at = end + 1;
+  }
 }
 
 // user:password@ after a scheme; `at` is past "://".
@@ -171,8 +323,31 @@ std::optional<ByteRange> url_password(std::string_view text, std::size_t at) {
   return ByteRange{begin, begin + static_cast<std::uint32_t>(password.size())};
 }
 
+// With the words before it: `api-key` is one name where `key` is a word.
+ByteRange whole_name(std::string_view text, std::size_t begin, std::size_t end) {
+  while (begin > 0 && end - begin < kMaxNameBytes && text[begin - 1] == '-' && begin > 1 &&
+         is_identifier_byte(text[begin - 2])) {
+    --begin;
+    while (begin > 0 && end - begin < kMaxNameBytes && is_identifier_byte(text[begin - 1]))
+      --begin;
+  }
+  return {static_cast<std::uint32_t>(begin), static_cast<std::uint32_t>(end)};
+}
+
+constexpr std::string_view kWebToken = "eyJ";  // JSON in base 64
+
+// Few words begin like one: their first two bytes tell.
 bool begins_like_key(std::string_view word) {
-  return word.starts_with("eyJ") ||
+  static const auto kBegins = [] {
+    std::bitset<std::size_t{1} << 16> begins;
+    const auto add = [&](std::string_view prefix) { begins.set(first_two(prefix)); };
+    add(kWebToken);
+    for (const KeyForm& form : kKeyForms)
+      add(form.prefix);
+    return begins;
+  }();
+  if (word.size() < 2 || !kBegins[first_two(word)]) return false;
+  return word.starts_with(kWebToken) ||
          std::any_of(std::begin(kKeyForms), std::end(kKeyForms), [&](const KeyForm& form) {
            return word.starts_with(form.prefix);
          });
@@ -180,7 +355,8 @@ bool begins_like_key(std::string_view word) {
 
 bool is_known_key(std::string_view word) {
   // header.payload.signature of a JSON web token
-  if (word.starts_with("eyJ") && word.size() > 40 && word.find(".eyJ") != std::string_view::npos) {
+  if (word.starts_with(kWebToken) && word.size() > 40 &&
+      word.find(".eyJ") != std::string_view::npos) {
     return true;
   }
   return std::any_of(std::begin(kKeyForms), std::end(kKeyForms), [&](const KeyForm& form) {
@@ -196,11 +372,12 @@ bool is_known_key(std::string_view word) {
 
 std::vector<ByteRange> find_secrets(std::string_view text) {
   std::vector<ByteRange> secrets;
+  KeyBlocks key_blocks(text);
   const auto add = [&](ByteRange range) {
     if (range.size() > 0) secrets.push_back(range);
   };
   for (std::size_t at = 0; at < text.size();) {
-    if (text.substr(at, 3) == "://") {
+    if (text[at] == ':' && text.substr(at, 3) == "://") {
       if (const auto range = url_password(text, at + 3)) add(*range);
       at += 3;
       continue;
@@ -210,8 +387,8 @@ std::vector<ByteRange> find_secrets(std::string_view text) {
       continue;
     }
     const std::size_t begin = at;
-    if (text.substr(at, 5) == "-----") {
-      if (const auto range = key_block(text, at)) {
+    if (text[at] == '-' && text.substr(at, 5) == "-----") {
+      if (const auto range = key_blocks.at(at)) {
         add(*range);
         at = std::max<std::size_t>(range->end, at + 5);
         continue;
@@ -220,11 +397,12 @@ std::vector<ByteRange> find_secrets(std::string_view text) {
     // `KEY=value` is one run of these bytes: the name ends where it stops being one.
     while (at < text.size() && is_identifier_byte(text[at]))
       ++at;
-    if (at > begin) {
-      const auto value = assigned_value(text, at);
-      if (value && looks_random(value->of(text)) && names_secret(text.substr(begin, at - begin))) {
-        add(*value);
-        at = value->end;
+    if (const ByteRange name = whole_name(text, begin, at);
+        at > begin && may_give(text, at) && names_secret(name.of(text))) {
+      const auto given = value_given_to(name, text);
+      if (given && is_secret(given->range.of(text), given->giving)) {
+        add(given->range);
+        at = given->range.end;
         continue;
       }
     }
@@ -241,6 +419,7 @@ std::vector<ByteRange> find_secrets(std::string_view text) {
     }
     if (at == begin) ++at;
   }
+  add_base64_lines(text, secrets);
   // A block's end reaches back over words already seen.
   std::sort(
       secrets.begin(), secrets.end(), [](ByteRange a, ByteRange b) { return a.begin < b.begin; });
@@ -268,6 +447,15 @@ std::string mask(std::string_view text, ByteRange part, const std::vector<ByteRa
     at = std::min(secret->end, part.end);
   }
   return out += text.substr(at, part.end - at);
+}
+
+std::string mask_within(std::string_view text, ByteRange part) {
+  // As far as a private key reaches, and to the end of what is given to a name.
+  constexpr std::size_t kReachBefore = kMaxBlock;
+  constexpr std::size_t kReachAfter = 1 << 10;
+  const std::uint32_t begin = part.begin - std::min<std::uint32_t>(part.begin, kReachBefore);
+  const std::string_view around = text.substr(begin, part.end + kReachAfter - begin);
+  return mask(around, {part.begin - begin, part.end - begin}, find_secrets(around));
 }
 
 std::string mask(std::string_view text) {

@@ -1,5 +1,5 @@
 // Secrets in source text: keys by their makers' prefixes, private key blocks, passwords in URLs,
-// and random-looking strings given to names like `password`.
+// and random-looking values given to names like `password` (given_value.h).
 #pragma once
 
 #include <string>
@@ -15,6 +15,10 @@ std::vector<ByteRange> find_secrets(std::string_view text);
 
 /// The part of a text with `***` for each secret that it overlaps.
 std::string mask(std::string_view text, ByteRange part, const std::vector<ByteRange>& secrets);
+
+/// The same for the secrets of what stands around the part, within some 16 KiB: what is cut there
+/// may be one by what it is cut from.
+std::string mask_within(std::string_view text, ByteRange part);
 
 /// All of it.
 std::string mask(std::string_view text);

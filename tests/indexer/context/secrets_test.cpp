@@ -5,6 +5,8 @@
 
 #include <doctest/doctest.h>
 
+#include "tests/indexer/context/planted_secrets.h"
+
 namespace kinglet::indexer {
 
 TEST_SUITE("indexer/context/secrets") {
@@ -33,6 +35,29 @@ TEST_SUITE("indexer/context/secrets") {
     hidden(
         "", "-----BEGIN RSA PRIVATE KEY-----\nMIIEow\nabc=\n", "-----END RSA PRIVATE KEY-----\n");
     hidden("", "MIIEow\nabc=\n", "-----END PRIVATE KEY-----\n");
+    const std::string line = "MIIEowIBAAKCAQEAx9f8e7d6c5b4a39281706f5e4d3c2b1a0Zq81";
+    hidden("", "-----BEGIN RSA PRIVATE KEY-----", "\nopen(\"" + line + "\")\n");
+    hidden("key = (\n",
+           "    \"" + line + "\\n\"\n    \"abc=\\n\"\n    \"",
+           "-----END RSA PRIVATE KEY-----\")\n");
+    // The middle of a long one, or of any data in base 64.
+    hidden("f(\n  \"", line + line + "\"\n  \"" + line + line, "\");\n");
+  }
+
+  TEST_CASE("planted secrets are masked, and nothing but what is theirs") {
+    const auto planted = test::planted_secrets();
+    CHECK(planted.size() >= 50);
+    for (const test::PlantedSecret& secret : planted) {
+      INFO(secret.file_name << ": " << secret.text());
+      const std::string code = "int first_line;\n";
+      const std::string shown = mask(code + secret.text() + code);
+      CHECK(shown.find(secret.value) == std::string::npos);
+      CHECK(shown.find("***") != std::string::npos);
+      CHECK(shown.starts_with(code));
+      CHECK(shown.ends_with(code));
+      // As it is when lines around it are not there.
+      CHECK(mask(secret.text()).find(secret.value) == std::string::npos);
+    }
   }
 
   TEST_CASE("code about secrets stays as it is") {
@@ -52,6 +77,16 @@ TEST_SUITE("indexer/context/secrets") {
              "sk-learn is a library, and so is sk_image",
              "eyJ",
              "",
+             "if (is_token(\"end_of_file\")) return read_token(\"white-space\");",
+             "kTokenNames = {\"first-token\", \"b2\"};",
+             "progress.token = {\"kinglet-\" + std::to_string(number)};",
+             "login(user, password=options.password_1)",
+             "password: std::string_view = read_password(file_2, \"/etc/passwd2\");",
+             "token = first_token2",
+             "struct Token { Kind kind1; std::uint32_t begin_2; };",
+             "case Token::kEnd1: return \"end-of-line\";",
+             "<token>identifier_2</token>",
+             "--token-style first_style",
          }) {
       CHECK(mask(code) == code);
     }
@@ -75,6 +110,21 @@ TEST_SUITE("indexer/context/secrets") {
     }
   }
 
+  TEST_CASE("a part of a text is masked by what stands around it") {
+    const auto part_of =
+        [](const std::string& before, const std::string& part, const std::string& after) {
+          const auto begin = static_cast<std::uint32_t>(before.size());
+          const auto end = static_cast<std::uint32_t>(before.size() + part.size());
+          return mask_within(before + part + after, {begin, end});
+        };
+    CHECK(part_of("password =\n", "  \"hunter2-Zq81", "\"\n") == "  \"***");
+    CHECK(part_of("name =\n", "  \"hunter2-Zq81", "\"\n") == "  \"hunter2-Zq81");
+    CHECK(part_of("", "url = \"ftp://me:hunter2-Zq81", "@host\"\n") == "url = \"ftp://me:***");
+    CHECK(part_of("-----BEGIN PRIVATE KEY-----\nMIIEow\n", "abc", "def\nabc=\n") == "***");
+    CHECK(part_of("", "abc", "def\nabc=\n-----END PRIVATE KEY-----\n") == "***");
+    CHECK(part_of(std::string(100'000, ' '), "", "") == "");
+  }
+
   TEST_CASE("hostile text takes linear time and gives ranges in order") {
     const auto repeat = [](const std::string& piece) {
       std::string text;
@@ -96,6 +146,14 @@ TEST_SUITE("indexer/context/secrets") {
                                     repeat("a"),
                                     repeat("-"),
                                     repeat("eyJ"),
+                                    repeat("token=token="),
+                                    repeat("token: str = "),
+                                    repeat("token("),
+                                    repeat("token=L'"),
+                                    repeat("-----END PRIVATE KEY-----\n\"a=\"\n"),
+                                    repeat("secret-"),
+                                    repeat("<password>"),
+                                    repeat(std::string(64, 'a') + "A1\n"),
                                     noise}) {
       std::uint32_t end = 0;
       for (const ByteRange range : find_secrets(text)) {
@@ -104,6 +162,30 @@ TEST_SUITE("indexer/context/secrets") {
         REQUIRE(range.end <= text.size());
         end = range.end;
       }
+    }
+  }
+
+  TEST_CASE("pieces of planted secrets in any order give ranges in order") {
+    std::mt19937 random(6);
+    const auto planted = test::planted_secrets();
+    for (int round = 0; round < 20'000; ++round) {
+      std::string text;
+      for (auto n = random() % 4 + 1; n > 0; --n) {
+        const std::string piece = planted[random() % planted.size()].text();
+        text += piece.substr(random() % piece.size(), random() % 80);
+      }
+      std::uint32_t end = 0;
+      for (const ByteRange range : find_secrets(text)) {
+        REQUIRE(range.begin >= end);
+        REQUIRE(range.end > range.begin);
+        REQUIRE(range.end <= text.size());
+        end = range.end;
+      }
+      const auto cut = static_cast<std::uint32_t>(random() % (text.size() + 1));
+      const auto size = static_cast<std::uint32_t>(text.size());
+      // Parts show no more than the whole.
+      const std::string parts = mask_within(text, {0, cut}) + mask_within(text, {cut, size});
+      REQUIRE(parts.size() <= mask(text).size() + 3);
     }
   }
 }
