@@ -132,6 +132,21 @@ std::vector<Symbol> Snapshot::find_symbols(const SymbolQuery& query) const {
   return symbols;
 }
 
+Symbol SymbolView::symbol() const {
+  return {.path = std::string(path),
+          .language = std::string(language),
+          .definition = {.name = std::string(name),
+                         .container = std::string(container),
+                         .signature = std::string(signature),
+                         .doc = {},
+                         .kind = kind,
+                         .evidence = evidence,
+                         .has_body = has_body,
+                         .is_test = is_test,
+                         .name_range = name_range,
+                         .range = range}};
+}
+
 std::vector<Symbol> Snapshot::definitions_in(std::string_view path) const {
   std::vector<Symbol> symbols;
   for (const Part& part : parts_) {

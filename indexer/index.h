@@ -44,6 +44,9 @@ struct SymbolView {
   bool is_test = false;
   ByteRange name_range;
   ByteRange range;
+
+  /// A copy of its own; without the doc.
+  Symbol symbol() const;
 };
 
 struct SymbolQuery {
@@ -128,8 +131,10 @@ class Snapshot {
                               const std::function<void(const SymbolView&)>& visit) const;
   /// All uses of exactly that name, by path.
   std::vector<ReferenceSite> references(std::string_view name) const;
-  /// How many files define and how many use the name: cheap, for ranking.
+  /// How many files define the name: cheap, for ranking.
   std::size_t n_defining_files(std::string_view name) const;
+  /// How many chunks have the name.
+  std::size_t n_chunks_with(std::string_view name) const;
   std::vector<Import> imports_of(std::string_view path) const;
   /// Chunks that share terms with the query, best first; ties by path, then position.
   std::vector<ChunkHit> search(const SearchQuery& query) const;

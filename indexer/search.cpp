@@ -23,6 +23,19 @@ constexpr double kScoreSteps = 4096;
 
 }  // namespace
 
+std::size_t Snapshot::n_chunks_with(std::string_view name) const {
+  std::size_t n_chunks = 0;
+  for (const Part& part : parts_) {
+    const Segment& segment = *part.segment;
+    const auto id = segment.find_name(name);
+    if (!id) continue;
+    segment.for_each_term(*id, [&](std::uint32_t chunk, std::uint32_t) {
+      n_chunks += part.dead && (*part.dead)[segment.chunks()[chunk].file] ? 0 : 1;
+    });
+  }
+  return n_chunks;
+}
+
 std::vector<ChunkHit> Snapshot::search(const SearchQuery& query) const {
   std::map<std::string_view, double> weights;
   for (const SearchTerm& term : query.terms)

@@ -6,6 +6,8 @@
 #include <cmath>
 #include <map>
 #include <set>
+#include <span>
+#include <unordered_set>
 #include <utility>
 
 #include "indexer/bytes.h"
@@ -15,10 +17,14 @@
 #include "indexer/context/neighborhood.h"
 #include "indexer/context/secrets.h"
 #include "indexer/context/signature_writer.h"
+#include "indexer/identifiers.h"
 
 namespace kinglet::indexer {
 namespace {
 
+// More passages are asked for than a guess of their tokens lets fit, by one in so many.
+constexpr std::size_t kSpareOfPassages = 5;
+constexpr int kMaxMissesOfPassages = 8;
 // After this many candidates in a row that do not fit, the share counts as full.
 constexpr int kMaxMisses = 24;
 // What a signature is worth falls with its bytes, and with those of what stands around it.
@@ -27,7 +33,16 @@ constexpr std::size_t kCountedSignatures = 24;
 // How many candidates are looked at: more than fit.
 constexpr std::size_t kMinSignatures = 512;
 constexpr std::size_t kTokensPerSignature = 8;
+constexpr std::size_t kMinSimilar = 128;  // chunks
+constexpr std::size_t kMaxSimilar = 768;
+constexpr std::size_t kTokensPerSimilar = 64;
+constexpr std::size_t kMinRelated = 20;  // files
+constexpr std::size_t kMaxRelated = 120;
+constexpr std::size_t kTokensPerRelated = 400;
 constexpr std::size_t kMaxDetailNames = 8;
+// Of a small budget signatures get more than their share: up to so many tokens, and so much of it.
+constexpr std::size_t kLeastForSignatures = 1600;
+constexpr double kMostForSignatures = 0.85;
 // Chunks of the current file nearer than this many bytes per token of the whole budget are left to
 // the window, which may still grow over them.
 constexpr std::size_t kWindowBytesPerToken = 6;
@@ -114,7 +129,8 @@ ContentHash surroundings_of(const PackRequest& request, const Cut& cut) {
   write_string(key, request.path);
   write_string(key, to_hex(hash_content(cut.before)));
   write_string(key, to_hex(hash_content(cut.after)));
-  for (const std::size_t number : {request.budget_tokens,
+  for (const std::size_t number : {static_cast<std::size_t>(request.method),
+                                   request.budget_tokens,
                                    request.overhead.fixed,
                                    request.overhead.per_chunk,
                                    request.typed_reserve_tokens,
@@ -142,7 +158,8 @@ void set_typed(Pack& pack, const PackRequest& request, const Cut& cut) {
   const std::size_t used =
       request.overhead.fixed + pack.n_tokens_chunks + pack.n_tokens_prefix + pack.n_tokens_suffix;
   assert(used <= request.budget_tokens);
-  const std::string typed = fit_to_send(mask(cut.typed));
+  const auto end = static_cast<std::uint32_t>(pack.cut + cut.typed.size());
+  const std::string typed = fit_to_send(mask_within(request.text, {pack.cut, end}));
   const Fit fit = fit_last_characters(typed, request.budget_tokens - used, request.count_tokens);
   pack.typed = typed.substr(typed.size() - fit.n_bytes);
   pack.typed_cut = !fit.is_whole;
@@ -170,13 +187,7 @@ class ChunkPacker {
       chunks[candidate->symbol.path];
     for (auto& [path, chunk] : chunks)
       write_signatures(path, chosen, chunk);
-    const auto total = [&] {
-      std::size_t n_tokens = 0;
-      for (const auto& [path, chunk] : chunks)
-        n_tokens += chunk.n_tokens;
-      return n_tokens;
-    };
-    std::size_t used = total();
+    std::size_t used = n_tokens_of(chunks);
     while (used > budget) {
       // The least ones, by what each costs alone; what stands around them makes it a guess.
       std::set<std::string> paths;
@@ -193,48 +204,109 @@ class ChunkPacker {
         write_signatures(path, chosen, chunks[path]);
         if (chunks[path].text.empty()) chunks.erase(path);
       }
-      used = total();
+      used = n_tokens_of(chunks);
     }
     std::vector<PackedChunk> list;
     list.reserve(chunks.size());
     for (auto& [path, chunk] : chunks) {
-      add_lines(chunk.text);
       list.push_back(std::move(chunk));
     }
     append(std::move(list));
     return used;
   }
 
-  std::size_t add_similar(std::vector<SimilarCandidate> candidates, std::size_t budget) {
-    std::vector<PackedChunk> chunks;
-    std::size_t used = 0;
+  /// What the chunks of this call cost, at most `budget`. One chunk a file.
+  std::size_t add_similar(std::span<const NearName> names,
+                          const std::vector<SimilarCandidate>& candidates,
+                          std::size_t budget) {
+    if (candidates.empty() || budget == 0) return 0;
+    std::vector<std::string_view> packed;
+    Lines lines;
+    for (const PackedChunk& chunk : pack_.chunks) {
+      packed.push_back(chunk.text);
+      for_each_line(chunk.text, [&](std::string_view line) { lines.insert(line); });
+    }
+    std::vector<Passage> passages =
+        choose_passages({.names = names,
+                         .similar = candidates,
+                         .packed = packed,
+                         .budget_tokens = budget + budget / kSpareOfPassages,
+                         .bytes_per_token = static_cast<float>(bytes_per_token_),
+                         .tokens_per_file = request_.overhead.per_chunk});
+    pack_.n_dropped += std::erase_if(passages, [&](const Passage& passage) {
+      return is_packed(passage.range.of(passage.similar->text), lines);
+    });
+    // Written and counted as they are; the least ones go until all fit.
+    std::map<std::string_view, PackedChunk> chunks;
+    for (const Passage& passage : passages)
+      chunks[passage.similar->hit.path];
+    for (auto& [path, chunk] : chunks)
+      write_passages(path, passages, chunk);
+    std::size_t used = n_tokens_of(chunks);
+    std::vector<Passage> left_out;
+    while (used > budget) {
+      std::set<std::string_view> paths;
+      for (std::size_t over = used - budget; !passages.empty();) {
+        const Passage& last = left_out.emplace_back(passages.back());
+        passages.pop_back();
+        paths.insert(last.similar->hit.path);
+        const std::size_t n_tokens = request_.count_tokens(last.range.of(last.similar->text));
+        if (n_tokens >= over) break;
+        over -= n_tokens;
+      }
+      for (const std::string_view path : paths) {
+        write_passages(path, passages, chunks[path]);
+        if (chunks[path].text.empty()) chunks.erase(path);
+      }
+      used = n_tokens_of(chunks);
+    }
+    // What the last one left may do for a smaller one.
     int n_misses = 0;
-    for (SimilarCandidate& candidate : candidates) {
-      if (n_misses == kMaxMisses || !candidate.is_close) {
-        ++pack_.n_dropped;
-        continue;
-      }
+    for (; !left_out.empty() && n_misses < kMaxMissesOfPassages; left_out.pop_back()) {
+      passages.push_back(left_out.back());
+      const std::string_view path = passages.back().similar->hit.path;
       PackedChunk chunk;
-      chunk.path = candidate.hit.path;
-      chunk.range = candidate.hit.range;
-      chunk.first_line = candidate.first_line;
-      chunk.reason = PackReason::kSimilar;
-      chunk.text = mask(clean(candidate.text));
-      if (!chunk.text.ends_with('\n')) chunk.text += '\n';
-      if (is_packed(chunk.text)) {
-        ++pack_.n_dropped;
-        continue;
-      }
-      finish(chunk);
-      if (used + chunk.n_tokens > budget) {
+      write_passages(path, passages, chunk);
+      const auto before = chunks.find(path);
+      const std::size_t rest = used - (before == chunks.end() ? 0 : before->second.n_tokens);
+      if (rest + chunk.n_tokens > budget) {
+        passages.pop_back();
         ++n_misses;
         ++pack_.n_dropped;
         continue;
       }
-      n_misses = 0;
+      used = rest + chunk.n_tokens;
+      chunks[path] = std::move(chunk);
+    }
+    pack_.n_dropped += left_out.size();
+    std::vector<PackedChunk> list;
+    for (auto& [path, chunk] : chunks) {
+      add_detail(names, chunk);
+      list.push_back(std::move(chunk));
+    }
+    append(std::move(list));
+    return used;
+  }
+
+  /// Whole ones, as long as they fit.
+  std::size_t add_chunks(const std::vector<SimilarCandidate>& candidates, std::size_t budget) {
+    std::vector<PackedChunk> chunks;
+    std::size_t used = 0;
+    for (const SimilarCandidate& similar : candidates) {
+      PackedChunk chunk;
+      chunk.path = similar.hit.path;
+      chunk.range = similar.hit.range;
+      chunk.first_line = similar.first_line;
+      chunk.reason = PackReason::kSimilar;
+      chunk.score = similar.hit.score;
+      chunk.text = clean(mask(similar.text));
+      if (!chunk.text.ends_with('\n')) chunk.text += '\n';
+      finish(chunk);
+      if (used + chunk.n_tokens > budget) {
+        ++pack_.n_dropped;
+        continue;
+      }
       used += chunk.n_tokens;
-      chunk.score = candidate.hit.score;
-      chunk.detail = std::move(candidate.detail);
       chunks.push_back(std::move(chunk));
     }
     append(std::move(chunks));
@@ -242,6 +314,8 @@ class ChunkPacker {
   }
 
  private:
+  using Lines = std::unordered_set<std::string_view>;
+
   // The best for what they cost, each counted alone, with a header for each new file. First those
   // whose names are shown, of their own budget, then all others.
   std::vector<const SignatureCandidate*> choose_signatures(
@@ -266,15 +340,17 @@ class ChunkPacker {
     });
     // Nor are all counted that are chosen: a few say how many bytes a token has here. What is
     // written is counted, and cut where this guessed too low.
-    std::size_t n_bytes = 1;
+    std::size_t n_bytes = 0;
     std::size_t n_tokens = 0;
     for (std::size_t i = 0; i < std::min(ranked.size(), kCountedSignatures); ++i) {
       const std::string line = SignatureWriter::line_of(ranked[i].candidate->symbol);
       n_bytes += line.size();
       n_tokens += request_.count_tokens(line);
     }
+    if (n_tokens > 0)
+      bytes_per_token_ = static_cast<double>(n_bytes) / static_cast<double>(n_tokens);
     const auto cost_of = [&](std::size_t size) {
-      return static_cast<double>(size * n_tokens) / static_cast<double>(n_bytes);
+      return static_cast<double>(size) / bytes_per_token_;
     };
     std::vector<const SignatureCandidate*> chosen;
     std::set<std::string_view> paths;
@@ -332,6 +408,37 @@ class ChunkPacker {
     if (!chunk.text.empty()) finish(chunk);
   }
 
+  // Those of one file in their order, each masked as a part of its chunk.
+  void write_passages(std::string_view path,
+                      const std::vector<Passage>& passages,
+                      PackedChunk& chunk) {
+    chunk = {};
+    chunk.path = path;
+    chunk.reason = PackReason::kSimilar;
+    std::vector<const Passage*> own;
+    for (const Passage& passage : passages) {
+      if (passage.similar->hit.path == path) own.push_back(&passage);
+    }
+    if (own.empty()) return;
+    std::ranges::sort(own, {}, &Passage::first_line);
+    chunk.first_line = own.front()->first_line;
+    for (const Passage* passage : own) {
+      const SimilarCandidate& similar = *passage->similar;
+      const auto [secrets, is_new] = secrets_.try_emplace(&similar);
+      if (is_new) secrets->second = find_secrets(similar.text);
+      const std::uint32_t begin = similar.hit.range.begin + passage->range.begin;
+      if (passage == own.front())
+        chunk.range.begin = begin;
+      else if (begin > chunk.range.end)
+        chunk.text += '\n';  // for lines that are left out, or blank
+      chunk.range.end = begin + passage->range.size();
+      chunk.text += clean(mask(similar.text, passage->range, secrets->second));
+      if (!chunk.text.ends_with('\n')) chunk.text += '\n';
+      chunk.score = std::max(chunk.score, passage->worth);
+    }
+    finish(chunk);
+  }
+
   // Lines are compared without what a declaration and a body differ in.
   static std::string_view bare(std::string_view line) {
     constexpr std::string_view kNoise = " \t\r;{},:.";
@@ -346,19 +453,34 @@ class ChunkPacker {
       text.remove_prefix(std::min(end + 1, text.size()));
     }
   }
-  void add_lines(std::string_view text) {
-    for_each_line(text, [&](std::string_view line) { lines_.emplace(line); });
-  }
   // A header whose declarations are already there as signatures.
-  bool is_packed(std::string_view text) const {
+  static bool is_packed(std::string_view text, const Lines& lines) {
     std::size_t n_lines = 0;
     std::size_t n_known = 0;
     for_each_line(text, [&](std::string_view line) {
       if (line.starts_with("//") || line.starts_with("#") || line.size() < 4) return;
       ++n_lines;
-      n_known += lines_.count(line);
+      n_known += lines.count(line);
     });
     return n_known * 2 > n_lines;
+  }
+
+  static std::size_t n_tokens_of(const auto& chunks) {
+    std::size_t n_tokens = 0;
+    for (const auto& [path, chunk] : chunks)
+      n_tokens += chunk.n_tokens;
+    return n_tokens;
+  }
+
+  static void add_detail(std::span<const NearName> names, PackedChunk& chunk) {
+    std::set<std::string_view> words;
+    for_each_identifier(chunk.text,
+                        [&](std::size_t, std::string_view word) { words.insert(word); });
+    std::size_t n_listed = 0;
+    for (const NearName& name : names) {
+      if (n_listed == kMaxDetailNames) break;
+      if (words.contains(name.name)) chunk.detail += (n_listed++ == 0 ? "" : " ") + name.name;
+    }
   }
 
   void finish(PackedChunk& chunk) const {
@@ -381,7 +503,8 @@ class ChunkPacker {
   SignatureWriter writer_;
   const PackRequest& request_;
   Pack& pack_;
-  std::set<std::string, std::less<>> lines_;  // of the signatures that are packed
+  double bytes_per_token_ = 3;  // a guess, better once signatures were counted
+  std::map<const SimilarCandidate*, std::vector<ByteRange>> secrets_;
 };
 
 // The current file around the line, masked: what the window is cut from.
@@ -470,10 +593,17 @@ Result<Pack> pack(const Snapshot& index, const PackRequest& request, const std::
   // The file's own share first, to know what it leaves.
   const std::size_t file_share = part(layout, request.shares.file);
   const bool has_suffix = request.shares.prefix_of_file < 1;
+  const std::string_view before = last_lines(cut.before, request.max_lines_before);
   const std::string_view after =
       has_suffix ? first_lines(cut.after, request.max_lines_after) : std::string_view();
-  const File file{fit_to_send(mask(last_lines(cut.before, request.max_lines_before))),
-                  fit_to_send(mask(after))};
+  // Of the whole text: a secret's name may stand in another part of it than the secret.
+  const std::vector<ByteRange> secrets = find_secrets(request.text);
+  const auto masked = [&](std::string_view side) {
+    const auto begin = static_cast<std::uint32_t>(side.data() - request.text.data());
+    const auto end = begin + static_cast<std::uint32_t>(side.size());
+    return fit_to_send(mask(request.text, {begin, end}, secrets));
+  };
+  const File file{masked(before), after.empty() ? std::string() : masked(after)};
   lay_out_file(file, request, file_share, pack);
   const bool is_whole =
       pack.prefix.size() == file.before.size() && pack.suffix.size() == file.after.size();
@@ -486,39 +616,51 @@ Result<Pack> pack(const Snapshot& index, const PackRequest& request, const std::
   const std::size_t reach = layout * kWindowBytesPerToken;
   const std::size_t begin_of_shown =
       cut.before.size() - std::min(reach, last_lines(cut.before, request.max_lines_before).size());
+  const std::size_t end_of_shown =
+      request.text.size() - cut.after.size() +
+      std::min(reach, first_lines(cut.after, request.max_lines_after).size());
   const std::vector<NearName> names =
       near_names(cut.before.substr(cut.before.size() - std::min(cut.before.size(), reach)),
                  cut.after.substr(0, reach));
   SimilarRequest similar_request;
   similar_request.path = request.path;
-  similar_request.before = cut.before;
-  similar_request.window.begin = static_cast<std::uint32_t>(begin_of_shown);
-  similar_request.window.end = UINT32_MAX;
+  similar_request.text = request.text;
+  similar_request.window = {static_cast<std::uint32_t>(begin_of_shown),
+                            static_cast<std::uint32_t>(end_of_shown)};
   similar_request.read_text = request.read_text;
-  std::vector<SimilarCandidate> similar =
+  similar_request.limit = std::clamp(chunk_share / kTokensPerSimilar, kMinSimilar, kMaxSimilar);
+  const std::vector<SimilarCandidate> similar =
       similar_candidates(index, names, similar_request, pack.n_dropped);
   if (stop.stop_requested()) return cancelled();
-  const SignatureRequest signature_request{
-      .path = request.path,
-      .before = cut.before,
-      .after = cut.after,
-      .window_begin = begin_of_shown,
-      .similar = similar,
-      .limit = std::max(kMinSignatures, chunk_share / kTokensPerSignature)};
-  const std::vector<SignatureCandidate> signatures =
-      signature_candidates(index, names, signature_request);
-  if (stop.stop_requested()) return cancelled();
   ChunkPacker chunks(index, request, pack);
-  const std::size_t n_signatures =
-      chunks.add_signatures(signatures,
-                            part(chunk_share, request.shares.shown),
-                            part(chunk_share, request.shares.signatures));
-  if (stop.stop_requested()) return cancelled();
-  const std::size_t n_similar = chunks.add_similar(std::move(similar), chunk_share - n_signatures);
+  std::size_t n_chunks = 0;  // tokens
+  if (request.method == PackMethod::kBm25) {
+    n_chunks = chunks.add_chunks(similar, chunk_share);
+  } else {
+    const SignatureRequest signature_request{
+        .path = request.path,
+        .before = cut.before,
+        .after = cut.after,
+        .window_begin = begin_of_shown,
+        .similar = similar,
+        .limit = std::max(kMinSignatures, chunk_share / kTokensPerSignature),
+        .related_files = std::clamp(chunk_share / kTokensPerRelated, kMinRelated, kMaxRelated),
+        .history = request.history};
+    const std::vector<SignatureCandidate> signatures =
+        signature_candidates(index, names, signature_request);
+    if (stop.stop_requested()) return cancelled();
+    const std::size_t for_signatures =
+        std::max(part(chunk_share, request.shares.signatures),
+                 std::min(kLeastForSignatures, part(chunk_share, kMostForSignatures)));
+    n_chunks =
+        chunks.add_signatures(signatures, part(chunk_share, request.shares.shown), for_signatures);
+    if (stop.stop_requested()) return cancelled();
+    n_chunks += chunks.add_similar(names, similar, chunk_share - n_chunks);
+  }
   if (stop.stop_requested()) return cancelled();
 
   // What the chunks leave goes back to the file.
-  const std::size_t file_budget = layout - n_signatures - n_similar;
+  const std::size_t file_budget = layout - n_chunks;
   if (!is_whole && file_budget > file_share) lay_out_file(file, request, file_budget, pack);
   set_typed(pack, request, cut);
   return pack;

@@ -16,10 +16,13 @@
 // What goes in, nearest to the cursor counting most:
 //   1. signatures of what is defined elsewhere: first of the names that the shown lines have, then
 //      of those that the line is likely to need (signatures.cpp),
-//   2. similar code: chunks found by BM25 with the neighborhood's names, above a threshold (noise
-//      hurts more than it helps), without near-duplicates and what the window shows anyway,
+//   2. similar code: lines that may be repeated, of chunks that share the neighborhood's names
+//      (passages.cpp); no noise, nothing twice, nothing that the window shows anyway,
 //   3. the current file around the line.
 // In the prompt the best of each group stands last, next to the code it explains.
+//
+// Secrets are masked as the whole text shows them. So the line has one effect on what is around it:
+// the value below `password =` is masked.
 //
 // The packer knows no model. Tokens are counted through a function; texts come through another, and
 // a chunk is taken only if its hash is still the one that was indexed.
@@ -46,7 +49,7 @@ class ChangeHistory;
 /// to the others.
 struct PackShares {
   double file = 0.4;             // the current file; the rest goes to chunks
-  double signatures = 0.88;      // of the chunks' part; the rest goes to similar code
+  double signatures = 0.67;      // of the chunks' part; the rest goes to similar code
   double shown = 0.35;           // … of names that the lines around the cursor have
   double prefix_of_file = 0.75;  // prefix : suffix = 3 : 1 of the file's part; 1: no suffix at all
 };
@@ -55,6 +58,12 @@ struct PackShares {
 struct PackOverhead {
   std::size_t fixed = 0;      // once: repository header, markers of prefix, suffix, middle, path
   std::size_t per_chunk = 0;  // for each chunk, besides its header's own tokens
+};
+
+/// What goes in besides the file.
+enum class PackMethod : std::uint8_t {
+  kKinglet,
+  kBm25,  // whole similar chunks, the best first, as others do it: for comparison
 };
 
 struct PackRequest {
@@ -67,6 +76,7 @@ struct PackRequest {
   /// budgets no more than a quarter.
   std::size_t typed_reserve_tokens = 128;
   PackShares shares;
+  PackMethod method = PackMethod::kKinglet;
   /// Limits besides the budget: lines of the current file, tokens of chunks.
   std::size_t max_lines_before = SIZE_MAX;
   std::size_t max_lines_after = SIZE_MAX;

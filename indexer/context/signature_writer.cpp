@@ -89,14 +89,13 @@ std::string line(const Definition& definition, const SignatureForm& form) {
 
 const std::vector<Symbol>& SignatureWriter::scopes_in(const std::string& path) {
   const auto [entry, is_new] = scopes_.try_emplace(path);
-  if (is_new) {
-    for (Symbol& symbol : index_.definitions_in(path)) {
-      const SymbolKind kind = symbol.definition.kind;
-      if (symbol.definition.has_body && (is_type(kind) || kind == SymbolKind::kEnum))
-        entry->second.push_back(std::move(symbol));
-    }
-  }
-  return entry->second;
+  std::vector<Symbol>& scopes = entry->second;
+  if (!is_new) return scopes;
+  index_.for_each_definition_in(path, [&](const SymbolView& symbol) {
+    if (symbol.has_body && (is_type(symbol.kind) || symbol.kind == SymbolKind::kEnum))
+      scopes.push_back(symbol.symbol());
+  });
+  return scopes;
 }
 
 /// The innermost type around it. Code of functions has types of its own: those do not count.

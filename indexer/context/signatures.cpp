@@ -4,17 +4,18 @@
 // are found by what similar code uses, by what the file uses elsewhere, by the files whose
 // definitions it uses, by the members of types that are named, by words that names share, by what
 // stands beside the definitions of names that are shown. Each is a weak sign; together they give a
-// chance, by logistic regression. Its weights were fitted on 2,400 holes in Catch2, axios, bat,
-// click, curl, Django, fzf, libuv and tokio, and no figure is quoted of those
-// (docs/results/context.md).
+// chance, by logistic regression. Its weights are the mean of two fits (./dev bench weights, seeds
+// 1 and 2) on 2,400 holes each in Catch2, axios, bat, click, curl, fzf, libuv and tokio, and no
+// figure is quoted of those (docs/results/context.md).
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <set>
 #include <tuple>
-#include <unordered_map>
-#include <unordered_set>
 #include <utility>
+
+#include <boost/unordered/unordered_flat_map.hpp>
+#include <boost/unordered/unordered_flat_set.hpp>
 
 #include "indexer/context/candidates.h"
 #include "indexer/identifiers.h"
@@ -23,22 +24,27 @@
 namespace kinglet::indexer {
 namespace {
 
+// Tens of thousands of names are looked up for one prompt.
+template <class Key, class Value>
+using FlatMap = boost::unordered_flat_map<Key, Value, std::hash<Key>>;
+template <class Key>
+using FlatSet = boost::unordered_flat_set<Key, std::hash<Key>>;
+
 constexpr std::size_t kMinNameBytes = 3;
 // A name that so many files define says nothing about which one is meant.
 constexpr std::size_t kMaxDefiningFiles = 12;
-// Of each of so many files all definitions are candidates, up to a limit.
-constexpr std::size_t kMaxRelatedFiles = 20;
+// Of each related file all definitions are candidates, up to a limit.
 constexpr std::size_t kMaxDefinitionsOfFile = 400;
 constexpr std::uint32_t kMaxWordDistance = 40;  // lines
 // A name that is shown and says much: of these every one gets a signature if there is room.
 constexpr std::size_t kMinShownBytes = 5;
 constexpr std::size_t kMaxShownFiles = 3;
 // Of the current file, before the line and after it.
-constexpr std::size_t kMaxLookedAt = 64 << 10;
+constexpr std::size_t kMaxLookedAt = 32 << 10;
 constexpr float kBytesOfSight = 20'000;
 constexpr std::size_t kMaxValueBytes = 160;
 // Below, it is noise.
-constexpr float kMinChance = 0.0003F;
+constexpr float kMinChance = 0.00003F;
 constexpr float kBytesNextTo = 200;
 constexpr float kFarWeight = 0.15F;  // of a use in the file that is out of sight
 
@@ -73,6 +79,9 @@ enum Sign : std::size_t {
   kNextTo,        // it stands next to definitions of names that are shown
   kNextToWords,
   kInFileAndCo,
+  kPopular,      // log of how many chunks have the name
+  kPopularRest,  // … if no similar one has it
+  kTogether,     // its file changes together with this one
   kSigns
 };
 using Signs = std::array<float, kSigns>;
@@ -82,36 +91,39 @@ struct Weights {
   float hidden, shown;
 };
 constexpr std::array<Weights, kSigns> kWeights = {{
-    {-8.81F, -4.73F},  // kBias
-    {0.00F, 1.07F},    // kNear
-    {0.11F, 0.00F},    // kInFile
-    {4.11F, 1.07F},    // kCoSum
-    {4.37F, 0.62F},    // kCoBest
-    {0.46F, 0.64F},    // kAffinity
-    {0.36F, -0.11F},   // kTwin
-    {0.32F, 0.07F},    // kImported
-    {-0.52F, -0.18F},  // kSameFolder
-    {0.52F, 0.11F},    // kOfNearType
-    {-0.14F, 0.12F},   // kOfKnownType
-    {1.43F, -4.45F},   // kWords
-    {-1.65F, -1.00F},  // kFunction
-    {-1.61F, -0.80F},  // kType
-    {-2.40F, -1.07F},  // kField
-    {-1.44F, -1.13F},  // kConstant
-    {-1.72F, -0.73F},  // kMacro
-    {-0.35F, -0.21F},  // kDefiners
-    {-0.54F, 0.57F},   // kTest
-    {0.44F, -1.28F},   // kLexical
-    {-1.59F, -0.02F},  // kOwn
-    {0.68F, 0.27F},    // kLength
-    {-0.21F, -0.70F},  // kCoAndAffine
-    {0.00F, 0.02F},    // kNearAndFunction
-    {0.00F, -4.73F},   // kShown
-    {0.00F, -0.44F},   // kDistance
-    {0.55F, 0.00F},    // kFileDistance
-    {1.98F, 6.15F},    // kNextTo
-    {0.94F, 5.10F},    // kNextToWords
-    {-0.80F, 0.00F},   // kInFileAndCo
+    {-10.31F, -6.25F},  // kBias
+    {0.00F, 1.13F},     // kNear
+    {-0.02F, 0.00F},    // kInFile
+    {5.47F, 1.45F},     // kCoSum
+    {5.71F, 1.84F},     // kCoBest
+    {0.69F, 0.67F},     // kAffinity
+    {0.85F, -0.10F},    // kTwin
+    {0.06F, 0.05F},     // kImported
+    {-0.45F, -0.10F},   // kSameFolder
+    {0.53F, 0.04F},     // kOfNearType
+    {0.46F, 0.01F},     // kOfKnownType
+    {1.52F, -5.26F},    // kWords
+    {-2.04F, -1.20F},   // kFunction
+    {-2.22F, -1.06F},   // kType
+    {-2.38F, -1.44F},   // kField
+    {-1.75F, -1.56F},   // kConstant
+    {-1.92F, -0.99F},   // kMacro
+    {-0.78F, -0.31F},   // kDefiners
+    {-1.84F, 0.20F},    // kTest
+    {-0.29F, -1.37F},   // kLexical
+    {-3.04F, -0.01F},   // kOwn
+    {0.43F, 0.20F},     // kLength
+    {-0.99F, -0.98F},   // kCoAndAffine
+    {0.00F, -0.04F},    // kNearAndFunction
+    {0.00F, -6.25F},    // kShown
+    {0.00F, -0.32F},    // kDistance
+    {0.08F, 0.00F},     // kFileDistance
+    {2.00F, 7.97F},     // kNextTo
+    {0.30F, 6.15F},     // kNextToWords
+    {-0.39F, 0.00F},    // kInFileAndCo
+    {-0.08F, -0.09F},   // kPopular
+    {0.47F, 0.31F},     // kPopularRest
+    {-0.58F, -0.11F},   // kTogether
 }};
 
 bool is_type(SymbolKind kind) {
@@ -203,12 +215,6 @@ std::string identity_of(const SymbolView& symbol) {
   return key;
 }
 
-// Logarithms of one machine differ from another's in the last bit, which must not decide.
-float in_steps(float number) {
-  constexpr float kSteps = 1024;
-  return std::round(number * kSteps) / kSteps;
-}
-
 class Ranker {
  public:
   Ranker(const Snapshot& index, const std::vector<NearName>& names, const SignatureRequest& request)
@@ -216,6 +222,9 @@ class Ranker {
     // A new file is not indexed yet, an ignored one never is.
     const auto own = index.file(request.path);
     language_ = own ? own->language : language_of(request.path, request.before).name;
+    if (request.history == nullptr) return;
+    for (const Companion& other : request.history->together(request.path))
+      changed_[other.path] = in_steps(std::sqrt(static_cast<float>(other.share)));
   }
 
   std::vector<SignatureCandidate> run() {
@@ -267,7 +276,7 @@ class Ranker {
     for (const SimilarCandidate& similar : request_.similar)
       total += similar.hit.score;
     for (const SimilarCandidate& similar : request_.similar) {
-      std::unordered_set<std::string_view> met;
+      FlatSet<std::string_view> met;
       for_each_identifier(similar.text, [&](std::size_t, std::string_view name) {
         if (name.size() < kMinNameBytes || !met.insert(name).second) return;
         Together& together = together_[name];
@@ -300,11 +309,13 @@ class Ranker {
     for (const auto& [path, weight] : affinity_) {
       float bonus = stem_of(path) == stem_of(request_.path) ? 2.0F : 0.0F;
       if (is_imported(path, imports_)) bonus += 1.0F;
+      if (const auto changed = changed_.find(path); changed != changed_.end())
+        bonus += changed->second;
       files.emplace_back(-(weight + bonus), path);
       most_affine_ = std::max(most_affine_, weight);
     }
     std::ranges::sort(files);
-    if (files.size() > kMaxRelatedFiles) files.resize(kMaxRelatedFiles);
+    if (files.size() > request_.related_files) files.resize(request_.related_files);
     for (const auto& [weight, path] : files)
       related_.emplace_back(path);
   }
@@ -316,6 +327,7 @@ class Ranker {
     bool is_imported = false;
     bool is_near = false;  // in the same folder
     bool is_own = false;
+    float together = 0;
     const std::vector<std::uint32_t>* shown_places = nullptr;
   };
   const FileFacts& facts_of(std::string_view path) {
@@ -328,6 +340,8 @@ class Ranker {
     facts.is_near = folder_of(path) == folder_of(request_.path);
     if (const auto affinity = affinity_.find(path); affinity != affinity_.end())
       facts.affinity = std::sqrt(affinity->second / most_affine_);
+    if (const auto together = changed_.find(path); together != changed_.end())
+      facts.together = together->second;
     if (const auto places = shown_places_.find(path); places != shown_places_.end())
       facts.shown_places = &places->second;
     return facts;
@@ -351,6 +365,12 @@ class Ranker {
     for (const SymbolView& symbol : known.all)
       known.n_files += std::exchange(last, symbol.path) != symbol.path ? 1 : 0;
     return known;
+  }
+
+  std::size_t n_chunks_with(std::string_view name) {
+    const auto [entry, is_new] = n_chunks_.try_emplace(name);
+    if (is_new) entry->second = index_.n_chunks_with(name);
+    return entry->second;
   }
 
   void add_name(std::string_view name) {
@@ -392,6 +412,7 @@ class Ranker {
     n_files = std::max<std::size_t>(n_files, 1);
     signs[kAffinity] = facts.affinity;
     signs[kTwin] = facts.is_twin ? 1 : 0;
+    signs[kTogether] = facts.together;
     signs[kImported] = facts.is_imported ? 1 : 0;
     signs[kSameFolder] = facts.is_near ? 1 : 0;
     if (!symbol.container.empty()) {
@@ -446,6 +467,9 @@ class Ranker {
     signs[kOwn] = facts.is_own ? 1 : 0;
     signs[kLength] = in_steps(std::log(static_cast<float>(symbol.signature.size()) / 40.0F));
     signs[kCoAndAffine] = signs[kCoSum] * signs[kAffinity];
+    signs[kPopular] = in_steps(std::log1p(static_cast<float>(n_chunks_with(symbol.name))));
+    if (signs[kCoBest] == 0) signs[kPopularRest] = signs[kPopular];
+    if (request_.observe) request_.observe(symbol, signs, signs[kShown] > 0);
     const auto weight = signs[kShown] > 0 ? &Weights::shown : &Weights::hidden;
     float sum = 0;
     for (std::size_t i = 0; i < kSigns; ++i)
@@ -486,8 +510,8 @@ class Ranker {
              std::tuple(b->symbol.path, b->symbol.name_range.begin, b->symbol.name);
     });
     std::vector<SignatureCandidate> candidates;
-    std::unordered_set<std::string> seen;
-    std::unordered_set<std::string_view> shown;  // names that have their first candidate
+    FlatSet<std::string> seen;
+    FlatSet<std::string_view> shown;  // names that have their first candidate
     std::size_t n_others = 0;
     for (const Found* each : order) {
       const Found& found = *each;
@@ -499,21 +523,8 @@ class Ranker {
         shown.insert(found.symbol.name);
       else
         ++n_others;
-      const SymbolView& view = found.symbol;
-      candidates.push_back({.symbol = {.path = std::string(view.path),
-                                       .language = std::string(view.language),
-                                       .definition = {.name = std::string(view.name),
-                                                      .container = std::string(view.container),
-                                                      .signature = std::string(view.signature),
-                                                      .doc = {},
-                                                      .kind = view.kind,
-                                                      .evidence = view.evidence,
-                                                      .has_body = view.has_body,
-                                                      .is_test = view.is_test,
-                                                      .name_range = view.name_range,
-                                                      .range = view.range}},
-                            .chance = found.chance,
-                            .is_shown = is_shown});
+      candidates.push_back(
+          {.symbol = found.symbol.symbol(), .chance = found.chance, .is_shown = is_shown});
     }
     return candidates;
   }
@@ -532,17 +543,19 @@ class Ranker {
   const SignatureRequest& request_;
   const std::vector<Import> imports_;
   std::string language_;
-  std::unordered_map<std::string_view, const NearName*> near_;
-  std::unordered_map<std::uint64_t, float> words_;
-  std::unordered_map<std::string_view, InFile> in_file_;
-  std::unordered_map<std::string_view, std::vector<std::uint32_t>> shown_places_;  // by path
-  std::unordered_map<std::string_view, Together> together_;
-  std::unordered_map<std::string_view, float> affinity_;  // by path
+  FlatMap<std::string_view, const NearName*> near_;
+  FlatMap<std::uint64_t, float> words_;
+  FlatMap<std::string_view, InFile> in_file_;
+  FlatMap<std::string_view, std::vector<std::uint32_t>> shown_places_;  // by path
+  FlatMap<std::string_view, Together> together_;
+  FlatMap<std::string_view, float> affinity_;  // by path
+  FlatMap<std::string_view, float> changed_;   // files, by how often with this one
   float most_affine_ = 1;
   std::vector<std::string> related_;
-  std::unordered_map<std::string_view, FileFacts> facts_;
-  std::unordered_map<std::string_view, Definitions> definitions_;
-  std::unordered_set<std::string_view> added_;
+  FlatMap<std::string_view, FileFacts> facts_;
+  FlatMap<std::string_view, Definitions> definitions_;
+  FlatMap<std::string_view, std::size_t> n_chunks_;
+  FlatSet<std::string_view> added_;
   std::vector<Found> found_;
 };
 

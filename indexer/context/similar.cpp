@@ -1,8 +1,8 @@
 #include <algorithm>
+#include <cstring>
 #include <map>
 
 #include "indexer/context/candidates.h"
-#include "indexer/identifiers.h"
 
 namespace kinglet::indexer {
 namespace {
@@ -12,35 +12,23 @@ constexpr std::uint32_t kMaxDistance = 40;  // lines
 // A chunk needs this part of the best score, and this many names in common (fewer when the
 // neighborhood has fewer).
 constexpr float kMinShareOfBest = 0.15F;
-// … and this part to be packed itself: noise hurts more than it helps.
-constexpr float kMinShareOfClose = 0.3F;
 constexpr std::uint32_t kMinMatched = 3;
-constexpr double kMaxOverlap = 0.75;  // Jaccard, of the names of two chunks
-constexpr std::size_t kMaxDetailNames = 6;
 
-using Names = std::vector<std::string_view>;  // sorted
-
-Names names_in(std::string_view text) {
-  Names names;
-  for_each_identifier(text, [&](std::size_t, std::string_view word) { names.push_back(word); });
-  std::ranges::sort(names);
-  names.erase(std::unique(names.begin(), names.end()), names.end());
-  return names;
-}
-
-// By Jaccard's index.
-bool are_alike(const Names& a, const Names& b) {
-  const auto [fewer, more] = std::minmax(a.size(), b.size());
-  if (static_cast<double>(fewer) <= kMaxOverlap * static_cast<double>(more)) return false;
-  std::size_t n_common = 0;
-  for (auto left = a.begin(), right = b.begin(); left != a.end() && right != b.end();) {
-    const int order = left->compare(*right);
-    n_common += order == 0 ? 1 : 0;
-    if (order <= 0) ++left;
-    if (order >= 0) ++right;
+// Line feeds, eight bytes at a time: megabytes are looked at for one prompt.
+std::uint32_t count_lines(std::string_view text) {
+  constexpr std::uint64_t kOnes = 0x0101010101010101;
+  constexpr std::uint64_t kLow = 0x7F * kOnes;
+  std::size_t n_lines = 0;
+  std::size_t at = 0;
+  for (; at + 8 <= text.size(); at += 8) {
+    std::uint64_t bytes = 0;
+    std::memcpy(&bytes, text.data() + at, 8);
+    bytes ^= '\n' * kOnes;
+    // The high bit of each byte that is zero now; as ones they are summed up by a product.
+    n_lines += ((~(((bytes & kLow) + kLow) | bytes | kLow) >> 7) * kOnes) >> 56;
   }
-  return static_cast<double>(n_common) >
-         kMaxOverlap * static_cast<double>(a.size() + b.size() - n_common);
+  return static_cast<std::uint32_t>(n_lines) +
+         static_cast<std::uint32_t>(std::ranges::count(text.substr(at), '\n'));
 }
 
 }  // namespace
@@ -59,69 +47,61 @@ std::vector<SimilarCandidate> similar_candidates(const Snapshot& index,
   std::erase_if(heaviest, [](const NearName& name) { return name.distance > kMaxDistance; });
   for (const NearName& name : heaviest)
     query.terms.push_back({name.name, name.weight});
-  const std::vector<ChunkHit> hits = index.search(query);
+  std::vector<ChunkHit> hits = index.search(query);
   if (hits.empty()) return {};
 
   const auto n_needed =
       std::min<std::uint32_t>(kMinMatched, static_cast<std::uint32_t>(query.terms.size()));
   std::map<std::string, std::optional<std::string>> texts;
-  // The chunk's text, if the file still has it where it was.
-  const auto text_of = [&](const ChunkHit& hit) -> std::optional<std::string> {
-    std::string_view text;
-    if (hit.path == request.path) {
-      // Above the line only: what lies below has moved since it was indexed.
-      text = request.before;
-    } else {
+  // The file of a chunk as it is now, if the chunk still stands in it; the hit's range follows it.
+  const auto file_of = [&](ChunkHit& hit) -> std::optional<std::string_view> {
+    const auto holds = [&](std::string_view text) {
+      return hit.range.begin < hit.range.end && hit.range.end <= text.size() &&
+             hash_chunk(hit.range.of(text)) == hit.hash;
+    };
+    if (hit.path != request.path) {
       auto [entry, is_new] = texts.try_emplace(hit.path);
       if (is_new) entry->second = request.read_text(hit.path);
-      if (!entry->second) return std::nullopt;
-      text = *entry->second;
+      if (!entry->second || !holds(*entry->second)) return std::nullopt;
+      return *entry->second;
     }
-    if (hit.range.end > text.size() || hit.range.begin >= hit.range.end) return std::nullopt;
-    const std::string_view chunk = hit.range.of(text);
-    if (hash_chunk(chunk) != hit.hash) return std::nullopt;
-    return std::string(chunk);
-  };
-  const auto first_line_of = [&](const ChunkHit& hit) {
-    const std::string_view text =
-        hit.path == request.path ? request.before : std::string_view(*texts[hit.path]);
-    return static_cast<std::uint32_t>(
-        1 + std::count(
-                text.begin(), text.begin() + static_cast<std::ptrdiff_t>(hit.range.begin), '\n'));
+    if (holds(request.text)) return request.text;
+    // What lies below the line has moved since it was indexed, by what was typed.
+    const auto own = index.file(request.path);
+    if (!own || own->n_bytes < hit.range.end) return std::nullopt;
+    const std::size_t n_below = own->n_bytes - hit.range.begin;
+    if (n_below > request.text.size()) return std::nullopt;
+    const auto begin = static_cast<std::uint32_t>(request.text.size() - n_below);
+    hit.range = {begin, begin + (hit.range.end - hit.range.begin)};
+    return holds(request.text) ? std::optional(request.text) : std::nullopt;
   };
 
   std::vector<SimilarCandidate> candidates;
-  candidates.reserve(hits.size());  // views of the texts are kept below
-  std::vector<Names> taken;
-  for (const ChunkHit& hit : hits) {
-    const bool is_noise =
-        hit.score < kMinShareOfBest * hits.front().score || hit.n_matched < n_needed;
+  candidates.reserve(hits.size());
+  std::map<const char*, std::vector<std::size_t>> in_files;  // by where their texts lie
+  const float best_score = hits.front().score;
+  for (ChunkHit& hit : hits) {
+    const bool is_noise = hit.score < kMinShareOfBest * best_score || hit.n_matched < n_needed;
+    const auto file = is_noise ? std::nullopt : file_of(hit);
     const bool is_shown = hit.path == request.path && hit.range.overlaps(request.window);
-    auto text = is_noise || is_shown ? std::nullopt : text_of(hit);
-    if (!text) {
+    if (!file || is_shown) {
       ++n_dropped;
       continue;
     }
-    candidates.push_back({hit, *std::move(text), 0, {}, false});
-    SimilarCandidate& candidate = candidates.back();
-    if (hit.score < kMinShareOfClose * hits.front().score) continue;
-    Names words = names_in(candidate.text);
-    const bool is_duplicate = std::any_of(
-        taken.begin(), taken.end(), [&](const Names& other) { return are_alike(words, other); });
-    if (is_duplicate) {
-      ++n_dropped;
-      candidates.pop_back();
-      continue;
+    candidates.push_back({.hit = hit, .text = std::string(hit.range.of(*file)), .first_line = 1});
+    in_files[file->data()].push_back(candidates.size() - 1);
+  }
+  // Each file's lines are counted once.
+  for (auto& [file, ids] : in_files) {
+    std::ranges::sort(ids, {}, [&](std::size_t id) { return candidates[id].hit.range.begin; });
+    std::uint32_t line = 1;
+    std::size_t at = 0;
+    for (const std::size_t id : ids) {
+      const std::size_t begin = candidates[id].hit.range.begin;
+      line += count_lines({file + at, begin - at});
+      at = begin;
+      candidates[id].first_line = line;
     }
-    std::size_t n_listed = 0;
-    for (const NearName& name : names) {
-      if (n_listed == kMaxDetailNames) break;
-      if (!std::ranges::binary_search(words, std::string_view(name.name))) continue;
-      candidate.detail += (n_listed++ == 0 ? "" : " ") + name.name;
-    }
-    candidate.first_line = first_line_of(hit);
-    candidate.is_close = true;
-    taken.push_back(std::move(words));
   }
   return candidates;
 }

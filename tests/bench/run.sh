@@ -1,5 +1,5 @@
 #!/bin/bash
-# usage: run.sh BUILD [engine|speed|peer|roofline|tokenizer|mask|adapter|attention|index|live|navigation|context|typing] [ARGS]:
+# usage: run.sh BUILD [engine|speed|peer|roofline|tokenizer|mask|adapter|attention|index|live|navigation|context|typing|weights] [ARGS]:
 # what `./dev bench` runs
 # (`./dev bench gpu` is gpu.sh, `./dev bench cpu` cpu.sh).
 set -euo pipefail
@@ -107,6 +107,12 @@ case $name in
     cmake --build "$build" --target kinglet >&2
     exec tests/bench/index/live.py "$(realpath "$build/bin/kinglet")" "$@"
     ;;
+  weights)
+    # ARGS: [--holes N] [--seed S] REPO...: fits what signatures are ranked by. Not on repositories
+    # whose figures are reported.
+    cmake --build "$build" --target fit_weights >&2
+    exec "$build/bin/fit_weights" "$@"
+    ;;
   typing)
     # ARGS: REPO [OPTIONS] as typing_bench --help says: the tokens that each key makes the engine
     # compute.
@@ -114,7 +120,7 @@ case $name in
     exec "$build/bin/typing_bench" "$@"
     ;;
   *)
-    echo "no such benchmark: $name (there is: engine, cpu, gpu, speed, peer, roofline, tokenizer, mask, adapter, attention, index, live, navigation, context, typing)" >&2
+    echo "no such benchmark: $name (there is: engine, cpu, gpu, speed, peer, roofline, tokenizer, mask, adapter, attention, index, live, navigation, context, typing, weights)" >&2
     exit 2
     ;;
 esac

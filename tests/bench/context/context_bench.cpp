@@ -29,6 +29,7 @@
 #include "indexer/context/hole.h"
 #include "indexer/history.h"
 #include "inference/gguf.h"
+#include "inference/tokenizer/line_segments.h"
 #include "inference/tokenizer/tokenizer.h"
 #include "inference/vocabulary_from_gguf.h"
 #include "tests/bench/context/corpus.h"
@@ -114,16 +115,20 @@ CountTokens counter(const std::string& path) {
   if (!vocabulary) die(vocabulary.error().message);
   auto tokenizer = std::make_shared<inference::Tokenizer>(
       std::make_shared<const inference::Vocabulary>(*std::move(vocabulary)));
+  if (!inference::splits_at_lines(*tokenizer)) die(path + " does not split at lines");
+  // As the daemon does: what a line has is known from one prompt to the next.
   auto known = std::make_shared<std::unordered_map<std::size_t, std::size_t>>();
-  return [tokenizer, known](std::string_view text) -> std::size_t {
-    if (text.empty()) return 0;
-    const std::size_t key = std::hash<std::string_view>()(text);
-    const auto [entry, is_new] = known->try_emplace(key);
-    if (is_new) {
-      entry->second =
-          tokenizer->encode(text, {.space_prefix = inference::SpacePrefix::kNever}).size();
-    }
-    return entry->second;
+  return [tokenizer, known](std::string_view text) {
+    std::size_t n_tokens = 0;
+    inference::for_each_line_segment(text, [&](std::string_view segment) {
+      const auto [entry, is_new] = known->try_emplace(std::hash<std::string_view>()(segment));
+      if (is_new) {
+        entry->second =
+            tokenizer->encode(segment, {.space_prefix = inference::SpacePrefix::kNever}).size();
+      }
+      n_tokens += entry->second;
+    });
+    return n_tokens;
   };
 }
 

@@ -11,6 +11,7 @@
 
 #include "indexer/language.h"
 #include "indexer/parse.h"
+#include "tests/indexer/context/planted_secrets.h"
 #include "tests/indexer/golden.h"
 
 namespace kinglet::indexer {
@@ -208,8 +209,11 @@ TEST_SUITE("indexer/context/packer") {
       for (const PackedChunk& chunk : result->chunks) {
         REQUIRE(chunk.text.ends_with('\n'));
         REQUIRE(chunk.text.find("hunter2") == std::string::npos);
-        // Of the current file only what lies above the window.
-        if (chunk.path == path) REQUIRE(chunk.range.end <= result->cut);
+        // Of the current file only what lies above or below the window.
+        const std::size_t n_bytes = repository.files.at(path).size();
+        const bool is_above = chunk.range.end <= result->cut;
+        const bool is_below = chunk.range.begin >= n_bytes - result->n_after;
+        if (chunk.path == path) REQUIRE((is_above || is_below));
         REQUIRE(!chunk.detail.empty());
       }
       // What is on the line is not in the layout; what is around it is, from the line on.
@@ -488,6 +492,50 @@ TEST_SUITE("indexer/context/packer") {
       REQUIRE(all.find(key) == std::string::npos);
       REQUIRE(all.find(key.substr(4)) == std::string::npos);
     }
+  }
+
+  TEST_CASE("none of many planted secrets reaches a prompt, from wherever it is asked for") {
+    // Each stands in a file of its own, before and behind code that has the names of `use`: so that
+    // it is near the cursor, in what is similar, and in the signatures of what is named.
+    const std::vector<test::PlantedSecret> planted = test::planted_secrets();
+    const std::string use = "connect_store(account, open_channel(store_name, region));\n";
+    std::map<std::string, std::string> files;
+    std::vector<std::string> paths;
+    std::string names;
+    for (std::size_t i = 0; i < planted.size(); ++i) {
+      const std::string& text = planted[i].text();
+      paths.push_back(std::to_string(i) + "/" + planted[i].file_name);
+      files[paths.back()] = use + text + use;
+      names += planted[i].before.substr(0, planted[i].before.find_first_of("\"'`\n")) + "0;\n";
+    }
+    files["use.cpp"] = names + use + use;
+    files["use.py"] = names + use + use;
+    const Repository repository(std::move(files));
+    std::string shown;
+    const auto look = [&](const std::string& path, std::size_t cursor, std::size_t budget) {
+      const Pack pack = packed(repository, repository.request(path, cursor, budget));
+      std::string all = bytes_before_typed(pack) + pack.typed;
+      for (std::size_t i = 0; i < planted.size(); ++i) {
+        if (all.find(planted[i].value) == std::string::npos) continue;
+        FAIL_CHECK(planted[i].text() << " in " << path << " at " << cursor);
+      }
+      shown += all;
+    };
+    for (std::size_t i = 0; i < planted.size(); ++i) {
+      const std::string& text = repository.files.at(paths[i]);
+      // Each line's begin and end, and where the secret ends.
+      for (std::size_t at = 0; at < text.size(); ++at) {
+        if (at == 0 || text[at] == '\n' || text[at - 1] == '\n') look(paths[i], at, 700);
+      }
+      look(paths[i], use.size() + planted[i].before.size() + planted[i].value.size(), 3000);
+    }
+    for (const std::string path : {"use.cpp", "use.py"}) {
+      for (std::size_t at = 0; at < repository.files.at(path).size(); at += 97)
+        look(path, at, at % 2 == 0 ? 20'000 : 2000);
+    }
+    // They were there to be found.
+    for (const std::string name : {"SERVICE_7 = \"***\"", "kStoreEncryptionKey", "\"***\"):"})
+      CHECK_MESSAGE(shown.find(name) != std::string::npos, name);
   }
 
   TEST_CASE("odd cursors and texts") {
