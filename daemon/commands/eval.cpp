@@ -43,6 +43,7 @@ struct EvalOptions {
   std::vector<std::uint32_t> budgets;
   std::string compare_model;
   bool no_context = false;
+  bool bm25 = false;
   std::vector<std::string> kinds = {"line", "block", "call", "first-use"};
   std::string output;
   std::string json;
@@ -86,6 +87,7 @@ Result<std::vector<Variant>> make_variants(const EvalOptions& options, const Com
       const std::string name = (completer.models().size() > 1 ? info.name + ", " : "") +
                                std::to_string(budget) + " tokens";
       variants.push_back({name, model, budget, Chunks::kPacked});
+      if (options.bm25) variants.push_back({name + ", BM25", model, budget, Chunks::kBm25});
       if (options.no_context)
         variants.push_back({name + ", no context", model, budget, Chunks::kNone});
     }
@@ -135,7 +137,7 @@ Json describe(const ChosenHole& hole,
               {"end", hole.hole.range.end},
               {"kind", indexer::name_of(hole.hole.kind)},
               {"budget", variant.n_budget},
-              {"context", variant.chunks == Chunks::kPacked},
+              {"context", name_of(variant.chunks)},
               {"model", model.name},
               {"modelHash", model.fingerprint},
               {"filesHash", state},
@@ -300,6 +302,9 @@ Action eval_command(CLI::App& app) {
   app.add_flag("--no-context",
                options->no_context,
                "Compare with prompts of the file alone, without the repository");
+  app.add_flag("--bm25",
+               options->bm25,
+               "Compare with prompts of whole chunks that BM25 finds, as others pack");
   app.add_option("--kinds", options->kinds, "Of holes: line, block, call, first-use")
       ->delimiter(',')
       ->capture_default_str();

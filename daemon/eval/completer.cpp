@@ -123,6 +123,18 @@ struct Completer::Seat {
   PackJob job;
 };
 
+std::string_view name_of(Chunks chunks) {
+  switch (chunks) {
+    case Chunks::kPacked:
+      return "packed";
+    case Chunks::kBm25:
+      return "bm25";
+    case Chunks::kNone:
+      break;
+  }
+  return "none";
+}
+
 Completer::Completer() : loop_(std::make_unique<Loop>()) {}
 
 Completer::~Completer() {
@@ -206,6 +218,7 @@ Result<Completion> Completer::complete(const ChosenHole& hole, const Variant& va
   } else {
     seat.job.history = history_;
   }
+  if (variant.chunks == Chunks::kBm25) seat.job.method = indexer::PackMethod::kBm25;
   seat.asked = seat.usual;
   seat.asked.context_tokens = variant.n_budget;
   seat.asked.temperature = 0;

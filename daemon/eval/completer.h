@@ -13,6 +13,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "daemon/base/result.h"
@@ -24,14 +25,18 @@
 
 namespace kinglet::daemon {
 
-enum class Chunks : std::uint8_t { kPacked, kNone };
+enum class Chunks : std::uint8_t { kPacked, kBm25, kNone };
+/// "packed", "bm25", "none".
+std::string_view name_of(Chunks chunks);
 
 /// One way to complete.
 struct Variant {
   std::string name;
-  std::size_t model = 0;            // of Completer::open()
-  std::uint32_t n_budget = 0;       // tokens of the prompt
-  Chunks chunks = Chunks::kPacked;  // kNone: the hole's own file alone, within the same budget
+  std::size_t model = 0;       // of Completer::open()
+  std::uint32_t n_budget = 0;  // tokens of the prompt
+  /// Within the same budget. kBm25: whole chunks that share most names, as others pack; kNone: the
+  /// hole's own file alone.
+  Chunks chunks = Chunks::kPacked;
 };
 
 struct Completion {

@@ -46,6 +46,7 @@ Result<PackedPrompt> pack_prompt(const PackJob& job, const std::stop_token& stop
       .overhead = overhead,
       .typed_reserve_tokens = typed_reserve(job.budget_tokens),
       .shares = job.writer->shares(),
+      .method = job.method,
       .count_tokens = [&](std::string_view text) { return job.writer->count_tokens(text); },
       .count_prefix_tokens =
           [&](std::string_view text) { return job.writer->count_prefix_tokens(text); },

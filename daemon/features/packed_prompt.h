@@ -32,6 +32,7 @@ struct PackJob {
   std::shared_ptr<const lsp::TextBuffer> text;
   ByteOffset cursor{0};
   std::size_t budget_tokens = 0;
+  indexer::PackMethod method = indexer::PackMethod::kKinglet;
   std::uint64_t max_file_bytes = 0;
   std::shared_ptr<const PromptWriter> writer;
   /// Layouts made for this document before: the first that still holds is used again.

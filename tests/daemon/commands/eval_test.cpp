@@ -119,17 +119,21 @@ TEST_SUITE("daemon/commands/eval") {
     for (std::size_t i = 0; i < 6; ++i) {
       const Json& with = all["rows"][0][i];
       const Json& without = all["rows"][1][i];
-      CHECK(with["context"] == true);
-      CHECK(without["context"] == false);
+      CHECK(with["context"] == "packed");
+      CHECK(without["context"] == "none");
       CHECK(with["begin"] == without["begin"]);
       CHECK(with["prompt_tokens"] >= without["prompt_tokens"]);
       edits += with["edit_similarity"].get<double>();
     }
+    const Json others = site.rows({"--bm25"});
+    REQUIRE(others["rows"].size() == 2);
+    CHECK(others["rows"][0] == all["rows"][0]);
+    CHECK(others["rows"][1][0]["context"] == "bm25");
     const Json& measure = all["summary"][0]["measures"][1];
     CHECK(measure["measure"] == "edit_similarity");
     CHECK(measure["variants"][0]["mean"].get<double>() == doctest::Approx(edits / 6));
     // Nothing was computed again.
-    CHECK(n_lines(site.output) == 12);
+    CHECK(n_lines(site.output) == 18);
   }
 
   TEST_CASE("a completion is what an editor gets whose file has the hole") {
