@@ -135,6 +135,7 @@ class LineRules {
     if (content.empty()) return true;
     if (!closing_.empty() && closing_.starts_with(partial)) return true;
     if (indentation(partial).size() < indent_) return true;
+    if (n_same_ >= 2 && last_.starts_with(content)) return true;
     return !suffix_line_.empty() && suffix_line_.substr(0, content.size()) == content;
   }
 

@@ -101,7 +101,8 @@ TEST_SUITE("daemon/completion_text") {
     const std::string raws[] = {"foo(a, b)  # note\n    bar(\"x\")\n\n    baz()\nend\n",
                                 "\n    return f(a)\n\n\nclass A:\n",
                                 "x) + y) + z\n",
-                                "a\n  return a\n"};
+                                "a\n  return a\n",
+                                "foo();\nfoo();\nfoo();\nfoo();\n"};
     const std::string sites[] = {
         "    |\n  return a\n", "    y = (|)\n", "|", "  z = [|]  # c\n", "  f(|, b)\n"};
     for (const std::string& site : sites) {
