@@ -9,6 +9,20 @@
 
 namespace kinglet::indexer {
 
+namespace {
+
+void require_in_order(std::string_view text) {
+  std::uint32_t end = 0;
+  for (const ByteRange range : find_secrets(text)) {
+    REQUIRE(range.begin >= end);
+    REQUIRE(range.end > range.begin);
+    REQUIRE(range.end <= text.size());
+    end = range.end;
+  }
+}
+
+}  // namespace
+
 TEST_SUITE("indexer/context/secrets") {
   TEST_CASE("keys, passwords and private keys are masked") {
     // Put together here so that no scanner takes this file for a leak.
@@ -155,13 +169,7 @@ TEST_SUITE("indexer/context/secrets") {
                                     repeat("<password>"),
                                     repeat(std::string(64, 'a') + "A1\n"),
                                     noise}) {
-      std::uint32_t end = 0;
-      for (const ByteRange range : find_secrets(text)) {
-        REQUIRE(range.begin >= end);
-        REQUIRE(range.end > range.begin);
-        REQUIRE(range.end <= text.size());
-        end = range.end;
-      }
+      require_in_order(text);
     }
   }
 
@@ -174,13 +182,7 @@ TEST_SUITE("indexer/context/secrets") {
         const std::string piece = planted[random() % planted.size()].text();
         text += piece.substr(random() % piece.size(), random() % 80);
       }
-      std::uint32_t end = 0;
-      for (const ByteRange range : find_secrets(text)) {
-        REQUIRE(range.begin >= end);
-        REQUIRE(range.end > range.begin);
-        REQUIRE(range.end <= text.size());
-        end = range.end;
-      }
+      require_in_order(text);
       const auto cut = static_cast<std::uint32_t>(random() % (text.size() + 1));
       const auto size = static_cast<std::uint32_t>(text.size());
       // Parts show no more than the whole.
