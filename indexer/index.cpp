@@ -77,9 +77,10 @@ void write_record(std::string& out, const std::string& path, const FileRecord& r
 
 std::vector<Symbol> Snapshot::definitions(std::string_view name) const {
   std::vector<Symbol> symbols;
+  const std::uint64_t hash = NameSlots::hash(name);
   for (const Part& part : parts_) {
     const Segment& segment = *part.segment;
-    const auto id = segment.find_name(name);
+    const auto id = segment.find_name(name, hash);
     if (!id) continue;
     for (const std::uint32_t i : segment.definitions_of(*id)) {
       const Segment::DefinitionEntry& entry = segment.definitions()[i];
@@ -165,9 +166,10 @@ std::vector<Symbol> Snapshot::definitions_in(std::string_view path) const {
 
 void Snapshot::for_each_definition(std::string_view name,
                                    const std::function<void(const SymbolView&)>& visit) const {
+  const std::uint64_t hash = NameSlots::hash(name);
   for (const Part& part : parts_) {
     const Segment& segment = *part.segment;
-    const auto id = segment.find_name(name);
+    const auto id = segment.find_name(name, hash);
     if (!id) continue;
     for (const std::uint32_t i : segment.definitions_of(*id)) {
       const Segment::DefinitionEntry& entry = segment.definitions()[i];
@@ -190,9 +192,10 @@ void Snapshot::for_each_definition_in(std::string_view path,
 
 std::vector<ReferenceSite> Snapshot::references(std::string_view name) const {
   std::vector<ReferenceSite> sites;
+  const std::uint64_t hash = NameSlots::hash(name);
   for (const Part& part : parts_) {
     const Segment& segment = *part.segment;
-    const auto id = segment.find_name(name);
+    const auto id = segment.find_name(name, hash);
     if (!id) continue;
     segment.for_each_reference(
         *id, [&](std::uint32_t file, std::span<const std::uint32_t> offsets) {
@@ -208,8 +211,9 @@ std::vector<ReferenceSite> Snapshot::references(std::string_view name) const {
 
 std::size_t Snapshot::n_defining_files(std::string_view name) const {
   std::size_t n_files = 0;
+  const std::uint64_t hash = NameSlots::hash(name);
   for (const Part& part : parts_) {
-    const auto id = part.segment->find_name(name);
+    const auto id = part.segment->find_name(name, hash);
     if (!id || part.segment->definitions_of(*id).empty()) continue;
     std::vector<std::uint32_t> files;
     for (const std::uint32_t i : part.segment->definitions_of(*id)) {

@@ -25,12 +25,17 @@ constexpr double kScoreSteps = 4096;
 
 std::size_t Snapshot::n_chunks_with(std::string_view name) const {
   std::size_t n_chunks = 0;
+  const std::uint64_t hash = NameSlots::hash(name);
   for (const Part& part : parts_) {
     const Segment& segment = *part.segment;
-    const auto id = segment.find_name(name);
+    const auto id = segment.find_name(name, hash);
     if (!id) continue;
+    if (!part.dead) {
+      n_chunks += segment.n_chunks_with(*id);
+      continue;
+    }
     segment.for_each_term(*id, [&](std::uint32_t chunk, std::uint32_t) {
-      n_chunks += part.dead && (*part.dead)[segment.chunks()[chunk].file] ? 0 : 1;
+      n_chunks += (*part.dead)[segment.chunks()[chunk].file] ? 0 : 1;
     });
   }
   return n_chunks;
@@ -73,9 +78,10 @@ std::vector<ChunkHit> Snapshot::search(const SearchQuery& query) const {
   for (const auto& [name, weight] : weights) {
     if (!(weight > 0)) continue;
     postings.clear();
+    const std::uint64_t hash = NameSlots::hash(name);
     for (std::size_t i = 0; i < parts_.size(); ++i) {
       const Segment& segment = *parts_[i].segment;
-      const auto id = segment.find_name(name);
+      const auto id = segment.find_name(name, hash);
       if (!id) continue;
       segment.for_each_term(*id, [&](std::uint32_t chunk, std::uint32_t count) {
         if (is_live(parts_[i], segment.chunks()[chunk].file)) postings.push_back({i, chunk, count});

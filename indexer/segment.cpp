@@ -113,6 +113,7 @@ class Segment::Builder {
       s.by_name_[next[s.definitions_[i].name]++] = i;
     }
     s.names_.shrink();
+    s.name_slots_.build(s.names_);
     s.texts_.shrink();
     s.references_.shrink();
     s.terms_.shrink();
@@ -336,6 +337,7 @@ std::shared_ptr<const Segment> Segment::merge(std::span<const Input> inputs) {
 Segment::Segment(const Segment& other, std::shared_ptr<FileMemory> memory)
     : memory_(std::move(memory)),
       names_(other.names_, memory_.get()),
+      name_slots_(other.name_slots_, memory_.get()),
       texts_(other.texts_, memory_.get()),
       files_(other.files_, memory_.get()),
       by_path_(other.by_path_, memory_.get()),
@@ -349,8 +351,8 @@ Segment::Segment(const Segment& other, std::shared_ptr<FileMemory> memory)
 
 Result<std::shared_ptr<const Segment>> Segment::moved_to_file(const Segment& segment,
                                                               const std::filesystem::path& folder) {
-  // Each of 15 pieces begins at a multiple of 16 at most, a string ends with a zero.
-  constexpr std::size_t kSlack = std::size_t{15} * 32;
+  // Each of 16 pieces begins at a multiple of 16 at most, a string ends with a zero.
+  constexpr std::size_t kSlack = std::size_t{16} * 32;
   auto memory = TRY(FileMemory::create(folder, segment.memory() + kSlack));
   std::shared_ptr<const Segment> moved(new Segment(segment, memory));
   memory->release_pages();
@@ -380,10 +382,11 @@ std::uint32_t Segment::lower_bound(std::string_view name) const {
   return low;
 }
 
-std::optional<std::uint32_t> Segment::find_name(std::string_view name) const {
-  const std::uint32_t id = lower_bound(name);
-  if (id == names_.size() || names_[id] != name) return std::nullopt;
-  return id;
+std::size_t Segment::n_chunks_with(std::uint32_t name) const {
+  // Two numbers for each, and each number's last byte alone has no high bit.
+  return static_cast<std::size_t>(std::ranges::count_if(
+             terms_[name], [](char byte) { return static_cast<unsigned char>(byte) < 0x80; })) /
+         2;
 }
 
 SymbolView Segment::view(const DefinitionEntry& entry) const {
@@ -473,9 +476,10 @@ std::vector<std::pair<std::string, FileRecord>> Segment::records(
 
 std::size_t Segment::memory() const {
   const auto bytes = [](const auto& list) { return list.capacity() * sizeof(list[0]); };
-  return sizeof(Segment) + names_.memory() + texts_.memory() + references_.memory() +
-         terms_.memory() + bytes(files_) + bytes(by_path_) + bytes(definitions_) + bytes(by_name_) +
-         bytes(first_of_name_) + bytes(imports_) + bytes(chunks_);
+  return sizeof(Segment) + names_.memory() + name_slots_.memory() + texts_.memory() +
+         references_.memory() + terms_.memory() + bytes(files_) + bytes(by_path_) +
+         bytes(definitions_) + bytes(by_name_) + bytes(first_of_name_) + bytes(imports_) +
+         bytes(chunks_);
 }
 
 }  // namespace kinglet::indexer

@@ -23,6 +23,7 @@
 #include "daemon/base/result.h"
 #include "daemon/base/text.h"
 #include "indexer/file_memory.h"
+#include "indexer/name_slots.h"
 #include "indexer/record.h"
 
 namespace kinglet::indexer {
@@ -111,7 +112,10 @@ class Segment {
   std::string_view path_of(std::uint32_t file) const { return texts_[files_[file].path]; }
 
   std::optional<std::uint32_t> find_file(std::string_view path) const;
-  std::optional<std::uint32_t> find_name(std::string_view name) const;
+  /// `hash` is NameSlots::hash(name), the same for all segments.
+  std::optional<std::uint32_t> find_name(std::string_view name, std::uint64_t hash) const {
+    return name_slots_.find(names_, name, hash);
+  }
   /// The first name that is not less.
   std::uint32_t lower_bound(std::string_view name) const;
 
@@ -126,6 +130,8 @@ class Segment {
   /// Calls `visit(chunk, count)` for each chunk that holds the name, chunks ascending.
   template <class Visit>
   void for_each_term(std::uint32_t name, Visit visit) const;
+  /// How many such chunks there are.
+  std::size_t n_chunks_with(std::uint32_t name) const;
 
   Definition definition(const DefinitionEntry& entry) const;
   SymbolView view(const DefinitionEntry& entry) const;
@@ -147,6 +153,7 @@ class Segment {
   // Outlives what lies in it; null: the heap.
   std::shared_ptr<FileMemory> memory_;
   StringTable names_;  // sorted
+  NameSlots name_slots_;
   StringTable texts_;
   std::pmr::vector<File> files_;
   std::pmr::vector<std::uint32_t> by_path_;  // files, sorted by path

@@ -234,6 +234,9 @@ TEST_SUITE("indexer/index") {
         CHECK(names(a.definitions(word)) == names(b.definitions(word)));
         CHECK(a.references(word) == b.references(word));
         CHECK(a.n_defining_files(word) == b.n_defining_files(word));
+        const std::size_t n_chunks = b.search({{{word, 1}}, files.size() * 100}).size();
+        CHECK(a.n_chunks_with(word) == n_chunks);
+        CHECK(b.n_chunks_with(word) == n_chunks);
         SymbolQuery query;
         query.text = word;
         CHECK(names(a.find_symbols(query)) == names(b.find_symbols(query)));
