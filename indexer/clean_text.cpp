@@ -75,10 +75,22 @@ bool is_control(char32_t character) {
   return (character < 0x20 && character != '\n' && character != '\t') || character == 0x7F;
 }
 
+// Where the run of characters ends that are as they should be and take one byte: most text is
+// nothing else.
+std::size_t end_of_plain(std::string_view text, std::size_t at) {
+  const auto is_plain = [](char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    return (byte >= 0x20 && byte < 0x7F) || c == '\n' || c == '\t';
+  };
+  while (at < text.size() && is_plain(text[at]))
+    ++at;
+  return at;
+}
+
 }  // namespace
 
 bool is_valid_utf8(std::string_view text) {
-  for (std::size_t at = 0; at < text.size();) {
+  for (std::size_t at = end_of_plain(text, 0); at < text.size(); at = end_of_plain(text, at)) {
     const Decoded next = decode(text, at);
     if (next.character == kInvalid) return false;
     at += next.n_bytes;
@@ -87,7 +99,7 @@ bool is_valid_utf8(std::string_view text) {
 }
 
 bool is_clean(std::string_view text) {
-  for (std::size_t at = 0; at < text.size();) {
+  for (std::size_t at = end_of_plain(text, 0); at < text.size(); at = end_of_plain(text, at)) {
     const Decoded next = decode(text, at);
     if (next.character == kInvalid || is_control(next.character)) return false;
     if (next.character >= 0x80 && is_invisible(next.character)) return false;
@@ -100,6 +112,11 @@ std::string clean(std::string_view text) {
   std::string out;
   out.reserve(text.size());
   for (std::size_t at = 0; at < text.size();) {
+    if (const std::size_t end = end_of_plain(text, at); end > at) {
+      out += text.substr(at, end - at);
+      at = end;
+      continue;
+    }
     const Decoded next = decode(text, at);
     if (next.character == kInvalid) {
       out += "\xEF\xBF\xBD";

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -46,17 +47,35 @@ struct Passage {
   float worth = 0;               // what it is likely to be good for, a token
 };
 
-struct PassageRequest {
-  std::span<const NearName> names;
-  std::span<const SimilarCandidate> similar;  // best first; outlives the passages
-  std::span<const std::string_view> packed;   // texts that the prompt has already
-  std::size_t budget_tokens = 0;
-  float bytes_per_token = 3;        // a guess is enough
-  std::size_t tokens_per_file = 0;  // for each new one, besides its path
-};
+/// Finds the lines of similar code that are worth their tokens. To read the code takes most of the
+/// time, and needs nothing of what else is packed.
+class PassageChooser {
+ public:
+  /// Reads about so many tokens of `similar`, best first; a token is taken for `kBytesPerToken`.
+  /// Both outlive the passages.
+  PassageChooser(std::span<const NearName> names,
+                 std::span<const SimilarCandidate> similar,
+                 std::size_t max_tokens);
+  PassageChooser(PassageChooser&& other) noexcept;
+  PassageChooser& operator=(PassageChooser&& other) noexcept;
+  ~PassageChooser();
 
-/// The passages that are worth most for what they cost, best first, within the budget by its guess.
-std::vector<Passage> choose_passages(const PassageRequest& request);
+  struct Request {
+    std::span<const std::string_view> packed;  // texts that the prompt has already
+    std::size_t budget_tokens = 0;
+    float bytes_per_token = kBytesPerToken;  // a guess is enough
+    std::size_t tokens_per_file = 0;         // for each new one, besides its path
+  };
+  /// The passages that are worth most for what they cost, best first, within the budget by its
+  /// guess. Once.
+  std::vector<Passage> choose(const Request& request);
+
+  static constexpr float kBytesPerToken = 3;
+
+ private:
+  class Reading;
+  std::unique_ptr<Reading> reading_;
+};
 
 /// A definition that the code to be written may well name.
 struct SignatureCandidate {

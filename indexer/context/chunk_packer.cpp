@@ -7,6 +7,8 @@
 #include <unordered_set>
 #include <utility>
 
+#include <boost/unordered/unordered_flat_set.hpp>
+
 #include "indexer/clean_text.h"
 #include "indexer/context/secrets.h"
 #include "indexer/identifiers.h"
@@ -52,15 +54,32 @@ bool is_packed(std::string_view text, const Lines& lines) {
   return n_known * 2 > n_lines;
 }
 
-std::size_t n_tokens_of(const auto& chunks) {
+// What was chosen of one file, best first, and the chunk that it makes.
+template <class Part>
+struct OfFile {
+  std::vector<const Part*> parts;
+  PackedChunk chunk;
+};
+template <class Part>
+using ByPath = std::map<std::string_view, OfFile<Part>>;
+
+std::size_t n_tokens_of(const auto& files) {
   std::size_t n_tokens = 0;
-  for (const auto& [path, chunk] : chunks)
-    n_tokens += chunk.n_tokens;
+  for (const auto& [path, file] : files)
+    n_tokens += file.chunk.n_tokens;
   return n_tokens;
 }
 
+std::vector<PackedChunk> chunks_of(auto& files) {
+  std::vector<PackedChunk> chunks;
+  for (auto& [path, file] : files) {
+    if (!file.chunk.text.empty()) chunks.push_back(std::move(file.chunk));
+  }
+  return chunks;
+}
+
 void add_detail(std::span<const NearName> names, PackedChunk& chunk) {
-  std::set<std::string_view> words;
+  boost::unordered_flat_set<std::string_view> words;
   for_each_identifier(chunk.text, [&](std::size_t, std::string_view word) { words.insert(word); });
   std::size_t n_listed = 0;
   for (const NearName& name : names) {
@@ -76,43 +95,37 @@ std::size_t ChunkPacker::add_signatures(const std::vector<SignatureCandidate>& c
                                         std::size_t budget) {
   std::vector<const SignatureCandidate*> chosen =
       choose_signatures(candidates, shown_budget, budget);
-  std::map<std::string, PackedChunk> chunks;
+  ByPath<SignatureCandidate> files;
   for (const SignatureCandidate* candidate : chosen)
-    chunks[candidate->symbol.path];
-  for (auto& [path, chunk] : chunks)
-    write_signatures(path, chosen, chunk);
-  std::size_t used = n_tokens_of(chunks);
+    files[candidate->symbol.path].parts.push_back(candidate);
+  for (auto& [path, file] : files)
+    file.chunk = write_signatures(file.parts);
+  std::size_t used = n_tokens_of(files);
   while (used > budget) {
     // The least ones, by what each costs alone; what stands around them makes it a guess.
-    std::set<std::string> paths;
+    std::set<std::string_view> paths;
     for (std::size_t over = used - budget; !chosen.empty();) {
       const SignatureCandidate& last = *chosen.back();
       const std::size_t n_tokens = request_.count_tokens(SignatureWriter::line_of(last.symbol));
       paths.insert(last.symbol.path);
+      files[last.symbol.path].parts.pop_back();
       chosen.pop_back();
       ++pack_.n_dropped;
       if (n_tokens >= over) break;
       over -= n_tokens;
     }
-    for (const std::string& path : paths) {
-      write_signatures(path, chosen, chunks[path]);
-      if (chunks[path].text.empty()) chunks.erase(path);
-    }
-    used = n_tokens_of(chunks);
+    for (const std::string_view path : paths)
+      files[path].chunk = write_signatures(files[path].parts);
+    used = n_tokens_of(files);
   }
-  std::vector<PackedChunk> list;
-  list.reserve(chunks.size());
-  for (auto& [path, chunk] : chunks) {
-    list.push_back(std::move(chunk));
-  }
-  append(std::move(list));
+  append(chunks_of(files));
   return used;
 }
 
 std::size_t ChunkPacker::add_similar(std::span<const NearName> names,
-                                     const std::vector<SimilarCandidate>& candidates,
+                                     PassageChooser& chooser,
                                      std::size_t budget) {
-  if (candidates.empty() || budget == 0) return 0;
+  if (budget == 0) return 0;
   std::vector<std::string_view> packed;
   Lines lines;
   for (const PackedChunk& chunk : pack_.chunks) {
@@ -120,64 +133,56 @@ std::size_t ChunkPacker::add_similar(std::span<const NearName> names,
     for_each_line(chunk.text, [&](std::string_view line) { lines.insert(line); });
   }
   std::vector<Passage> passages =
-      choose_passages({.names = names,
-                       .similar = candidates,
-                       .packed = packed,
-                       .budget_tokens = budget + budget / kSpareOfPassages,
-                       .bytes_per_token = static_cast<float>(bytes_per_token_),
-                       .tokens_per_file = request_.overhead.per_chunk});
+      chooser.choose({.packed = packed,
+                      .budget_tokens = budget + budget / kSpareOfPassages,
+                      .bytes_per_token = static_cast<float>(bytes_per_token_),
+                      .tokens_per_file = request_.overhead.per_chunk});
   pack_.n_dropped += std::erase_if(passages, [&](const Passage& passage) {
     return is_packed(passage.range.of(passage.similar->text), lines);
   });
   // Written and counted as they are; the least ones go until all fit.
-  std::map<std::string_view, PackedChunk> chunks;
+  ByPath<Passage> files;
   for (const Passage& passage : passages)
-    chunks[passage.similar->hit.path];
-  for (auto& [path, chunk] : chunks)
-    write_passages(path, passages, chunk);
-  std::size_t used = n_tokens_of(chunks);
-  std::vector<Passage> left_out;
+    files[passage.similar->hit.path].parts.push_back(&passage);
+  for (auto& [path, file] : files)
+    file.chunk = write_passages(file.parts);
+  std::size_t used = n_tokens_of(files);
+  std::size_t n_taken = passages.size();
   while (used > budget) {
     std::set<std::string_view> paths;
-    for (std::size_t over = used - budget; !passages.empty();) {
-      const Passage& last = left_out.emplace_back(passages.back());
-      passages.pop_back();
+    for (std::size_t over = used - budget; n_taken > 0;) {
+      const Passage& last = passages[--n_taken];
       paths.insert(last.similar->hit.path);
+      files[last.similar->hit.path].parts.pop_back();
       const std::size_t n_tokens = request_.count_tokens(last.range.of(last.similar->text));
       if (n_tokens >= over) break;
       over -= n_tokens;
     }
-    for (const std::string_view path : paths) {
-      write_passages(path, passages, chunks[path]);
-      if (chunks[path].text.empty()) chunks.erase(path);
-    }
-    used = n_tokens_of(chunks);
+    for (const std::string_view path : paths)
+      files[path].chunk = write_passages(files[path].parts);
+    used = n_tokens_of(files);
   }
   // What the last one left may do for a smaller one.
-  int n_misses = 0;
-  for (; !left_out.empty() && n_misses < kMaxMissesOfPassages; left_out.pop_back()) {
-    passages.push_back(left_out.back());
-    const std::string_view path = passages.back().similar->hit.path;
-    PackedChunk chunk;
-    write_passages(path, passages, chunk);
-    const auto before = chunks.find(path);
-    const std::size_t rest = used - (before == chunks.end() ? 0 : before->second.n_tokens);
+  for (int n_misses = 0; n_taken < passages.size() && n_misses < kMaxMissesOfPassages; ++n_taken) {
+    const Passage& passage = passages[n_taken];
+    OfFile<Passage>& file = files[passage.similar->hit.path];
+    file.parts.push_back(&passage);
+    PackedChunk chunk = write_passages(file.parts);
+    const std::size_t rest = used - file.chunk.n_tokens;
     if (rest + chunk.n_tokens > budget) {
-      passages.pop_back();
+      file.parts.pop_back();
       ++n_misses;
       ++pack_.n_dropped;
       continue;
     }
     used = rest + chunk.n_tokens;
-    chunks[path] = std::move(chunk);
+    file.chunk = std::move(chunk);
   }
-  pack_.n_dropped += left_out.size();
-  std::vector<PackedChunk> list;
-  for (auto& [path, chunk] : chunks) {
+  pack_.n_dropped += passages.size() - n_taken;
+  std::vector<PackedChunk> chunks = chunks_of(files);
+  for (PackedChunk& chunk : chunks)
     add_detail(names, chunk);
-    list.push_back(std::move(chunk));
-  }
-  append(std::move(list));
+  append(std::move(chunks));
   return used;
 }
 
@@ -269,19 +274,17 @@ std::vector<const SignatureCandidate*> ChunkPacker::choose_signatures(
   return chosen;
 }
 
-// All of `chosen` that are in one file; `chosen` is best first.
-void ChunkPacker::write_signatures(const std::string& path,
-                                   const std::vector<const SignatureCandidate*>& chosen,
-                                   PackedChunk& chunk) {
-  chunk = {};
-  chunk.path = path;
+// All that are chosen of one file, best first.
+PackedChunk ChunkPacker::write_signatures(const std::vector<const SignatureCandidate*>& chosen) {
+  PackedChunk chunk;
+  if (chosen.empty()) return chunk;
+  chunk.path = chosen.front()->symbol.path;
   chunk.reason = PackReason::kSignature;
+  chunk.range = chosen.front()->symbol.definition.range;
   std::vector<const Symbol*> symbols;
   std::vector<std::string_view> names;
   for (const SignatureCandidate* candidate : chosen) {
-    if (candidate->symbol.path != path) continue;
     const ByteRange range = candidate->symbol.definition.range;
-    if (symbols.empty()) chunk.range = range;
     chunk.range.begin = std::min(chunk.range.begin, range.begin);
     chunk.range.end = std::max(chunk.range.end, range.end);
     chunk.score += candidate->chance;
@@ -295,28 +298,23 @@ void ChunkPacker::write_signatures(const std::string& path,
   }
   chunk.text = mask(writer_.write(std::move(symbols)));
   if (!chunk.text.empty()) finish(chunk);
+  return chunk;
 }
 
 // Those of one file in their order, each masked as a part of its chunk.
-void ChunkPacker::write_passages(std::string_view path,
-                                 const std::vector<Passage>& passages,
-                                 PackedChunk& chunk) {
-  chunk = {};
-  chunk.path = path;
+PackedChunk ChunkPacker::write_passages(std::vector<const Passage*> chosen) {
+  PackedChunk chunk;
+  if (chosen.empty()) return chunk;
+  std::ranges::sort(chosen, {}, &Passage::first_line);
+  chunk.path = chosen.front()->similar->hit.path;
   chunk.reason = PackReason::kSimilar;
-  std::vector<const Passage*> own;
-  for (const Passage& passage : passages) {
-    if (passage.similar->hit.path == path) own.push_back(&passage);
-  }
-  if (own.empty()) return;
-  std::ranges::sort(own, {}, &Passage::first_line);
-  chunk.first_line = own.front()->first_line;
-  for (const Passage* passage : own) {
+  chunk.first_line = chosen.front()->first_line;
+  for (const Passage* passage : chosen) {
     const SimilarCandidate& similar = *passage->similar;
     const auto [secrets, is_new] = secrets_.try_emplace(&similar);
     if (is_new) secrets->second = find_secrets(similar.text);
     const std::uint32_t begin = similar.hit.range.begin + passage->range.begin;
-    if (passage == own.front())
+    if (passage == chosen.front())
       chunk.range.begin = begin;
     else if (begin > chunk.range.end)
       chunk.text += '\n';  // for lines that are left out, or blank
@@ -326,6 +324,7 @@ void ChunkPacker::write_passages(std::string_view path,
     chunk.score = std::max(chunk.score, passage->worth);
   }
   finish(chunk);
+  return chunk;
 }
 
 void ChunkPacker::finish(PackedChunk& chunk) const {

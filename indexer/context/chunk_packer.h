@@ -32,7 +32,7 @@ class ChunkPacker {
                              std::size_t budget);
   /// The best lines of similar code, one chunk a file; after the signatures, which they spare.
   std::size_t add_similar(std::span<const NearName> names,
-                          const std::vector<SimilarCandidate>& candidates,
+                          PassageChooser& chooser,
                           std::size_t budget);
   /// Similar code in whole chunks, as long as they fit.
   std::size_t add_chunks(const std::vector<SimilarCandidate>& candidates, std::size_t budget);
@@ -42,19 +42,16 @@ class ChunkPacker {
       const std::vector<SignatureCandidate>& candidates,
       std::size_t shown_budget,
       std::size_t budget);
-  void write_signatures(const std::string& path,
-                        const std::vector<const SignatureCandidate*>& chosen,
-                        PackedChunk& chunk);
-  void write_passages(std::string_view path,
-                      const std::vector<Passage>& passages,
-                      PackedChunk& chunk);
+  PackedChunk write_signatures(const std::vector<const SignatureCandidate*>& chosen);
+  PackedChunk write_passages(std::vector<const Passage*> chosen);
   void finish(PackedChunk& chunk) const;
   void append(std::vector<PackedChunk> chunks);
 
   SignatureWriter writer_;
   const PackRequest& request_;
   Pack& pack_;
-  double bytes_per_token_ = 3;  // a guess, better once signatures were counted
+  double bytes_per_token_ =
+      PassageChooser::kBytesPerToken;  // a guess, better once signatures were counted
   std::map<const SimilarCandidate*, std::vector<ByteRange>> secrets_;
 };
 

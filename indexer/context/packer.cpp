@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cassert>
 #include <cctype>
+#include <future>
 #include <utility>
 
 #include "indexer/bytes.h"
@@ -18,13 +19,17 @@ namespace {
 
 // How many candidates are looked at: more than fit.
 constexpr std::size_t kMinSignatures = 512;
-constexpr std::size_t kTokensPerSignature = 8;
-constexpr std::size_t kMinSimilar = 128;  // chunks
+constexpr std::size_t kTokensPerSignature = 16;
+constexpr std::size_t kMinSimilar = 64;  // chunks
 constexpr std::size_t kMaxSimilar = 768;
-constexpr std::size_t kTokensPerSimilar = 64;
-constexpr std::size_t kMinRelated = 20;  // files
+constexpr std::size_t kTokensPerSimilar = 96;
+// Of it, so many tokens are read for each that may be packed, and so many at least: what lies
+// beyond is hardly ever taken, and takes time.
+constexpr std::size_t kTokensReadPerToken = 12;
+constexpr std::size_t kMinTokensRead = 8000;
+constexpr std::size_t kMinRelated = 8;  // files
 constexpr std::size_t kMaxRelated = 120;
-constexpr std::size_t kTokensPerRelated = 400;
+constexpr std::size_t kTokensPerRelated = 800;
 // Of a small budget signatures get more than their share: up to so many tokens, and so much of it.
 constexpr std::size_t kLeastForSignatures = 1600;
 constexpr double kMostForSignatures = 0.85;
@@ -144,7 +149,9 @@ void set_typed(Pack& pack, const PackRequest& request, const Cut& cut) {
       request.overhead.fixed + pack.n_tokens_chunks + pack.n_tokens_prefix + pack.n_tokens_suffix;
   assert(used <= request.budget_tokens);
   const auto end = static_cast<std::uint32_t>(pack.cut + cut.typed.size());
-  const std::string typed = fit_to_send(mask_within(request.text, {pack.cut, end}));
+  const ByteRange range{pack.cut, end};
+  const std::string typed =
+      fit_to_send(mask(request.text, range, find_secrets_around(request.text, range)));
   const Fit fit = fit_last_characters(typed, request.budget_tokens - used, request.count_tokens);
   pack.typed = typed.substr(typed.size() - fit.n_bytes);
   pack.typed_cut = !fit.is_whole;
@@ -239,14 +246,16 @@ Result<Pack> pack(const Snapshot& index, const PackRequest& request, const std::
   const std::size_t file_share = part(layout, request.shares.file);
   const bool has_suffix = request.shares.prefix_of_file < 1;
   const std::string_view before = last_lines(cut.before, request.max_lines_before);
-  const std::string_view after =
-      has_suffix ? first_lines(cut.after, request.max_lines_after) : std::string_view();
-  // Of the whole text: a secret's name may stand in another part of it than the secret.
-  const std::vector<ByteRange> secrets = find_secrets(request.text);
-  const auto masked = [&](std::string_view side) {
+  const std::string_view after = first_lines(cut.after, has_suffix ? request.max_lines_after : 0);
+  // Of both sides at once: a secret's name may stand in another part of the text than the secret.
+  const auto range_of = [&](std::string_view side) {
     const auto begin = static_cast<std::uint32_t>(side.data() - request.text.data());
-    const auto end = begin + static_cast<std::uint32_t>(side.size());
-    return fit_to_send(mask(request.text, {begin, end}, secrets));
+    return ByteRange{begin, begin + static_cast<std::uint32_t>(side.size())};
+  };
+  const std::vector<ByteRange> secrets =
+      find_secrets_around(request.text, {range_of(before).begin, range_of(after).end});
+  const auto masked = [&](std::string_view side) {
+    return fit_to_send(mask(request.text, range_of(side), secrets));
   };
   const File file{masked(before), after.empty() ? std::string() : masked(after)};
   lay_out_file(file, request, file_share, pack);
@@ -282,6 +291,13 @@ Result<Pack> pack(const Snapshot& index, const PackRequest& request, const std::
   if (request.method == PackMethod::kBm25) {
     n_chunks = chunks.add_chunks(similar, chunk_share);
   } else {
+    const std::size_t for_signatures =
+        std::max(part(chunk_share, request.shares.signatures),
+                 std::min(kLeastForSignatures, part(chunk_share, kMostForSignatures)));
+    // Similar code is read on another core meanwhile, where there is one to be had.
+    const std::size_t to_read =
+        std::max(kMinTokensRead, kTokensReadPerToken * (chunk_share - for_signatures));
+    auto reading = std::async([&] { return PassageChooser(names, similar, to_read); });
     const SignatureRequest signature_request{
         .path = request.path,
         .before = cut.before,
@@ -294,13 +310,11 @@ Result<Pack> pack(const Snapshot& index, const PackRequest& request, const std::
     const std::vector<SignatureCandidate> signatures =
         signature_candidates(index, names, signature_request);
     if (stop.stop_requested()) return cancelled();
-    const std::size_t for_signatures =
-        std::max(part(chunk_share, request.shares.signatures),
-                 std::min(kLeastForSignatures, part(chunk_share, kMostForSignatures)));
     n_chunks =
         chunks.add_signatures(signatures, part(chunk_share, request.shares.shown), for_signatures);
     if (stop.stop_requested()) return cancelled();
-    n_chunks += chunks.add_similar(names, similar, chunk_share - n_chunks);
+    PassageChooser chooser = reading.get();
+    n_chunks += chunks.add_similar(names, chooser, chunk_share - n_chunks);
   }
   if (stop.stop_requested()) return cancelled();
 

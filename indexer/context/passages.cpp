@@ -9,10 +9,12 @@
 #include <array>
 #include <bit>
 #include <cmath>
+#include <optional>
 #include <queue>
-#include <unordered_map>
 #include <unordered_set>
 #include <utility>
+
+#include <boost/unordered/unordered_flat_map.hpp>
 
 #include "indexer/context/candidates.h"
 #include "indexer/identifiers.h"
@@ -105,11 +107,13 @@ class RunTable {
 
   /// A new one has the id `n`.
   std::uint32_t find_or_add(std::uint64_t hash, std::uint32_t n) {
-    for (std::size_t at = hash;; ++at) {
-      Slot& slot = slots_[at & (slots_.size() - 1)];
-      if (slot.past_id == 0) slot = {hash, n + 1};
-      if (slot.hash == hash) return slot.past_id - 1;
-    }
+    Slot& slot = slot_of(hash);
+    if (slot.past_id == 0) slot = {hash, n + 1};
+    return slot.past_id - 1;
+  }
+  std::optional<std::uint32_t> find(std::uint64_t hash) {
+    const Slot& slot = slot_of(hash);
+    return slot.past_id == 0 ? std::nullopt : std::optional(slot.past_id - 1);
   }
 
  private:
@@ -117,25 +121,41 @@ class RunTable {
     std::uint64_t hash = 0;
     std::uint32_t past_id = 0;  // 0: empty
   };
+  // Its own, or the empty one where it would be.
+  Slot& slot_of(std::uint64_t hash) {
+    for (std::size_t at = hash;; ++at) {
+      Slot& slot = slots_[at & (slots_.size() - 1)];
+      if (slot.past_id == 0 || slot.hash == hash) return slot;
+    }
+  }
   std::vector<Slot> slots_;
 };
 
-class Chooser {
+}  // namespace
+
+class PassageChooser::Reading {
  public:
-  explicit Chooser(const PassageRequest& request) : request_(request) {
-    read();
-    ids_ = RunTable(n_most_runs());
-    for (const std::string_view text : request.packed)
-      skip(text);
+  Reading(std::span<const NearName> names,
+          std::span<const SimilarCandidate> similar,
+          std::size_t max_tokens)
+      : names_(names) {
+    read(similar, max_tokens);
+    std::size_t n_words = 0;
+    for (const Chunk& chunk : chunks_)
+      n_words += chunk.words.size();
+    ids_ = RunTable(n_words);
     weigh_names();
     weigh_lines();
-    for (Chunk& chunk : chunks_)
+    for (const Chunk& chunk : chunks_)
       cut(chunk);
     for (float& weight : runs_)
-      weight = std::max(0.0F, weight / (weight + kHalfWeight));
+      weight = weight / (weight + kHalfWeight);
   }
 
-  std::vector<Passage> run() {
+  std::vector<Passage> choose(const Request& request) {
+    request_ = request;
+    for (const std::string_view text : request.packed)
+      skip(text);
     // By worth as it was; equal ones in their order.
     std::priority_queue<std::pair<float, std::ptrdiff_t>> queue;
     for (std::size_t i = 0; i < cuts_.size(); ++i)
@@ -195,35 +215,32 @@ class Chooser {
     return id;
   }
 
-  std::size_t n_most_runs() const {
-    std::size_t n_runs = 0;
-    for (const Chunk& chunk : chunks_)
-      n_runs += chunk.words.size();
-    for (const std::string_view text : request_.packed)
-      n_runs += text.size() / 2;  // hardly ever is every byte a word
-    return n_runs;
-  }
-
   // What is packed already is worth nothing more.
   void skip(std::string_view text) {
     Run run;
     for_each_word(text, [&](std::uint64_t hash, std::string_view) {
-      if (run.add(hash)) runs_[id_of(run.hash())] = -INFINITY;
+      if (!run.add(hash)) return;
+      if (const auto id = ids_.find(run.hash())) runs_[*id] = 0;
     });
   }
 
-  void read() {
-    std::unordered_map<std::string_view, std::uint32_t> near;
-    for (const NearName& name : request_.names)
-      near.try_emplace(name.name, static_cast<std::uint32_t>(near.size()));
-    chunks_.reserve(request_.similar.size());
-    for (const SimilarCandidate& similar : request_.similar) {
+  void read(std::span<const SimilarCandidate> similar_code, std::size_t max_tokens) {
+    boost::unordered_flat_map<std::uint64_t, std::uint32_t> near;  // by the word's hash
+    for (std::uint32_t i = 0; i < names_.size(); ++i) {
+      for_each_word(names_[i].name,
+                    [&](std::uint64_t hash, std::string_view) { near.try_emplace(hash, i); });
+    }
+    chunks_.reserve(similar_code.size());
+    float tokens_left = static_cast<float>(max_tokens);
+    for (const SimilarCandidate& similar : similar_code) {
+      if (tokens_left < 0) break;
+      tokens_left -= static_cast<float>(similar.text.size()) / kBytesPerToken;
       Chunk& chunk = chunks_.emplace_back(Chunk{&similar, lines_of(similar.text), {}, {}});
       chunk.words.reserve(similar.text.size() / 3);
       for (std::uint32_t i = 0; i < chunk.lines.size(); ++i) {
         for_each_word(
             chunk.lines[i].range.of(similar.text), [&](std::uint64_t hash, std::string_view word) {
-              const auto name = word.size() < 3 ? near.end() : near.find(word);
+              const auto name = word.size() < 3 ? near.end() : near.find(hash);
               chunk.words.push_back({hash, name == near.end() ? kNotNear : name->second, i});
             });
       }
@@ -232,8 +249,8 @@ class Chooser {
 
   // A name counts the more, the fewer of the chunks have it.
   void weigh_names() {
-    std::vector<std::uint32_t> n_chunks(request_.names.size());
-    std::vector<const Chunk*> last(request_.names.size());
+    std::vector<std::uint32_t> n_chunks(names_.size());
+    std::vector<const Chunk*> last(names_.size());
     for (const Chunk& chunk : chunks_) {
       for (const Word& word : chunk.words) {
         if (word.near != kNotNear && std::exchange(last[word.near], &chunk) != &chunk)
@@ -241,9 +258,9 @@ class Chooser {
       }
     }
     const auto n_all = static_cast<float>(chunks_.size());
-    for (std::size_t i = 0; i < request_.names.size(); ++i) {
+    for (std::size_t i = 0; i < names_.size(); ++i) {
       const auto n = static_cast<float>(n_chunks[i]);
-      weights_.push_back(request_.names[i].weight *
+      weights_.push_back(names_[i].weight *
                          in_steps(std::log(1.05F + (n_all - n + 0.5F) / (n + 0.5F))));
     }
   }
@@ -276,7 +293,7 @@ class Chooser {
   // Into passages: between blank lines, or where long stretches come back to the left.
   void cut(const Chunk& chunk) {
     const auto& lines = chunk.lines;
-    const float share = chunk.similar->hit.score / request_.similar.front().hit.score;
+    const float share = chunk.similar->hit.score / chunks_.front().similar->hit.score;
     std::size_t at = 0;  // in the words
     for (std::size_t first = 0; first < lines.size();) {
       if (lines[first].is_blank) {
@@ -328,7 +345,8 @@ class Chooser {
     return sum / (kTokensOfBreak + cost_of(cut));
   }
 
-  const PassageRequest& request_;
+  std::span<const NearName> names_;
+  Request request_;
   std::vector<Chunk> chunks_;
   std::vector<float> weights_;  // of the neighborhood's names
   std::vector<Cut> cuts_;
@@ -339,10 +357,16 @@ class Chooser {
   std::unordered_set<std::string_view> paths_;  // that have a passage chosen
 };
 
-}  // namespace
+PassageChooser::PassageChooser(std::span<const NearName> names,
+                               std::span<const SimilarCandidate> similar,
+                               std::size_t max_tokens)
+    : reading_(std::make_unique<Reading>(names, similar, max_tokens)) {}
+PassageChooser::PassageChooser(PassageChooser&& other) noexcept = default;
+PassageChooser& PassageChooser::operator=(PassageChooser&& other) noexcept = default;
+PassageChooser::~PassageChooser() = default;
 
-std::vector<Passage> choose_passages(const PassageRequest& request) {
-  return Chooser(request).run();
+std::vector<Passage> PassageChooser::choose(const Request& request) {
+  return reading_->choose(request);
 }
 
 }  // namespace kinglet::indexer

@@ -449,13 +449,15 @@ std::string mask(std::string_view text, ByteRange part, const std::vector<ByteRa
   return out += text.substr(at, part.end - at);
 }
 
-std::string mask_within(std::string_view text, ByteRange part) {
+std::vector<ByteRange> find_secrets_around(std::string_view text, ByteRange part) {
   // As far as a private key reaches, and to the end of what is given to a name.
   constexpr std::size_t kReachBefore = kMaxBlock;
   constexpr std::size_t kReachAfter = 1 << 10;
   const std::uint32_t begin = part.begin - std::min<std::uint32_t>(part.begin, kReachBefore);
-  const std::string_view around = text.substr(begin, part.end + kReachAfter - begin);
-  return mask(around, {part.begin - begin, part.end - begin}, find_secrets(around));
+  std::vector<ByteRange> secrets = find_secrets(text.substr(begin, part.end + kReachAfter - begin));
+  for (ByteRange& secret : secrets)
+    secret = {secret.begin + begin, secret.end + begin};
+  return secrets;
 }
 
 std::string mask(std::string_view text) {

@@ -13,12 +13,12 @@ namespace kinglet::indexer {
 /// What must not reach a prompt; in order, disjoint. Linear in the text.
 std::vector<ByteRange> find_secrets(std::string_view text);
 
+/// Those of what stands around a part of the text, within some 16 KiB: what is cut there may be one
+/// by what it is cut from.
+std::vector<ByteRange> find_secrets_around(std::string_view text, ByteRange part);
+
 /// The part of a text with `***` for each secret that it overlaps.
 std::string mask(std::string_view text, ByteRange part, const std::vector<ByteRange>& secrets);
-
-/// The same for the secrets of what stands around the part, within some 16 KiB: what is cut there
-/// may be one by what it is cut from.
-std::string mask_within(std::string_view text, ByteRange part);
 
 /// All of it.
 std::string mask(std::string_view text);

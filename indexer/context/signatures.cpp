@@ -10,7 +10,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <set>
+#include <span>
 #include <tuple>
 #include <utility>
 
@@ -20,15 +20,20 @@
 #include "indexer/context/candidates.h"
 #include "indexer/identifiers.h"
 #include "indexer/language.h"
+#include "indexer/name_slots.h"
 
 namespace kinglet::indexer {
 namespace {
 
 // Tens of thousands of names are looked up for one prompt.
-template <class Key, class Value>
-using FlatMap = boost::unordered_flat_map<Key, Value, std::hash<Key>>;
-template <class Key>
-using FlatSet = boost::unordered_flat_set<Key, std::hash<Key>>;
+struct TextHash {
+  using is_avalanching = void;
+  std::uint64_t operator()(std::string_view text) const { return NameSlots::hash(text); }
+};
+template <class Value>
+using TextMap = boost::unordered_flat_map<std::string_view, Value, TextHash>;
+template <class Text>
+using TextSet = boost::unordered_flat_set<Text, TextHash>;
 
 constexpr std::size_t kMinNameBytes = 3;
 // A name that so many files define says nothing about which one is meant.
@@ -40,11 +45,14 @@ constexpr std::uint32_t kMaxWordDistance = 40;  // lines
 constexpr std::size_t kMinShownBytes = 5;
 constexpr std::size_t kMaxShownFiles = 3;
 // Of the current file, before the line and after it.
-constexpr std::size_t kMaxLookedAt = 32 << 10;
+constexpr std::size_t kMaxLookedAt = 16 << 10;
 constexpr float kBytesOfSight = 20'000;
 constexpr std::size_t kMaxValueBytes = 160;
-// Below, it is noise.
+// Below, it is noise; and the sum of signs that gives it.
 constexpr float kMinChance = 0.00003F;
+constexpr float kMinSum = -10.42F;
+// What a name in 1,000 chunks may still add to that sum.
+constexpr float kMostForPopularity = 2.7F;
 constexpr float kBytesNextTo = 200;
 constexpr float kFarWeight = 0.15F;  // of a use in the file that is out of sight
 
@@ -125,6 +133,28 @@ constexpr std::array<Weights, kSigns> kWeights = {{
     {0.47F, 0.31F},     // kPopularRest
     {-0.58F, -0.11F},   // kTogether
 }};
+
+using SignWeights = std::array<float, kSigns>;
+constexpr SignWeights weights_of(float Weights::*model) {
+  SignWeights weights{};
+  for (std::size_t i = 0; i < kSigns; ++i)
+    weights[i] = kWeights[i].*model;
+  return weights;
+}
+constexpr SignWeights kHiddenWeights = weights_of(&Weights::hidden);
+constexpr SignWeights kShownWeights = weights_of(&Weights::shown);
+
+float sum_of(const Signs& signs, const SignWeights& weights) {
+  // Several sums: one would wait for each addition, thousands of times.
+  constexpr std::size_t kSums = 4;
+  std::array<float, kSums> sums{};
+  for (std::size_t i = 0; i < kSigns; ++i)
+    sums[i % kSums] += weights[i] * signs[i];
+  return in_steps((sums[0] + sums[1]) + (sums[2] + sums[3]));
+}
+float chance_of(float sum) {
+  return static_cast<float>(1 / (1 + std::exp(-static_cast<double>(sum))));
+}
 
 bool is_type(SymbolKind kind) {
   return kind == SymbolKind::kClass || kind == SymbolKind::kStruct || kind == SymbolKind::kUnion ||
@@ -276,10 +306,10 @@ class Ranker {
     for (const SimilarCandidate& similar : request_.similar)
       total += similar.hit.score;
     for (const SimilarCandidate& similar : request_.similar) {
-      FlatSet<std::string_view> met;
       for_each_identifier(similar.text, [&](std::size_t, std::string_view name) {
-        if (name.size() < kMinNameBytes || !met.insert(name).second) return;
+        if (name.size() < kMinNameBytes) return;
         Together& together = together_[name];
+        if (std::exchange(together.last, &similar) == &similar) return;
         together.sum += similar.hit.score / total;
         together.best =
             std::max(together.best, similar.hit.score / request_.similar.front().hit.score);
@@ -290,13 +320,13 @@ class Ranker {
   // Files whose definitions this one uses, and its other half.
   void find_related_files() {
     for (const auto& [name, in_file] : in_file_) {
-      const Definitions& known = definitions_of(name);
+      const Definitions known = definitions_of(name);
       if (known.n_files == 0 || known.n_files > kMaxDefiningFiles) continue;
       const auto near = near_.find(name);
       const float weight = (near != near_.end() ? near->second->weight : kFarWeight) /
                            static_cast<float>(known.n_files);
       std::string_view last;  // definitions of one file follow each other
-      for (const SymbolView& symbol : known.all) {
+      for (const SymbolView& symbol : views_of(known)) {
         if (symbol.path == request_.path) continue;
         if (std::exchange(last, symbol.path) != symbol.path) affinity_[symbol.path] += weight;
         if (near != near_.end() && known.n_files <= kMaxShownFiles)
@@ -331,8 +361,12 @@ class Ranker {
     const std::vector<std::uint32_t>* shown_places = nullptr;
   };
   const FileFacts& facts_of(std::string_view path) {
+    // Candidates of one file come one after the other, and say its path at one place.
+    if (path.data() == last_path_.data() && path.size() == last_path_.size()) return *last_facts_;
     const auto [entry, is_new] = facts_.try_emplace(path);
     FileFacts& facts = entry->second;
+    last_path_ = path;
+    last_facts_ = &facts;
     if (!is_new) return facts;
     facts.is_own = path == request_.path;
     facts.is_twin = !facts.is_own && stem_of(path) == stem_of(request_.path);
@@ -347,22 +381,29 @@ class Ranker {
     return facts;
   }
 
+  // Where those of one name are among views_, by path and place.
   struct Definitions {
-    std::vector<SymbolView> all;  // by path and place
-    std::size_t n_files = 0;
+    std::uint32_t begin = 0;
+    std::uint32_t end = 0;
+    std::uint32_t n_files = 0;
   };
-  const Definitions& definitions_of(std::string_view name) {
+  std::span<const SymbolView> views_of(Definitions known) const {
+    return std::span(views_).subspan(known.begin, known.end - known.begin);
+  }
+  Definitions definitions_of(std::string_view name) {
     const auto [entry, is_new] = definitions_.try_emplace(name);
     Definitions& known = entry->second;
     if (!is_new) return known;
-    index_.for_each_definition(name,
-                               [&](const SymbolView& symbol) { known.all.push_back(symbol); });
+    known.begin = static_cast<std::uint32_t>(views_.size());
+    index_.for_each_definition(name, [&](const SymbolView& symbol) { views_.push_back(symbol); });
+    known.end = static_cast<std::uint32_t>(views_.size());
+    const auto views = std::span(views_).subspan(known.begin);
     // Stable: two at one place come in their file's order, whatever the index's history.
-    std::ranges::stable_sort(known.all, [](const SymbolView& a, const SymbolView& b) {
+    std::ranges::stable_sort(views, [](const SymbolView& a, const SymbolView& b) {
       return std::pair(a.path, a.name_range.begin) < std::pair(b.path, b.name_range.begin);
     });
     std::string_view last;
-    for (const SymbolView& symbol : known.all)
+    for (const SymbolView& symbol : views)
       known.n_files += std::exchange(last, symbol.path) != symbol.path ? 1 : 0;
     return known;
   }
@@ -375,9 +416,9 @@ class Ranker {
 
   void add_name(std::string_view name) {
     if (!added_.insert(name).second) return;
-    const Definitions& known = definitions_of(name);
+    const Definitions known = definitions_of(name);
     if (known.n_files > kMaxDefiningFiles) return;
-    for (const SymbolView& symbol : known.all)
+    for (const SymbolView& symbol : views_of(known))
       add(symbol, known.n_files);
   }
 
@@ -390,7 +431,7 @@ class Ranker {
     });
   }
 
-  void add(const SymbolView& symbol, std::size_t n_files) {
+  void add(const SymbolView& symbol, std::size_t n_known_files) {
     if (symbol.signature.empty() || symbol.kind >= SymbolKind::kModule ||
         symbol.kind == SymbolKind::kNamespace) {
       return;
@@ -408,8 +449,8 @@ class Ranker {
     }
     Signs signs{};
     signs[kBias] = 1;
-    if (n_files > 0) look_up(symbol, signs);
-    n_files = std::max<std::size_t>(n_files, 1);
+    if (n_known_files > 0) look_up(symbol, signs);
+    const std::size_t n_files = std::max<std::size_t>(n_known_files, 1);
     signs[kAffinity] = facts.affinity;
     signs[kTwin] = facts.is_twin ? 1 : 0;
     signs[kTogether] = facts.together;
@@ -467,17 +508,18 @@ class Ranker {
     signs[kOwn] = facts.is_own ? 1 : 0;
     signs[kLength] = in_steps(std::log(static_cast<float>(symbol.signature.size()) / 40.0F));
     signs[kCoAndAffine] = signs[kCoSum] * signs[kAffinity];
+    if (n_known_files == 0 && !request_.observe &&
+        sum_of(signs, kHiddenWeights) + kMostForPopularity < kMinSum) {
+      return;
+    }
     signs[kPopular] = in_steps(std::log1p(static_cast<float>(n_chunks_with(symbol.name))));
     if (signs[kCoBest] == 0) signs[kPopularRest] = signs[kPopular];
     if (request_.observe) request_.observe(symbol, signs, signs[kShown] > 0);
-    const auto weight = signs[kShown] > 0 ? &Weights::shown : &Weights::hidden;
-    float sum = 0;
-    for (std::size_t i = 0; i < kSigns; ++i)
-      sum += kWeights[i].*weight * signs[i];
-    found_.push_back(
-        {symbol,
-         static_cast<float>(1 / (1 + std::exp(-static_cast<double>(in_steps(sum))))),
-         signs[kShown] > 0 && symbol.name.size() >= kMinShownBytes && n_files <= kMaxShownFiles});
+    const bool is_shown = signs[kShown] > 0;
+    const float chance = chance_of(sum_of(signs, is_shown ? kShownWeights : kHiddenWeights));
+    const bool is_wanted =
+        is_shown && symbol.name.size() >= kMinShownBytes && n_files <= kMaxShownFiles;
+    if (is_wanted || chance >= kMinChance) found_.push_back({symbol, chance, is_wanted});
   }
 
   // What the file and similar code say of a name.
@@ -510,8 +552,8 @@ class Ranker {
              std::tuple(b->symbol.path, b->symbol.name_range.begin, b->symbol.name);
     });
     std::vector<SignatureCandidate> candidates;
-    FlatSet<std::string> seen;
-    FlatSet<std::string_view> shown;  // names that have their first candidate
+    TextSet<std::string> seen;
+    TextSet<std::string_view> shown;  // names that have their first candidate
     std::size_t n_others = 0;
     for (const Found* each : order) {
       const Found& found = *each;
@@ -536,6 +578,7 @@ class Ranker {
   struct Together {
     float sum = 0;
     float best = 0;
+    const SimilarCandidate* last = nullptr;
   };
 
   const Snapshot& index_;
@@ -543,19 +586,22 @@ class Ranker {
   const SignatureRequest& request_;
   const std::vector<Import> imports_;
   std::string language_;
-  FlatMap<std::string_view, const NearName*> near_;
-  FlatMap<std::uint64_t, float> words_;
-  FlatMap<std::string_view, InFile> in_file_;
-  FlatMap<std::string_view, std::vector<std::uint32_t>> shown_places_;  // by path
-  FlatMap<std::string_view, Together> together_;
-  FlatMap<std::string_view, float> affinity_;  // by path
-  FlatMap<std::string_view, float> changed_;   // files, by how often with this one
+  TextMap<const NearName*> near_;
+  boost::unordered_flat_map<std::uint64_t, float> words_;
+  TextMap<InFile> in_file_;
+  TextMap<std::vector<std::uint32_t>> shown_places_;  // by path
+  TextMap<Together> together_;
+  TextMap<float> affinity_;  // by path
+  TextMap<float> changed_;   // files, by how often with this one
   float most_affine_ = 1;
   std::vector<std::string> related_;
-  FlatMap<std::string_view, FileFacts> facts_;
-  FlatMap<std::string_view, Definitions> definitions_;
-  FlatMap<std::string_view, std::size_t> n_chunks_;
-  FlatSet<std::string_view> added_;
+  TextMap<FileFacts> facts_;
+  std::string_view last_path_;
+  const FileFacts* last_facts_ = nullptr;  // until the next is put in
+  std::vector<SymbolView> views_;
+  TextMap<Definitions> definitions_;
+  TextMap<std::size_t> n_chunks_;
+  TextSet<std::string_view> added_;
   std::vector<Found> found_;
 };
 

@@ -2,6 +2,7 @@
 #include <iterator>
 #include <random>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,10 +32,28 @@ NearName near(const std::string& name, float weight = 1) {
   return near;
 }
 
+struct PassageRequest {
+  std::span<const NearName> names;
+  std::span<const SimilarCandidate> similar;
+  std::span<const std::string_view> packed = {};
+  std::size_t budget_tokens = 0;
+  float bytes_per_token = PassageChooser::kBytesPerToken;
+  std::size_t tokens_per_file = 0;
+  std::size_t max_tokens = 1'000'000;
+};
+
+std::vector<Passage> choose_passages(const PassageRequest& request) {
+  return PassageChooser(request.names, request.similar, request.max_tokens)
+      .choose({.packed = request.packed,
+               .budget_tokens = request.budget_tokens,
+               .bytes_per_token = request.bytes_per_token,
+               .tokens_per_file = request.tokens_per_file});
+}
+
 PassageRequest request(const std::vector<NearName>& names,
                        const std::vector<SimilarCandidate>& candidates,
                        std::size_t budget) {
-  return {.names = names, .similar = candidates, .packed = {}, .budget_tokens = budget};
+  return {.names = names, .similar = candidates, .budget_tokens = budget};
 }
 
 std::string text_of(const Passage& passage) {
@@ -49,7 +68,7 @@ std::vector<std::string> texts_of(const std::vector<Passage>& passages) {
   return texts;
 }
 
-// What choose_passages() takes a passage to cost.
+// What a passage is taken to cost.
 double guess_of(const std::vector<Passage>& passages, const PassageRequest& request) {
   double n_tokens = 0;
   std::set<std::string> paths;
@@ -161,6 +180,16 @@ TEST_SUITE("indexer/context/passages") {
     const std::vector<std::string_view> all = {packed, kClose};
     asked.packed = all;
     CHECK(choose_passages(asked).empty());
+  }
+
+  TEST_CASE("what lies beyond so many tokens is not read") {
+    const std::vector<NearName> names = {near("open_table"), near("close_channel", 3)};
+    const std::vector<SimilarCandidate> candidates = {similar("a.cpp", kOpen),
+                                                      similar("b.cpp", kClose)};
+    PassageRequest asked = request(names, candidates, 1000);
+    CHECK(choose_passages(asked).size() == 2);
+    asked.max_tokens = kOpen.size() / 3 - 1;  // the chunk that goes over is read
+    CHECK(texts_of(choose_passages(asked)) == std::vector<std::string>{kOpen});
   }
 
   TEST_CASE("without anything there is nothing to choose") {

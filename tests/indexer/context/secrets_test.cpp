@@ -21,6 +21,10 @@ void require_in_order(std::string_view text) {
   }
 }
 
+std::string masked(const std::string& text, ByteRange part) {
+  return mask(text, part, find_secrets_around(text, part));
+}
+
 }  // namespace
 
 TEST_SUITE("indexer/context/secrets") {
@@ -129,7 +133,7 @@ TEST_SUITE("indexer/context/secrets") {
         [](const std::string& before, const std::string& part, const std::string& after) {
           const auto begin = static_cast<std::uint32_t>(before.size());
           const auto end = static_cast<std::uint32_t>(before.size() + part.size());
-          return mask_within(before + part + after, {begin, end});
+          return masked(before + part + after, {begin, end});
         };
     CHECK(part_of("password =\n", "  \"hunter2-Zq81", "\"\n") == "  \"***");
     CHECK(part_of("name =\n", "  \"hunter2-Zq81", "\"\n") == "  \"hunter2-Zq81");
@@ -186,7 +190,7 @@ TEST_SUITE("indexer/context/secrets") {
       const auto cut = static_cast<std::uint32_t>(random() % (text.size() + 1));
       const auto size = static_cast<std::uint32_t>(text.size());
       // Parts show no more than the whole.
-      const std::string parts = mask_within(text, {0, cut}) + mask_within(text, {cut, size});
+      const std::string parts = masked(text, {0, cut}) + masked(text, {cut, size});
       REQUIRE(parts.size() <= mask(text).size() + 3);
     }
   }
