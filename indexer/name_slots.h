@@ -11,6 +11,8 @@
 #include <string_view>
 #include <vector>
 
+// Header only: nothing to link or to install beside the program.
+#define XXH_INLINE_ALL
 #include <xxhash.h>
 
 namespace kinglet::indexer {
