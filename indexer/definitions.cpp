@@ -189,22 +189,13 @@ std::string doc_of(const Candidate& candidate,
   return std::string(trim(cut_to(clean(doc), kMaxDocBytes)));
 }
 
-// Error recovery in C and C++ takes `if (x) {…}` for a function now and then.
+// Error recovery in C and C++ takes `if (x) {…}` for a function now and then, and `API int (*f)(…)`
+// for one that is called int.
 bool is_keyword(std::string_view name) {
-  constexpr std::string_view kKeywords[] = {"if",
-                                            "else",
-                                            "for",
-                                            "while",
-                                            "do",
-                                            "switch",
-                                            "case",
-                                            "return",
-                                            "catch",
-                                            "sizeof",
-                                            "public",
-                                            "private",
-                                            "protected",
-                                            "default"};
+  constexpr std::string_view kKeywords[] = {
+      "if",    "else",   "for",    "while",   "do",        "switch",  "case",   "return",
+      "catch", "sizeof", "public", "private", "protected", "default", "void",   "bool",
+      "char",  "short",  "int",    "long",    "float",     "double",  "signed", "unsigned"};
   return std::find(std::begin(kKeywords), std::end(kKeywords), name) != std::end(kKeywords);
 }
 

@@ -360,6 +360,10 @@ class MacroBlanker {
     for (std::size_t line = 0; line < text_.size();) {
       const std::size_t end = line_end(text_, line);
       const std::size_t first = skip_blanks(text_, line);
+      if (text_.substr(first, 2) == "/*") {
+        line = line_end(text_, std::min(text_.find("*/", first + 2), text_.size())) + 1;
+        continue;
+      }
       const bool is_code = first < end && text_[first] != '#' && text_.substr(first, 2) != "//";
       if (is_code && !blank_line(first, end)) {
         blank_in_line(first, end);
@@ -434,19 +438,31 @@ class MacroBlanker {
     // class MACRO Name
     if (is_one_of(previous, kTypeKeywords)) return !following.empty() && following != "final";
     if (word.find('_') == std::string_view::npos) return false;
-    // MACRO type name
+    // MACRO type name, MACRO type (*name)(
     if (is_first && !following.empty() && text_[past - 1] != ')') {
       std::size_t second = skip_blanks(text_, next + following.size());
       while (second < end && (text_[second] == '*' || text_[second] == '&')) {
         second = skip_blanks(text_, second + 1);
       }
-      return second < end && !word_at(text_, second).empty();
+      return second < end && (!word_at(text_, second).empty() || is_name_in_brackets(second, end));
     }
     // f() const MACRO;
     const char after = next < end ? text_[next] : last_;
     const bool ends_head = next < end && (after == ';' || after == '{');
     return ends_head && (sign == ')' || previous == "const" || previous == "override" ||
                          previous == "noexcept" || previous == "final");
+  }
+
+  // `(*name)(` or `(name)(`
+  bool is_name_in_brackets(std::size_t at, std::size_t end) const {
+    if (text_[at] != '(') return false;
+    at = skip_blanks(text_, at + 1);
+    while (at < end && text_[at] == '*')
+      at = skip_blanks(text_, at + 1);
+    at += word_at(text_, at).size();
+    if (at >= end || text_[at] != ')') return false;
+    at = skip_blanks(text_, at + 1);
+    return at < end && text_[at] == '(';
   }
 
   // The last sign of code, for the next lines.

@@ -52,6 +52,11 @@ TEST_SUITE("indexer/lexical") {
     CHECK(blanked("int x;\nFOO_NAMESPACE_BEGIN\nint y;") == "int x; int y;");
     CHECK(blanked("class A {\n  Q_OBJECT\n public:") == "class A { public:");
     CHECK(blanked("MY_NODISCARD int open();") == "int open();");
+    CHECK(blanked("MY_API int (*open)(int) MY_ATTR;") == "int (*open)(int) ;");
+    CHECK(blanked("MY_API Door * (* open)(int);") == "Door * (* open)(int);");
+    CHECK(blanked("MY_API int (open)(int);") == "int (open)(int);");
+    CHECK(blanked("/*\n Ends with a word\n*/\nFOO_NAMESPACE_BEGIN\nint x;") ==
+          "/* Ends with a word */ int x;");
     CHECK(blanked("int open() const MY_NOEXCEPT;") == "int open() const ;");
     CHECK(blanked("void f() LOCKS_EXCLUDED(mutex_);") == "void f() ;");
   }

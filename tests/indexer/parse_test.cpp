@@ -131,6 +131,22 @@ TEST_SUITE("indexer/parse") {
     CHECK(record.coverage == Coverage::kFull);
   }
 
+  TEST_CASE("no function is called like a type") {
+    const FileRecord behind_macro = parse(cpp(),
+                                          "MY_API int (*open_door)(int key) MY_ATTR;\n"
+                                          "MY_API void * (*get_door)(void);\n"
+                                          "MY_API int (shut_door)(int key);\n");
+    CHECK(definition_names(behind_macro) ==
+          std::vector<std::string>{"open_door", "get_door", "shut_door"});
+    CHECK(behind_macro.definitions[0].signature == "int (*open_door)(int key)");
+    // Not every macro can be told from a type.
+    for (const char* text : {"API int (*open)(int key);\n", "API void (*open)(void);\n"}) {
+      INFO(text);
+      for (const std::string& name : definition_names(parse(cpp(), text)))
+        CHECK((name != "int" && name != "void"));
+    }
+  }
+
   TEST_CASE("definitions are found where the grammar gives up") {
     const FileRecord record = parse(cpp(),
                                     "}}}} ((\n"
