@@ -44,6 +44,17 @@ bool has_initializers(std::string_view signature) {
   return close != std::string_view::npos && signature.find("::", close) != close + 2;
 }
 
+// `Point::Point(int x)`: a declaration of it outside of its class is no code, and no type says that
+// it is one.
+bool is_constructor_outside(const Definition& definition) {
+  const std::string& container = definition.container;
+  const std::size_t scope = container.rfind("::");
+  const std::string_view owner =
+      std::string_view(container).substr(scope == std::string::npos ? 0 : scope + 2);
+  const bool is_constructor = definition.name == owner || definition.name.starts_with('~');
+  return is_constructor && definition.signature.find("::" + definition.name) != std::string::npos;
+}
+
 std::string_view ending(const Definition& definition, const SignatureForm& form) {
   const std::string_view head = definition.signature;
   if (head.starts_with('#')) return {};
@@ -54,7 +65,8 @@ std::string_view ending(const Definition& definition, const SignatureForm& form)
   }
   if (is_function(definition.kind)) {
     if (!definition.has_body && !form.end.empty()) return form.end;
-    if (form.body == ";" && has_initializers(head)) return " {}";
+    if (form.body == ";" && (has_initializers(head) || is_constructor_outside(definition)))
+      return " {}";
     // Where a body is what comes after a colon, only a head with one has it.
     return form.body == " ..." && !head.ends_with(':') ? std::string_view() : form.body;
   }
