@@ -439,7 +439,10 @@ class Ranker {
     // A table of values on one line costs much, and is often no code any more.
     const bool is_value = symbol.kind == SymbolKind::kVariable ||
                           symbol.kind == SymbolKind::kConstant || symbol.kind == SymbolKind::kField;
-    if (is_value && symbol.signature.size() > kMaxValueBytes) return;
+    if (is_value && symbol.signature.size() > kMaxValueBytes &&
+        symbol.signature.find_first_of("={") != std::string_view::npos) {
+      return;
+    }
     if (!can_use(language_, symbol.language)) return;
     const FileFacts& facts = facts_of(symbol.path);
     // The index may know an older state of the current file.
