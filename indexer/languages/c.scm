@@ -28,6 +28,8 @@
 (declaration
   declarator: [
     (function_declarator declarator: (identifier) @name)
+    (function_declarator declarator: (parenthesized_declarator (identifier) @name))
+    (_ declarator: (function_declarator declarator: (parenthesized_declarator (identifier) @name)))
     (_ declarator: (function_declarator declarator: (identifier) @name))
     (_ declarator: (_ declarator: (function_declarator declarator: (identifier) @name)))
   ]) @definition.function
@@ -39,6 +41,12 @@
     (array_declarator declarator: (identifier) @name)
     (init_declarator declarator: (identifier) @name)
     (init_declarator declarator: (_ declarator: (identifier) @name))
+    (function_declarator
+      declarator: (parenthesized_declarator
+        (pointer_declarator declarator: (identifier) @name)))
+    (_ (function_declarator
+      declarator: (parenthesized_declarator
+        (pointer_declarator declarator: (identifier) @name))))
   ]) @definition.variable
 
 (struct_specifier name: (_) @name body: (_) @body) @definition.struct

@@ -49,6 +49,8 @@
     (_ (function_declarator declarator: [(identifier) (qualified_identifier) (operator_name)] @name))
     (_ (_ (function_declarator declarator: [(identifier) (qualified_identifier)
                                             (operator_name)] @name)))
+    (function_declarator declarator: (parenthesized_declarator (identifier) @name))
+    (_ (function_declarator declarator: (parenthesized_declarator (identifier) @name)))
   ]) @definition.function
 
 (field_declaration
@@ -64,6 +66,9 @@
     (pointer_declarator declarator: (field_identifier) @name)
     (reference_declarator (field_identifier) @name)
     (array_declarator declarator: (field_identifier) @name)
+    (function_declarator
+      declarator: (parenthesized_declarator
+        (pointer_declarator declarator: (field_identifier) @name)))
   ]) @definition.field
 
 (declaration
@@ -75,6 +80,12 @@
     (init_declarator declarator: [(identifier) (qualified_identifier)] @name)
     (init_declarator declarator: (_ declarator: (identifier) @name))
     (init_declarator declarator: (reference_declarator (identifier) @name))
+    (function_declarator
+      declarator: (parenthesized_declarator
+        (pointer_declarator declarator: (identifier) @name)))
+    (_ (function_declarator
+      declarator: (parenthesized_declarator
+        (pointer_declarator declarator: (identifier) @name))))
   ]) @definition.variable
 
 (class_specifier name: (_) @name body: (_) @body) @definition.class
