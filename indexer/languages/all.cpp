@@ -242,7 +242,10 @@ bool looks_like_cpp(std::string_view text) {
                                          "public:",
                                          "private:",
                                          "std::",
-                                         "constexpr "};
+                                         "constexpr ",
+                                         "nullptr",
+                                         "= default;",
+                                         "= delete;"};
   return std::any_of(std::begin(kSigns), std::end(kSigns), [&](std::string_view sign) {
     return text.find(sign) != std::string_view::npos;
   });

@@ -60,6 +60,7 @@ TEST_SUITE("indexer/language") {
     CHECK(language_of("src/server.c", "class Foo").name == "c");
     CHECK(language_of("a.h", "int f(void);\n").name == "c");
     CHECK(language_of("a.h", "namespace leveldb {\n").name == "cpp");
+    CHECK(language_of("a.h", "struct Options {\n  Door* door = nullptr;\n};\n").name == "cpp");
     CHECK(language_of("web/App.tsx", "").name == "tsx");
     CHECK(language_of("web/app.d.ts", "").name == "typescript");
     CHECK(language_of("po/app_de.ts", "<?xml version=\"1.0\"?>\n").name == "text");

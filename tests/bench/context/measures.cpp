@@ -305,11 +305,21 @@ Task make_task(const Corpus& corpus, const CorpusFile& file, const indexer::Hole
 }
 
 Measures measure(const Task& task, const std::vector<Piece>& pack) {
-  // The corpus is not asked: a piece's language is its file's, by name.
+  // A piece's language is its file's: a few lines of a header do not tell C from C++.
+  std::map<std::string_view, const indexer::Language*> languages;
+  for (const GoldSymbol& symbol : task.symbols) {
+    for (const indexer::Symbol& definition : symbol.definitions)
+      languages[definition.path] = indexer::find_language(definition.language);
+  }
   std::vector<CorpusFile> files;
   files.reserve(pack.size());
-  for (const Piece& piece : pack)
-    files.push_back({piece.path, {}, &indexer::language_of(piece.path, piece.text)});
+  for (const Piece& piece : pack) {
+    const auto known = languages.find(piece.path);
+    files.push_back(
+        {piece.path,
+         {},
+         known != languages.end() ? known->second : &indexer::language_of(piece.path, piece.text)});
+  }
   std::vector<Prepared> pieces;
   pieces.reserve(pack.size());
   for (std::size_t i = 0; i < pack.size(); ++i)
