@@ -264,6 +264,8 @@ def main():
     parser.add_argument('--json', type=pathlib.Path)
     parser.add_argument('--plots', type=pathlib.Path)
     options = parser.parse_args()
+    if options.plots:
+        options.plots.mkdir(parents=True, exist_ok=True)
     repositories = []
     for source in options.repo:
         print(source, file=sys.stderr, flush=True)
