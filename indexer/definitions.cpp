@@ -70,7 +70,40 @@ std::string without_comments(std::string_view text,
   return kept;
 }
 
+// Of `robj *ok, *err, *empty[4]` what it says of one name: `robj *err`. As it is where it says
+// nothing of the name alone.
+std::string declaration_of(std::string_view name, const std::string& line) {
+  std::vector<std::string_view> parts;
+  int depth = 0;
+  std::size_t begin = 0;
+  for (std::size_t at = 0; at <= line.size(); ++at) {
+    const char c = at < line.size() ? line[at] : ',';
+    if (c == '(' || c == '[' || c == '{' || c == '<') ++depth;
+    if (c == ')' || c == ']' || c == '}' || c == '>') --depth;
+    if (c != ',' || (depth > 0 && at < line.size())) continue;
+    parts.push_back(trim(std::string_view(line).substr(begin, at - begin)));
+    begin = at + 1;
+  }
+  const auto name_in = [](std::string_view part) {
+    part = part.substr(0, part.find_first_of("[=:{("));
+    part = trim(part);
+    std::size_t from = part.size();
+    while (from > 0 && is_identifier_byte(part[from - 1]))
+      --from;
+    return part.substr(from);
+  };
+  const std::string_view first = name_in(parts.front());
+  const auto own = std::ranges::find(parts, name, name_in);
+  if (first.empty() || own == parts.end()) return line;
+  if (own == parts.begin()) return std::string(parts.front());
+  std::string_view type =
+      std::string_view(line).substr(0, static_cast<std::size_t>(first.data() - line.data()));
+  type = trim(type, "*&");
+  return std::string(type) + " " + std::string(*own);
+}
+
 std::string signature_of(const Candidate& candidate,
+                         const Language& language,
                          std::string_view text,
                          const std::vector<ByteRange>& comments) {
   const SymbolKind kind = candidate.definition.kind;
@@ -91,6 +124,9 @@ std::string signature_of(const Candidate& candidate,
   std::string raw(trim(without_comments(text, head, comments), ";{=\\"));
   if (!tail.empty()) raw += " { ... } " + tail;
   std::string line = on_one_line(raw);
+  const bool is_list = language.lexical == LexicalForm::kBraces && is_value && line.size() > max &&
+                       line.find(',') < line.find('=');
+  if (is_list) line = declaration_of(candidate.definition.name, line);
   if (line.size() > max) line = std::string(cut_to(line, max)) + " ...";
   return line;
 }
@@ -399,7 +435,7 @@ std::vector<Definition> settle(std::vector<Candidate> candidates,
       }
       definition.container = std::string(cut_to(container, kMaxNameBytes));
     }
-    definition.signature = signature_of(candidate, text, comments);
+    definition.signature = signature_of(candidate, language, text, comments);
     definition.doc = doc_of(candidate, text, comments);
     definitions.push_back(definition);
     // Scopes nest as deep as the source does: enough for containers, not for an attack.

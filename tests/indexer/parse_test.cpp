@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <iterator>
+#include <map>
 #include <random>
 #include <set>
 #include <span>
@@ -129,6 +130,23 @@ TEST_SUITE("indexer/parse") {
     CHECK(record.definitions[0].signature == "class DB : public Base");
     CHECK(record.definitions[1].container == "DB");
     CHECK(record.coverage == Coverage::kFull);
+  }
+
+  TEST_CASE("of a long declaration of many names each has its own part") {
+    std::string text = "struct Shared {\n  const Pair<int, int> *ok, *err, empty[4], (*call)(int, int)";
+    for (int i = 0; i < 40; ++i)
+      text += ", *other_" + std::to_string(i);
+    text += ";\n  int x, y;\n};\nint first" + std::string(300, 'a') + ", second;\n";
+    const FileRecord record = parse(cpp(), text);
+    std::map<std::string, std::string> signatures;
+    for (const Definition& definition : record.definitions)
+      signatures[definition.name] = definition.signature;
+    CHECK(signatures["ok"] == "const Pair<int, int> *ok");
+    CHECK(signatures["err"] == "const Pair<int, int> *err");
+    CHECK(signatures["empty"] == "const Pair<int, int> empty[4]");
+    CHECK(signatures["other_39"] == "const Pair<int, int> *other_39");
+    CHECK(signatures["y"] == "int x, y");  // short enough to stay whole
+    CHECK(signatures["second"] == "int second");
   }
 
   TEST_CASE("no function is called like a type") {
