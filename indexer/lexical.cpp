@@ -81,6 +81,7 @@ bool is_one_of(std::string_view word, const auto& words) {
   return std::find(std::begin(words), std::end(words), word) != std::end(words);
 }
 
+constexpr std::array<std::string_view, 4> kQualifiers = {"const", "override", "noexcept", "final"};
 constexpr std::array<std::string_view, 4> kTypeKeywords = {"class", "struct", "union", "enum"};
 // Words that begin statements, so that what follows is no definition.
 constexpr std::array<std::string_view, 20> kStatements = {
@@ -361,15 +362,15 @@ class MacroBlanker {
       const std::size_t end = line_end(text_, line);
       const std::size_t first = skip_blanks(text_, line);
       if (text_.substr(first, 2) == "/*") {
-        line = line_end(text_, std::min(text_.find("*/", first + 2), text_.size())) + 1;
+        line = past_comment(first);
         continue;
       }
       const bool is_code = first < end && text_[first] != '#' && text_.substr(first, 2) != "//";
+      line = end + 1;
       if (is_code && !blank_line(first, end)) {
         blank_in_line(first, end);
-        note_last(first, end);
+        line = note_last(first, end);
       }
-      line = end + 1;
     }
     return std::move(blanked_);
   }
@@ -386,6 +387,13 @@ class MacroBlanker {
         last_ == ';' || last_ == '}' || last_ == ':' ||
         (last_ == '{' && after != '}' && after != ',');  // an enumerator could stand there
     if (!begins_declaration || after == '{' || after == '(') return false;
+    // EFI_STATUS, and the function's name on a line of its own.
+    if (const std::string_view name = word_at(text_, next); !name.empty() && !is_macro_name(name)) {
+      const std::size_t past = skip_blanks(text_, next + name.size());
+      if (past < text_.size() &&
+          std::string_view("(=;[").find(text_[past]) != std::string_view::npos)
+        return false;
+    }
     blank(first, first + word.size());
     return true;
   }
@@ -393,11 +401,14 @@ class MacroBlanker {
   void blank_in_line(std::size_t first, std::size_t end) {
     std::string_view previous;  // word
     char sign = last_;          // before the word at hand
+    char last_sign = last_;     // that is no word
+    std::size_t sign_at = first;
     for (std::size_t at = first; at < end;) {
       const std::string_view word = word_at(text_, at);
       if (word.empty()) {
         if (!is_blank(text_[at])) {
-          sign = text_[at];
+          sign = last_sign = text_[at];
+          sign_at = at;
           previous = {};
         }
         // Numbers with letters in them are no words.
@@ -408,7 +419,9 @@ class MacroBlanker {
       }
       const std::size_t past = is_macro_name(word) ? past_macro(at, at + word.size(), end) : 0;
       const bool is_decoration =
-          past != 0 && decorates(word, previous, sign, at == first, past, end);
+          past != 0 && (decorates(word, previous, at == first, past, end) ||
+                        (last_sign == ')' && ends_head(word, previous, sign, past, end) &&
+                         closes_parameters(sign_at, first)));
       if (is_decoration) {
         blank(at, past);
         at = past;
@@ -429,28 +442,64 @@ class MacroBlanker {
 
   bool decorates(std::string_view word,
                  std::string_view previous,
-                 char sign,
                  bool is_first,
                  std::size_t past,
                  std::size_t end) const {
-    const std::size_t next = skip_blanks(text_, past);
-    const std::string_view following = next < end ? word_at(text_, next) : std::string_view();
-    // class MACRO Name
-    if (is_one_of(previous, kTypeKeywords)) return !following.empty() && following != "final";
+    std::size_t next = skip_blanks(text_, past);
+    std::string_view following = next < end ? word_at(text_, next) : std::string_view();
+    // class MACRO Name {
+    if (is_one_of(previous, kTypeKeywords)) {
+      if (following.empty() || following == "final") return false;
+      const std::size_t behind = skip_white(text_, next + following.size());
+      const char sign = behind < text_.size() ? text_[behind] : ';';
+      // `struct MACRO Name;` may well be a variable.
+      return sign == '{' || sign == ':' || sign == '<' || (sign == ';' && previous == "class") ||
+             word_at(text_, behind) == "final";
+    }
     if (word.find('_') == std::string_view::npos) return false;
     // MACRO type name, MACRO type (*name)(
-    if (is_first && !following.empty() && text_[past - 1] != ')') {
-      std::size_t second = skip_blanks(text_, next + following.size());
-      while (second < end && (text_[second] == '*' || text_[second] == '&')) {
-        second = skip_blanks(text_, second + 1);
-      }
-      return second < end && (!word_at(text_, second).empty() || is_name_in_brackets(second, end));
+    if (!is_first || text_[past - 1] == ')') return false;
+    while (following == "const" || following == "volatile") {
+      next = skip_blanks(text_, next + following.size());
+      following = next < end ? word_at(text_, next) : std::string_view();
     }
-    // f() const MACRO;
-    const char after = next < end ? text_[next] : last_;
-    const bool ends_head = next < end && (after == ';' || after == '{');
-    return ends_head && (sign == ')' || previous == "const" || previous == "override" ||
-                         previous == "noexcept" || previous == "final");
+    if (following.empty()) return false;
+    std::size_t second = skip_blanks(text_, next + following.size());
+    while (second < end && (text_[second] == '*' || text_[second] == '&'))
+      second = skip_blanks(text_, second + 1);
+    return second < end && (!word_at(text_, second).empty() || is_name_in_brackets(second, end));
+  }
+
+  // f() const MACRO;
+  bool ends_head(std::string_view word,
+                 std::string_view previous,
+                 char sign,
+                 std::size_t past,
+                 std::size_t end) const {
+    if (word.find('_') == std::string_view::npos) return false;
+    const std::size_t next = skip_blanks(text_, past);
+    if (next >= end || (text_[next] != ';' && text_[next] != '{')) return false;
+    return sign == ')' || is_one_of(previous, kQualifiers);
+  }
+
+  // Whether `)` ends a function's parameters, as far as its line tells: not a cast, not a
+  // condition.
+  bool closes_parameters(std::size_t close, std::size_t first) const {
+    int depth = 0;
+    for (std::size_t at = close + 1; at-- > first;) {
+      if (text_[at] == ')') ++depth;
+      if (text_[at] != '(' || --depth > 0) continue;
+      while (at > first && is_blank(text_[at - 1]))
+        --at;
+      if (at == first) return true;
+      if (text_[at - 1] == ')') return true;  // operator()()
+      std::size_t begin = at;
+      while (begin > first && is_identifier_byte(text_[begin - 1]))
+        --begin;
+      const std::string_view name = text_.substr(begin, at - begin);
+      return !name.empty() && !is_one_of(name, kStatements);
+    }
+    return true;
   }
 
   // `(*name)(` or `(name)(`
@@ -465,15 +514,34 @@ class MacroBlanker {
     return at < end && text_[at] == '(';
   }
 
-  // The last sign of code, for the next lines.
-  void note_last(std::size_t first, std::size_t end) {
-    for (std::size_t back = end; back > first; --back) {
-      if (is_blank(text_[back - 1])) continue;
-      const bool ends_comment =
-          text_[back - 1] == '/' && back - 1 > first && text_[back - 2] == '*';
-      if (!ends_comment) last_ = text_[back - 1];
-      return;
+  std::size_t past_comment(std::size_t begin) const {
+    const std::size_t close = text_.find("*/", begin + 2);
+    return close == std::string_view::npos ? text_.size() : close + 2;
+  }
+
+  // The last sign of code, for the next lines. Where those begin: past a comment that goes on.
+  std::size_t note_last(std::size_t at, std::size_t end) {
+    for (; at < end; ++at) {
+      const std::string_view two = text_.substr(at, 2);
+      if (two == "//") break;
+      if (two == "/*") {
+        at = past_comment(at);
+        if (at > end) return at;
+        --at;
+      } else if (!is_blank(text_[at])) {
+        last_ = text_[at];
+        // What a string holds is no code.
+        if (last_ == '"') at = std::min(closing_quote(at), end);
+      }
     }
+    return end + 1;
+  }
+
+  std::size_t closing_quote(std::size_t open) const {
+    std::size_t at = open + 1;
+    while (at < text_.size() && text_[at] != '"' && text_[at] != '\n')
+      at += text_[at] == '\\' ? 2 : 1;
+    return at;
   }
 
   void blank(std::size_t begin, std::size_t end) {

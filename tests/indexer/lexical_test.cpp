@@ -57,6 +57,13 @@ TEST_SUITE("indexer/lexical") {
     CHECK(blanked("MY_API int (open)(int);") == "int (open)(int);");
     CHECK(blanked("/*\n Ends with a word\n*/\nFOO_NAMESPACE_BEGIN\nint x;") ==
           "/* Ends with a word */ int x;");
+    CHECK(blanked("/* a */ class MY_API Door {") == "/* a */ class Door {");
+    CHECK(blanked("/* a\n b */ MY_API int (*open)(int) MY_ATTR;") ==
+          "/* a b */ int (*open)(int) ;");
+    CHECK(blanked("MY_API const char* name();") == "const char* name();");
+    CHECK(blanked("class MY_API Door;") == "class Door;");
+    CHECK(blanked("template <> struct MY_API Door<int> {") == "template <> struct Door<int> {");
+    CHECK(blanked("FOO_BEGIN_X\nFOO_USE(a);") == "FOO_USE(a);");
     CHECK(blanked("int open() const MY_NOEXCEPT;") == "int open() const ;");
     CHECK(blanked("void f() LOCKS_EXCLUDED(mutex_);") == "void f() ;");
   }
@@ -68,6 +75,23 @@ TEST_SUITE("indexer/lexical") {
                              "call(\n  SOME_VALUE\n);",
                              "#define FOO_BAR 1",
                              "class API;",
+                             "/* a */ enum E {\n  FIRST_ONE\n};",
+                             "enum E {\n  A_B, // note:\n  C_D\n};",
+                             "enum E { /* x; */\n  FIRST_ONE\n};",
+                             "int x;\n/* a */ void f(int a,\n  SOME_TYPE\n  b);",
+                             "call(\"a;\",\n  SOME_VALUE\n);",
+                             "struct RECT make_rect(int x) {",
+                             "struct STAT_BUF the_stat;",
+                             "enum COLOR color;",
+                             "extern char *const FOO_NAME;",
+                             "unsigned const MAX_SIZE{100};",
+                             "static const long a_cast = (long) FOO_BAR;",
+                             "if (x) LOG_ERROR(y);",
+                             "return (size_t) MAX_LEN;",
+                             "EFI_STATUS\nInitFoo (\n  int x\n  )\n{",
+                             "EFI_HANDLE\n  gHandle = 0;",
+                             "UINT_PTR const a_ptr = 5;",
+                             "GL_UINT volatile vol;",
                              "struct NODE *next;",
                              "TEST_CASE(\"x\") {",
                              "return MAX_VALUE;",

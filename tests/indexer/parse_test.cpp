@@ -133,7 +133,8 @@ TEST_SUITE("indexer/parse") {
   }
 
   TEST_CASE("of a long declaration of many names each has its own part") {
-    std::string text = "struct Shared {\n  const Pair<int, int> *ok, *err, empty[4], (*call)(int, int)";
+    std::string text =
+        "struct Shared {\n  const Pair<int, int> *ok, *err, empty[4], (*call)(int, int)";
     for (int i = 0; i < 40; ++i)
       text += ", *other_" + std::to_string(i);
     text += ";\n  int x, y;\n};\nint first" + std::string(300, 'a') + ", second;\n";
