@@ -88,6 +88,14 @@ double entropy(std::string_view text) {
   return bits;
 }
 
+// `${NAME}`, `$NAME`, "%s": where a value will be put.
+bool is_template(std::string_view value) {
+  constexpr std::string_view kMarks[] = {"${", "$(", "%s", "%d", "%v", "%(", "%{"};
+  return value.starts_with('$') || std::ranges::any_of(kMarks, [&](std::string_view mark) {
+           return value.find(mark) != std::string_view::npos;
+         });
+}
+
 bool looks_random(std::string_view value) {
   constexpr std::size_t kMinBytes = 8;
   constexpr std::size_t kMaxBytes = 4096;
@@ -96,12 +104,12 @@ bool looks_random(std::string_view value) {
   bool has_letter = false;
   bool has_sign = false;
   for (const char c : value) {
-    if (c == ' ' || c == '{' || c == '$' || c == '<' || c == '%' || c == '(' || c == '\\')
-      return false;
+    if (c == ' ' || c == '{' || c == '<' || c == '(' || c == '\\') return false;
     has_digit |= is_digit(c);
     has_letter |= (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
     has_sign |= !is_identifier_byte(c);
   }
+  if (is_template(value)) return false;
   const std::string words = lower_letters(value);
   for (const std::string_view sample : kSampleValues) {
     if (words.find(sample) != std::string::npos) return false;
@@ -318,7 +326,7 @@ std::optional<ByteRange> url_password(std::string_view text, std::size_t at) {
     return std::nullopt;
   }
   const std::string_view password = authority.substr(colon + 1, sign - colon - 1);
-  if (password.find_first_of("{$%") != std::string_view::npos) return std::nullopt;
+  if (password.find('{') != std::string_view::npos || is_template(password)) return std::nullopt;
   const auto begin = static_cast<std::uint32_t>(at + colon + 1);
   return ByteRange{begin, begin + static_cast<std::uint32_t>(password.size())};
 }

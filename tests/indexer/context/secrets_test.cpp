@@ -128,6 +128,27 @@ TEST_SUITE("indexer/context/secrets") {
     }
   }
 
+  TEST_CASE("signs of templates hide no password, and a template is none") {
+    for (const char* text : {"password = \"Tr0ub4dor$3x!\"\n",
+                             "password = \"aB3d%5gH7jK9\"\n",
+                             "DB_PASSWORD=pa$$w0rdX9zQ\n",
+                             "url = \"postgres://admin:Yt6p%40Q9zLm3@db.host/x\"\n",
+                             "url = \"mysql://root:Yt6p$Q9zLm5@db.host/x\"\n"}) {
+      INFO(text);
+      CHECK(mask(text).find("***") != std::string::npos);
+    }
+    for (const char* text : {"password = \"${DB_PASSWORD_1}\"\n",
+                             "password = \"$DB_PASSWORD_1\"\n",
+                             "password = \"prefix-%s-9zQ\"\n",
+                             "password = \"$(pass show db1)\"\n",
+                             "url = \"postgres://admin:${PASSWORD}@db.host/x\"\n",
+                             "url = \"postgres://%s:%s@db.host/x\"\n",
+                             "url = \"postgres://admin:$PASSWORD@db.host/x\"\n"}) {
+      INFO(text);
+      CHECK(mask(text) == text);
+    }
+  }
+
   TEST_CASE("a part of a text is masked by what stands around it") {
     const auto part_of =
         [](const std::string& before, const std::string& part, const std::string& after) {
