@@ -485,6 +485,9 @@ class MacroBlanker {
   // Whether `)` ends a function's parameters, as far as its line tells: not a cast, not a
   // condition.
   bool closes_parameters(std::size_t close, std::size_t first) const {
+    // A line may be megabytes of unbalanced brackets.
+    constexpr std::size_t kMaxParameters = 500;  // bytes
+    first = std::max(first, close - std::min(close, kMaxParameters));
     int depth = 0;
     for (std::size_t at = close + 1; at-- > first;) {
       if (text_[at] == ')') ++depth;
