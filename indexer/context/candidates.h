@@ -94,7 +94,7 @@ struct SignatureRequest {
   std::size_t limit = 512;                 // candidates whose names are not shown
   std::size_t related_files = 20;          // whose definitions all are candidates
   const ChangeHistory* history = nullptr;  // may be missing
-  /// Sees every candidate with what speaks for it, in the order of signatures.cpp, and whether its
+  /// Sees every candidate with what speaks for it, in the order of signs.h, and whether its
   /// name is shown. For who fits the weights.
   std::function<void(const SymbolView&, std::span<const float> signs, bool is_shown)> observe = {};
 };

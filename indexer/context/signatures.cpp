@@ -4,11 +4,8 @@
 // are found by what similar code uses, by what the file uses elsewhere, by the files whose
 // definitions it uses, by the members of types that are named, by words that names share, by what
 // stands beside the definitions of names that are shown. Each is a weak sign; together they give a
-// chance, by logistic regression. Its weights are the mean of two fits (./dev bench weights, seeds
-// 1 and 2) on 2,400 holes each in Catch2, axios, bat, click, curl, fzf, libuv and tokio, and no
-// figure is quoted of those (docs/results/context.md).
+// chance (signs.h).
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <span>
 #include <tuple>
@@ -18,6 +15,7 @@
 #include <boost/unordered/unordered_flat_set.hpp>
 
 #include "indexer/context/candidates.h"
+#include "indexer/context/signs.h"
 #include "indexer/identifiers.h"
 #include "indexer/language.h"
 #include "indexer/name_slots.h"
@@ -55,106 +53,6 @@ constexpr float kMinSum = -10.42F;
 constexpr float kMostForPopularity = 2.7F;
 constexpr float kBytesNextTo = 200;
 constexpr float kFarWeight = 0.15F;  // of a use in the file that is out of sight
-
-enum Sign : std::size_t {
-  kBias,
-  kNear,      // weight of its uses near the line
-  kInFile,    // used in the file, out of sight: log of how often
-  kCoSum,     // similar chunks that use it: their scores' share
-  kCoBest,    // the best of them
-  kAffinity,  // how much the file uses of what its file defines
-  kTwin,      // its file is the other half of this one: header, source
-  kImported,  // its file is imported
-  kSameFolder,
-  kOfNearType,   // it is a member of a type that is named near
-  kOfKnownType,  // … in the file
-  kWords,        // words of it that names near the line have
-  kFunction,
-  kType,
-  kField,
-  kConstant,  // or an enumerator
-  kMacro,
-  kDefiners,  // log of how many files define the name
-  kTest,
-  kLexical,
-  kOwn,
-  kLength,  // log of the signature's bytes
-  kCoAndAffine,
-  kNearAndFunction,
-  kShown,         // used within the lines that are shown
-  kDistance,      // log of how far
-  kFileDistance,  // out of sight: nearness of its next use in the file
-  kNextTo,        // it stands next to definitions of names that are shown
-  kNextToWords,
-  kInFileAndCo,
-  kPopular,      // log of how many chunks have the name
-  kPopularRest,  // … if no similar one has it
-  kTogether,     // its file changes together with this one
-  kSigns
-};
-using Signs = std::array<float, kSigns>;
-
-// Of names that are not shown and of those that are: two models.
-struct Weights {
-  float hidden, shown;
-};
-constexpr std::array<Weights, kSigns> kWeights = {{
-    {-10.31F, -6.25F},  // kBias
-    {0.00F, 1.13F},     // kNear
-    {-0.02F, 0.00F},    // kInFile
-    {5.47F, 1.45F},     // kCoSum
-    {5.71F, 1.84F},     // kCoBest
-    {0.69F, 0.67F},     // kAffinity
-    {0.85F, -0.10F},    // kTwin
-    {0.06F, 0.05F},     // kImported
-    {-0.45F, -0.10F},   // kSameFolder
-    {0.53F, 0.04F},     // kOfNearType
-    {0.46F, 0.01F},     // kOfKnownType
-    {1.52F, -5.26F},    // kWords
-    {-2.04F, -1.20F},   // kFunction
-    {-2.22F, -1.06F},   // kType
-    {-2.38F, -1.44F},   // kField
-    {-1.75F, -1.56F},   // kConstant
-    {-1.92F, -0.99F},   // kMacro
-    {-0.78F, -0.31F},   // kDefiners
-    {-1.84F, 0.20F},    // kTest
-    {-0.29F, -1.37F},   // kLexical
-    {-3.04F, -0.01F},   // kOwn
-    {0.43F, 0.20F},     // kLength
-    {-0.99F, -0.98F},   // kCoAndAffine
-    {0.00F, -0.04F},    // kNearAndFunction
-    {0.00F, -6.25F},    // kShown
-    {0.00F, -0.32F},    // kDistance
-    {0.08F, 0.00F},     // kFileDistance
-    {2.00F, 7.97F},     // kNextTo
-    {0.30F, 6.15F},     // kNextToWords
-    {-0.39F, 0.00F},    // kInFileAndCo
-    {-0.08F, -0.09F},   // kPopular
-    {0.47F, 0.31F},     // kPopularRest
-    {-0.58F, -0.11F},   // kTogether
-}};
-
-using SignWeights = std::array<float, kSigns>;
-constexpr SignWeights weights_of(float Weights::*model) {
-  SignWeights weights{};
-  for (std::size_t i = 0; i < kSigns; ++i)
-    weights[i] = kWeights[i].*model;
-  return weights;
-}
-constexpr SignWeights kHiddenWeights = weights_of(&Weights::hidden);
-constexpr SignWeights kShownWeights = weights_of(&Weights::shown);
-
-float sum_of(const Signs& signs, const SignWeights& weights) {
-  // Several sums: one would wait for each addition, thousands of times.
-  constexpr std::size_t kSums = 4;
-  std::array<float, kSums> sums{};
-  for (std::size_t i = 0; i < kSigns; ++i)
-    sums[i % kSums] += weights[i] * signs[i];
-  return in_steps((sums[0] + sums[1]) + (sums[2] + sums[3]));
-}
-float chance_of(float sum) {
-  return static_cast<float>(1 / (1 + std::exp(-static_cast<double>(sum))));
-}
 
 bool is_type(SymbolKind kind) {
   return kind == SymbolKind::kClass || kind == SymbolKind::kStruct || kind == SymbolKind::kUnion ||
@@ -511,17 +409,15 @@ class Ranker {
     signs[kOwn] = facts.is_own ? 1 : 0;
     signs[kLength] = in_steps(std::log(static_cast<float>(symbol.signature.size()) / 40.0F));
     signs[kCoAndAffine] = signs[kCoSum] * signs[kAffinity];
-    if (n_known_files == 0 && !request_.observe &&
-        sum_of(signs, kHiddenWeights) + kMostForPopularity < kMinSum) {
+    if (n_known_files == 0 && !request_.observe && sum_of(signs) + kMostForPopularity < kMinSum) {
       return;
     }
     signs[kPopular] = in_steps(std::log1p(static_cast<float>(n_chunks_with(symbol.name))));
     if (signs[kCoBest] == 0) signs[kPopularRest] = signs[kPopular];
     if (request_.observe) request_.observe(symbol, signs, signs[kShown] > 0);
-    const bool is_shown = signs[kShown] > 0;
-    const float chance = chance_of(sum_of(signs, is_shown ? kShownWeights : kHiddenWeights));
+    const float chance = chance_of(sum_of(signs));
     const bool is_wanted =
-        is_shown && symbol.name.size() >= kMinShownBytes && n_files <= kMaxShownFiles;
+        signs[kShown] > 0 && symbol.name.size() >= kMinShownBytes && n_files <= kMaxShownFiles;
     if (is_wanted || chance >= kMinChance) found_.push_back({symbol, chance, is_wanted});
   }
 

@@ -1,5 +1,5 @@
 // usage: fit_weights [--holes N] [--seed S] FOLDER...
-// Fits the weights of indexer/context/signatures.cpp: hides pieces of the repositories, asks which
+// Fits the weights of indexer/context/signs.cpp: hides pieces of the repositories, asks which
 // definitions the pieces name, and finds the two logistic models (of names that are shown and of
 // those that are not) that say it best. Prints the table. Never fit on a repository whose figures
 // are reported.
