@@ -10,7 +10,9 @@
 #include <boost/unordered/unordered_flat_set.hpp>
 
 #include "indexer/clean_text.h"
+#include "indexer/context/in_parallel.h"
 #include "indexer/context/secrets.h"
+#include "indexer/context/signature_writer.h"
 #include "indexer/identifiers.h"
 
 namespace kinglet::indexer {
@@ -54,15 +56,6 @@ bool is_packed(std::string_view text, const Lines& lines) {
   return n_known * 2 > n_lines;
 }
 
-// What was chosen of one file, best first, and the chunk that it makes.
-template <class Part>
-struct OfFile {
-  std::vector<const Part*> parts;
-  PackedChunk chunk;
-};
-template <class Part>
-using ByPath = std::map<std::string_view, OfFile<Part>>;
-
 std::size_t n_tokens_of(const auto& files) {
   std::size_t n_tokens = 0;
   for (const auto& [path, file] : files)
@@ -98,8 +91,7 @@ std::size_t ChunkPacker::add_signatures(const std::vector<SignatureCandidate>& c
   ByPath<SignatureCandidate> files;
   for (const SignatureCandidate* candidate : chosen)
     files[candidate->symbol.path].parts.push_back(candidate);
-  for (auto& [path, file] : files)
-    file.chunk = write_signatures(file.parts);
+  write_all(files);
   std::size_t used = n_tokens_of(files);
   while (used > budget) {
     // The least ones, by what each costs alone; what stands around them makes it a guess.
@@ -115,7 +107,7 @@ std::size_t ChunkPacker::add_signatures(const std::vector<SignatureCandidate>& c
       over -= n_tokens;
     }
     for (const std::string_view path : paths)
-      files[path].chunk = write_signatures(files[path].parts);
+      write(files[path]);
     used = n_tokens_of(files);
   }
   append(chunks_of(files));
@@ -144,8 +136,7 @@ std::size_t ChunkPacker::add_similar(std::span<const NearName> names,
   ByPath<Passage> files;
   for (const Passage& passage : passages)
     files[passage.similar->hit.path].parts.push_back(&passage);
-  for (auto& [path, file] : files)
-    file.chunk = write_passages(file.parts);
+  write_all(files);
   std::size_t used = n_tokens_of(files);
   std::size_t n_taken = passages.size();
   while (used > budget) {
@@ -159,29 +150,29 @@ std::size_t ChunkPacker::add_similar(std::span<const NearName> names,
       over -= n_tokens;
     }
     for (const std::string_view path : paths)
-      files[path].chunk = write_passages(files[path].parts);
+      write(files[path]);
     used = n_tokens_of(files);
   }
   // What the last one left may do for a smaller one.
   for (int n_misses = 0; n_taken < passages.size() && n_misses < kMaxMissesOfPassages; ++n_taken) {
     const Passage& passage = passages[n_taken];
     OfFile<Passage>& file = files[passage.similar->hit.path];
+    const PackedChunk before = file.chunk;
     file.parts.push_back(&passage);
-    PackedChunk chunk = write_passages(file.parts);
-    const std::size_t rest = used - file.chunk.n_tokens;
-    if (rest + chunk.n_tokens > budget) {
+    write(file);
+    const std::size_t now = used - before.n_tokens + file.chunk.n_tokens;
+    if (now > budget) {
       file.parts.pop_back();
+      file.chunk = before;
       ++n_misses;
       ++pack_.n_dropped;
       continue;
     }
-    used = rest + chunk.n_tokens;
-    file.chunk = std::move(chunk);
+    used = now;
   }
   pack_.n_dropped += passages.size() - n_taken;
   std::vector<PackedChunk> chunks = chunks_of(files);
-  for (PackedChunk& chunk : chunks)
-    add_detail(names, chunk);
+  in_parallel(chunks.size(), [&](std::size_t i) { add_detail(names, chunks[i]); });
   append(std::move(chunks));
   return used;
 }
@@ -274,16 +265,23 @@ std::vector<const SignatureCandidate*> ChunkPacker::choose_signatures(
   return chosen;
 }
 
-// All that are chosen of one file, best first.
-PackedChunk ChunkPacker::write_signatures(const std::vector<const SignatureCandidate*>& chosen) {
-  PackedChunk chunk;
-  if (chosen.empty()) return chunk;
-  chunk.path = chosen.front()->symbol.path;
+template <class Part>
+void ChunkPacker::write_all(ByPath<Part>& files) const {
+  std::vector<OfFile<Part>*> all;
+  for (auto& [path, file] : files)
+    all.push_back(&file);
+  in_parallel(all.size(), [&](std::size_t i) { write(*all[i]); });
+}
+
+void ChunkPacker::write(OfFile<SignatureCandidate>& file) const {
+  PackedChunk& chunk = file.chunk = {};
+  if (file.parts.empty()) return;
+  chunk.path = file.parts.front()->symbol.path;
   chunk.reason = PackReason::kSignature;
-  chunk.range = chosen.front()->symbol.definition.range;
+  chunk.range = file.parts.front()->symbol.definition.range;
   std::vector<const Symbol*> symbols;
   std::vector<std::string_view> names;
-  for (const SignatureCandidate* candidate : chosen) {
+  for (const SignatureCandidate* candidate : file.parts) {
     const ByteRange range = candidate->symbol.definition.range;
     chunk.range.begin = std::min(chunk.range.begin, range.begin);
     chunk.range.end = std::max(chunk.range.end, range.end);
@@ -296,25 +294,25 @@ PackedChunk ChunkPacker::write_signatures(const std::vector<const SignatureCandi
       names.push_back(name);
     }
   }
-  chunk.text = mask(writer_.write(std::move(symbols)));
+  chunk.text = mask(SignatureWriter(index_).write(std::move(symbols)));
   if (!chunk.text.empty()) finish(chunk);
-  return chunk;
 }
 
-// Those of one file in their order, each masked as a part of its chunk.
-PackedChunk ChunkPacker::write_passages(std::vector<const Passage*> chosen) {
-  PackedChunk chunk;
-  if (chosen.empty()) return chunk;
-  std::ranges::sort(chosen, {}, &Passage::first_line);
-  chunk.path = chosen.front()->similar->hit.path;
+// In the file's order, each masked as a part of its chunk.
+void ChunkPacker::write(OfFile<Passage>& file) const {
+  PackedChunk& chunk = file.chunk = {};
+  if (file.parts.empty()) return;
+  std::vector<const Passage*> in_order = file.parts;
+  std::ranges::sort(in_order, {}, &Passage::first_line);
+  chunk.path = in_order.front()->similar->hit.path;
   chunk.reason = PackReason::kSimilar;
-  chunk.first_line = chosen.front()->first_line;
-  for (const Passage* passage : chosen) {
+  chunk.first_line = in_order.front()->first_line;
+  for (const Passage* passage : in_order) {
     const SimilarCandidate& similar = *passage->similar;
-    const auto [secrets, is_new] = secrets_.try_emplace(&similar);
+    const auto [secrets, is_new] = file.secrets.try_emplace(&similar);
     if (is_new) secrets->second = find_secrets(similar.text);
     const std::uint32_t begin = similar.hit.range.begin + passage->range.begin;
-    if (passage == chosen.front())
+    if (passage == in_order.front())
       chunk.range.begin = begin;
     else if (begin > chunk.range.end)
       chunk.text += '\n';  // for lines that are left out, or blank
@@ -324,7 +322,6 @@ PackedChunk ChunkPacker::write_passages(std::vector<const Passage*> chosen) {
     chunk.score = std::max(chunk.score, passage->worth);
   }
   finish(chunk);
-  return chunk;
 }
 
 void ChunkPacker::finish(PackedChunk& chunk) const {

@@ -11,7 +11,6 @@
 #include "daemon/base/text.h"
 #include "indexer/context/candidates.h"
 #include "indexer/context/packer.h"
-#include "indexer/context/signature_writer.h"
 
 namespace kinglet::indexer {
 
@@ -21,7 +20,7 @@ class ChunkPacker {
  public:
   /// All outlive it.
   ChunkPacker(const Snapshot& index, const PackRequest& request, Pack& pack)
-      : writer_(index), request_(request), pack_(pack) {}
+      : index_(index), request_(request), pack_(pack) {}
 
   /// One chunk a file. Names that are shown go first, of a budget of their own within the whole.
   ///
@@ -42,17 +41,27 @@ class ChunkPacker {
       const std::vector<SignatureCandidate>& candidates,
       std::size_t shown_budget,
       std::size_t budget);
-  PackedChunk write_signatures(const std::vector<const SignatureCandidate*>& chosen);
-  PackedChunk write_passages(std::vector<const Passage*> chosen);
+  // What was chosen of one file, best first, and the chunk that it makes.
+  template <class Part>
+  struct OfFile {
+    std::vector<const Part*> parts;
+    PackedChunk chunk;
+    std::map<const SimilarCandidate*, std::vector<ByteRange>> secrets;  // of passages' texts
+  };
+  template <class Part>
+  using ByPath = std::map<std::string_view, OfFile<Part>>;
+  template <class Part>
+  void write_all(ByPath<Part>& files) const;
+  void write(OfFile<SignatureCandidate>& file) const;
+  void write(OfFile<Passage>& file) const;
   void finish(PackedChunk& chunk) const;
   void append(std::vector<PackedChunk> chunks);
 
-  SignatureWriter writer_;
+  const Snapshot& index_;
   const PackRequest& request_;
   Pack& pack_;
   double bytes_per_token_ =
       PassageChooser::kBytesPerToken;  // a guess, better once signatures were counted
-  std::map<const SimilarCandidate*, std::vector<ByteRange>> secrets_;
 };
 
 }  // namespace kinglet::indexer

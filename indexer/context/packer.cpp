@@ -21,7 +21,7 @@ namespace {
 constexpr std::size_t kMinSignatures = 512;
 constexpr std::size_t kTokensPerSignature = 16;
 constexpr std::size_t kMinSimilar = 64;  // chunks
-constexpr std::size_t kMaxSimilar = 768;
+constexpr std::size_t kMaxSimilar = 384;
 constexpr std::size_t kTokensPerSimilar = 96;
 // Of it, so many tokens are read for each that may be packed, and so many at least: what lies
 // beyond is hardly ever taken, and takes time.

@@ -81,7 +81,8 @@ struct PackRequest {
   std::size_t max_lines_before = SIZE_MAX;
   std::size_t max_lines_after = SIZE_MAX;
   std::size_t max_chunk_tokens = SIZE_MAX;
-  /// Tokens of a text that is encoded alone, as every segment is. Called often with small texts.
+  /// Tokens of a text that is encoded alone, as every segment is. Called often with small texts,
+  /// by several threads at once.
   std::function<std::size_t(std::string_view)> count_tokens;
   /// The same of the file's prefix, where the format writes that in more than one segment; empty:
   /// count_tokens.

@@ -17,6 +17,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <random>
 #include <string>
 #include <unordered_map>
@@ -117,16 +118,27 @@ CountTokens counter(const std::string& path) {
       std::make_shared<const inference::Vocabulary>(*std::move(vocabulary)));
   if (!inference::splits_at_lines(*tokenizer)) die(path + " does not split at lines");
   // As the daemon does: what a line has is known from one prompt to the next.
-  auto known = std::make_shared<std::unordered_map<std::size_t, std::size_t>>();
+  struct Known {
+    std::mutex mutex;
+    std::unordered_map<std::size_t, std::size_t> n_tokens;  // of a segment by its hash
+  };
+  auto known = std::make_shared<Known>();
   return [tokenizer, known](std::string_view text) {
     std::size_t n_tokens = 0;
     inference::for_each_line_segment(text, [&](std::string_view segment) {
-      const auto [entry, is_new] = known->try_emplace(std::hash<std::string_view>()(segment));
-      if (is_new) {
-        entry->second =
-            tokenizer->encode(segment, {.space_prefix = inference::SpacePrefix::kNever}).size();
+      const std::size_t hash = std::hash<std::string_view>()(segment);
+      {
+        const std::lock_guard lock(known->mutex);
+        if (const auto found = known->n_tokens.find(hash); found != known->n_tokens.end()) {
+          n_tokens += found->second;
+          return;
+        }
       }
-      n_tokens += entry->second;
+      const std::size_t n =
+          tokenizer->encode(segment, {.space_prefix = inference::SpacePrefix::kNever}).size();
+      n_tokens += n;
+      const std::lock_guard lock(known->mutex);
+      known->n_tokens.emplace(hash, n);
     });
     return n_tokens;
   };
