@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "indexer/context/neighborhood.h"
+#include "indexer/context/recency.h"
 #include "indexer/history.h"
 #include "indexer/index.h"
 
@@ -29,6 +30,8 @@ struct SimilarRequest {
   std::string_view text;  // … as it is now
   ByteRange window;       // of it: what the prompt shows anyway; chunks that overlap it are dropped
   std::function<std::optional<std::string>(const std::string& path)> read_text;
+  const Recency* recency = nullptr;        // may be missing
+  std::span<const std::string> enclosing;  // a chunk that has one of these need share no more
   std::size_t limit = 128;
 };
 
@@ -94,6 +97,7 @@ struct SignatureRequest {
   std::size_t limit = 512;                 // candidates whose names are not shown
   std::size_t related_files = 20;          // whose definitions all are candidates
   const ChangeHistory* history = nullptr;  // may be missing
+  const Recency* recency = nullptr;        // may be missing
   /// Sees every candidate with what speaks for it, in the order of signs.h, and whether its
   /// name is shown. For who fits the weights.
   std::function<void(const SymbolView&, std::span<const float> signs, bool is_shown)> observe = {};

@@ -153,11 +153,17 @@ void Clues::find_related_files() {
   }
   for (auto& [path, places] : shown_places_)
     std::ranges::sort(places);
+  // What someone just wrote nobody uses yet.
+  if (request_.recency != nullptr) {
+    for (const std::string_view path : request_.recency->paths())
+      affinity_.try_emplace(path, 0.0F);
+  }
   std::vector<std::pair<float, std::string_view>> files;
   for (const auto& [path, weight] : affinity_) {
     float bonus = stem_of(path) == stem_of(request_.path) ? 2.0F : 0.0F;
     if (is_imported(path, imports_)) bonus += 1.0F;
     if (const float* const changed = find_in(changed_, path)) bonus += *changed;
+    if (request_.recency != nullptr) bonus += 2 * request_.recency->of_file(path);
     files.emplace_back(-(weight + bonus), path);
     most_affine_ = std::max(most_affine_, weight);
   }
@@ -193,6 +199,7 @@ Clues::FileFacts Clues::facts_of(std::string_view path) const {
   if (const float* const affinity = find_in(affinity_, path))
     facts.affinity = std::sqrt(*affinity / most_affine_);
   if (const float* const together = find_in(changed_, path)) facts.together = *together;
+  if (request_.recency != nullptr) facts.recent = request_.recency->of_file(path);
   facts.shown_places = find_in(shown_places_, path);
   return facts;
 }

@@ -78,6 +78,7 @@ class Clues {
     bool is_imported = false;
     bool is_near = false;  // in the same folder
     bool is_own = false;
+    float recent = 0;    // someone was there lately, 0 to 1
     float together = 0;  // how often the two changed together, 0 to 1
     const std::vector<std::uint32_t>* shown_places =
         nullptr;  // where it defines names near the line

@@ -10,6 +10,7 @@
 #include "indexer/clean_text.h"
 #include "indexer/context/candidates.h"
 #include "indexer/context/chunk_packer.h"
+#include "indexer/context/enclosing.h"
 #include "indexer/context/file_window.h"
 #include "indexer/context/neighborhood.h"
 #include "indexer/context/secrets.h"
@@ -276,7 +277,20 @@ Result<Pack> pack(const Snapshot& index, const PackRequest& request, const std::
   const std::vector<NearName> names =
       near_names(cut.before.substr(cut.before.size() - std::min(cut.before.size(), reach)),
                  cut.after.substr(0, reach));
+  // Similar code alone is sought by what the line stands in: as a sign of what is named next it
+  // says nothing.
+  std::vector<NearName> sought = names;
+  const std::vector<std::string> enclosing = enclosing_names(index, request.path, cut.before);
+  add_enclosing(enclosing, sought);
+  std::vector<RecentPlace> recent = request.recent;
+  std::erase_if(recent, [&](const RecentPlace& place) {
+    return place.path == request.path && place.range.end >= begin_of_shown &&
+           place.range.begin <= end_of_shown;
+  });
+  const Recency recency(recent);
   SimilarRequest similar_request;
+  similar_request.recency = &recency;
+  similar_request.enclosing = enclosing;
   similar_request.path = request.path;
   similar_request.text = request.text;
   similar_request.window = {static_cast<std::uint32_t>(begin_of_shown),
@@ -284,7 +298,7 @@ Result<Pack> pack(const Snapshot& index, const PackRequest& request, const std::
   similar_request.read_text = request.read_text;
   similar_request.limit = std::clamp(chunk_share / kTokensPerSimilar, kMinSimilar, kMaxSimilar);
   const std::vector<SimilarCandidate> similar =
-      similar_candidates(index, names, similar_request, pack.n_dropped);
+      similar_candidates(index, sought, similar_request, pack.n_dropped);
   if (stop.stop_requested()) return cancelled();
   ChunkPacker chunks(index, request, pack);
   std::size_t n_chunks = 0;  // tokens
@@ -297,7 +311,7 @@ Result<Pack> pack(const Snapshot& index, const PackRequest& request, const std::
     // Similar code is read on another core meanwhile, where there is one to be had.
     const std::size_t to_read =
         std::max(kMinTokensRead, kTokensReadPerToken * (chunk_share - for_signatures));
-    auto reading = std::async([&] { return PassageChooser(names, similar, to_read); });
+    auto reading = std::async([&] { return PassageChooser(sought, similar, to_read); });
     const SignatureRequest signature_request{
         .path = request.path,
         .before = cut.before,
@@ -306,7 +320,8 @@ Result<Pack> pack(const Snapshot& index, const PackRequest& request, const std::
         .similar = similar,
         .limit = std::max(kMinSignatures, chunk_share / kTokensPerSignature),
         .related_files = std::clamp(chunk_share / kTokensPerRelated, kMinRelated, kMaxRelated),
-        .history = request.history};
+        .history = request.history,
+        .recency = &recency};
     const std::vector<SignatureCandidate> signatures =
         signature_candidates(index, names, signature_request);
     if (stop.stop_requested()) return cancelled();
@@ -314,7 +329,7 @@ Result<Pack> pack(const Snapshot& index, const PackRequest& request, const std::
         chunks.add_signatures(signatures, part(chunk_share, request.shares.shown), for_signatures);
     if (stop.stop_requested()) return cancelled();
     PassageChooser chooser = reading.get();
-    n_chunks += chunks.add_similar(names, chooser, chunk_share - n_chunks);
+    n_chunks += chunks.add_similar(sought, chooser, chunk_share - n_chunks);
   }
   if (stop.stop_requested()) return cancelled();
 

@@ -39,6 +39,7 @@
 
 #include "daemon/base/result.h"
 #include "daemon/base/text.h"
+#include "indexer/context/recency.h"
 #include "indexer/index.h"
 
 namespace kinglet::indexer {
@@ -90,6 +91,9 @@ struct PackRequest {
   /// The bytes of an indexed file, or nothing; an unsaved buffer where there is one.
   std::function<std::optional<std::string>(const std::string& path)> read_text;
   const ChangeHistory* history = nullptr;  // what changed together; may be missing
+  /// Where someone was lately, the newest first. What the window shows does not count, so that
+  /// typing there changes nothing.
+  std::vector<RecentPlace> recent = {};
 };
 
 enum class PackReason : std::uint8_t {

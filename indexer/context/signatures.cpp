@@ -146,6 +146,8 @@ class Scorer {
     signs[kAffinity] = facts.affinity;
     signs[kTwin] = facts.is_twin ? 1 : 0;
     signs[kTogether] = facts.together;
+    signs[kRecentFile] = facts.recent;
+    if (facts.recent > 0) signs[kRecent] = request_.recency->of(symbol.path, symbol.range);
     signs[kImported] = facts.is_imported ? 1 : 0;
     signs[kSameFolder] = facts.is_near ? 1 : 0;
     if (!symbol.container.empty()) {

@@ -40,6 +40,8 @@ enum Sign : std::size_t {
   kInFileAndCo,
   kPopular,      // log of how many chunks have the name
   kPopularRest,  // … if no similar one has it
+  kRecent,       // someone was at it lately
+  kRecentFile,   // … in its file
   kTogether,     // its file changes together with this one
   kSigns
 };

@@ -1,8 +1,10 @@
 #include <algorithm>
 #include <cstring>
+#include <functional>
 #include <map>
 
 #include "indexer/context/candidates.h"
+#include "indexer/identifiers.h"
 
 namespace kinglet::indexer {
 namespace {
@@ -13,6 +15,9 @@ constexpr std::uint32_t kMaxDistance = 40;  // lines
 // neighborhood has fewer).
 constexpr float kMinShareOfBest = 0.15F;
 constexpr std::uint32_t kMinMatched = 3;
+// What a chunk's score gains where someone was lately, and in the same file.
+constexpr float kRecentGain = 0.5F;
+constexpr float kRecentFileGain = 0.2F;
 
 // Line feeds, eight bytes at a time: megabytes are looked at for one prompt.
 std::uint32_t count_lines(std::string_view text) {
@@ -29,6 +34,14 @@ std::uint32_t count_lines(std::string_view text) {
   }
   return static_cast<std::uint32_t>(n_lines) +
          static_cast<std::uint32_t>(std::ranges::count(text.substr(at), '\n'));
+}
+
+bool has_one(std::string_view text, std::span<const std::string> names) {
+  bool has = false;
+  for_each_identifier(text, [&](std::size_t, std::string_view word) {
+    has |= std::ranges::find(names, word) != names.end();
+  });
+  return has;
 }
 
 }  // namespace
@@ -49,6 +62,13 @@ std::vector<SimilarCandidate> similar_candidates(const Snapshot& index,
     query.terms.push_back({name.name, name.weight});
   std::vector<ChunkHit> hits = index.search(query);
   if (hits.empty()) return {};
+  if (request.recency != nullptr && !request.recency->empty()) {
+    for (ChunkHit& hit : hits) {
+      hit.score *= 1 + kRecentGain * request.recency->of(hit.path, hit.range) +
+                   kRecentFileGain * request.recency->of_file(hit.path);
+    }
+    std::ranges::stable_sort(hits, std::greater<>(), &ChunkHit::score);
+  }
 
   const auto n_needed =
       std::min<std::uint32_t>(kMinMatched, static_cast<std::uint32_t>(query.terms.size()));
@@ -81,10 +101,12 @@ std::vector<SimilarCandidate> similar_candidates(const Snapshot& index,
   std::map<const char*, std::vector<std::size_t>> in_files;  // by where their texts lie
   const float best_score = hits.front().score;
   for (ChunkHit& hit : hits) {
-    const bool is_noise = hit.score < kMinShareOfBest * best_score || hit.n_matched < n_needed;
+    const bool is_noise = hit.score < kMinShareOfBest * best_score ||
+                          (hit.n_matched < n_needed && request.enclosing.empty());
     const auto file = is_noise ? std::nullopt : file_of(hit);
     const bool is_shown = hit.path == request.path && hit.range.overlaps(request.window);
-    if (!file || is_shown) {
+    if (!file || is_shown ||
+        (hit.n_matched < n_needed && !has_one(hit.range.of(*file), request.enclosing))) {
       ++n_dropped;
       continue;
     }

@@ -1,12 +1,13 @@
 // usage: context_bench FOLDER [--holes N] [--seed S] [--budgets 2048,8192] [--packer NAME]...
 //                      [--vocabulary MODEL.gguf] [--hunks FILE] [--git CHECKOUT --commit REV]
+//                      [--only-commits] [--recent]
 // How good packers are at one repository: hides pieces of its files and measures what each packer
 // brings for them. Writes JSON, a line for the repository and one for each hole, packer and budget.
 // report.py runs it and makes tables and plots.
 //
-// FILE has a JSON list of what later commits added: {"path", "begin", "text"}, `begin` being a byte
-// offset in the folder's file. The folder has the files of CHECKOUT at REV: which of them changed
-// together until then is read there.
+// FILE has a JSON list of what later commits added: {"commit", "path", "begin", "text"}, `begin`
+// being a byte offset in the folder's file. The folder has the files of CHECKOUT at REV: which of
+// them changed together until then is read there.
 #include <algorithm>
 #include <array>
 #include <chrono>
@@ -52,6 +53,8 @@ struct Options {
   std::string hunks;
   std::string git;
   std::string commit;
+  bool recent = false;
+  bool only_commits = false;
 };
 
 [[noreturn]] void die(const std::string& message) {
@@ -66,7 +69,22 @@ constexpr std::array<double, indexer::kHoleKinds> kShares = {0.3, 0.2, 0.2, 0.15
 struct Place {
   CorpusFile file;  // with the hunk in it, where it is one
   indexer::Hole hole;
+  std::vector<indexer::RecentPlace> same_commit = {};  // other places that the commit changes
 };
+
+// At most so many, in the order of the diff.
+constexpr std::size_t kMaxRecent = 16;
+
+std::vector<indexer::RecentPlace> others_of(const json& hunk, const json& hunks) {
+  std::vector<indexer::RecentPlace> places;
+  for (const json& other : hunks) {
+    if (&other == &hunk || other["commit"] != hunk["commit"]) continue;
+    const auto begin = other["begin"].get<std::uint32_t>();
+    places.push_back({other["path"].get<std::string>(), {begin, begin}});
+    if (places.size() == kMaxRecent) break;
+  }
+  return places;
+}
 
 std::vector<Place> choose_holes(const Corpus& corpus, const Options& options, const json& hunks) {
   std::mt19937_64 random(options.seed);
@@ -78,6 +96,7 @@ std::vector<Place> choose_holes(const Corpus& corpus, const Options& options, co
     }
   }
   for (const json& hunk : hunks) {
+    if (options.only_commits && others_of(hunk, hunks).empty()) continue;
     const CorpusFile* file = corpus.find(hunk["path"].get<std::string>());
     if (file == nullptr || file->language->is_data) continue;
     const auto text = hunk["text"].get<std::string>();
@@ -86,7 +105,9 @@ std::vector<Place> choose_holes(const Corpus& corpus, const Options& options, co
     with.text.insert(begin, text);
     const auto end = static_cast<std::uint32_t>(begin + text.size());
     all[static_cast<std::size_t>(indexer::HoleKind::kCommit)].push_back(
-        {std::move(with), {file->path, indexer::HoleKind::kCommit, {begin, end}}});
+        {std::move(with),
+         {file->path, indexer::HoleKind::kCommit, {begin, end}},
+         others_of(hunk, hunks)});
   }
   const std::size_t most_in_file = std::max<std::size_t>(3, options.n_holes / 12);
   std::map<std::string, std::size_t> n_in_file;
@@ -95,9 +116,12 @@ std::vector<Place> choose_holes(const Corpus& corpus, const Options& options, co
   for (std::size_t kind = indexer::kHoleKinds; kind-- > 0;) {
     auto& places = all[kind];
     std::ranges::shuffle(places, random);
+    if (options.only_commits && kind + 1 < indexer::kHoleKinds) break;
     std::size_t wanted =
-        kind == 0 ? options.n_holes - std::min(options.n_holes, chosen.size())
-                  : static_cast<std::size_t>(kShares[kind] * static_cast<double>(options.n_holes));
+        options.only_commits ? options.n_holes
+        : kind == 0
+            ? options.n_holes - std::min(options.n_holes, chosen.size())
+            : static_cast<std::size_t>(kShares[kind] * static_cast<double>(options.n_holes));
     for (Place& place : places) {
       if (wanted == 0) break;
       if (n_in_file[place.hole.path] == most_in_file) continue;
@@ -190,12 +214,14 @@ int run(const Options& options) {
         if (!options.packers.empty() &&
             std::ranges::find(options.packers, packer.name) == options.packers.end())
           continue;
-        const PackTask pack_task{.task = task,
-                                 .index = index,
-                                 .budget = budget,
-                                 .count = count,
-                                 .seed = options.seed * 1'000'003 + i,
-                                 .history = history};
+        const PackTask pack_task{
+            .task = task,
+            .index = index,
+            .budget = budget,
+            .count = count,
+            .seed = options.seed * 1'000'003 + i,
+            .history = history,
+            .recent = options.recent ? places[i].same_commit : std::vector<indexer::RecentPlace>()};
         const auto begin = std::chrono::steady_clock::now();
         const auto pieces = packer.pack(corpus, pack_task);
         const std::chrono::duration<double, std::milli> took =
@@ -251,6 +277,10 @@ int main(int argc, char** argv) {
   app.add_option("--packer", options.packers, "Only these; may be given more than once");
   app.add_option("--vocabulary", options.vocabulary)->capture_default_str();
   app.add_option("--hunks", options.hunks);
+  app.add_flag("--recent", options.recent, "What else a hole's commit changes was edited lately");
+  app.add_flag("--only-commits",
+               options.only_commits,
+               "Only holes of commits that change more than one place");
   auto* const git = app.add_option("--git", options.git);
   git->needs(app.add_option("--commit", options.commit)->needs(git));
   CLI11_PARSE(app, argc, argv);

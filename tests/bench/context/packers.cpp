@@ -172,6 +172,7 @@ std::vector<Piece> kinglet(const Corpus& corpus, const PackTask& task) {
     return file->text;
   };
   request.history = &task.history;
+  request.recent = task.recent;
   const auto packed = indexer::pack(task.index, request);
   if (!packed) return {};
   std::vector<Piece> pieces;

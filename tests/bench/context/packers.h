@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "indexer/context/recency.h"
 #include "indexer/history.h"
 #include "tests/bench/context/corpus.h"
 #include "tests/bench/context/measures.h"
@@ -25,6 +26,8 @@ struct PackTask {
   const CountTokens& count;
   std::uint64_t seed = 0;
   const indexer::ChangeHistory& history;  // until the corpus was as it is
+  /// What else the commit changes that the hole is of, as if it had been edited just before.
+  std::vector<indexer::RecentPlace> recent = {};
 };
 
 struct Packer {

@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
 """usage: report.py CONTEXT_BENCH --repo PATH... [--holes N] [--seed S] [--budgets 2048,8192]
-                 [--packer NAME]... [--at REV] [--vocabulary FILE] [--json OUT] [--plots FOLDER]
+                 [--packer NAME]... [--at REV | --commits-after N] [--only-commits] [--recent]
+                 [--vocabulary FILE] [--json OUT] [--plots FOLDER]
 
 How good packers of context are, without any model. PATH is a checkout or a git URL, perhaps with
-"@REV" behind it. A checkout with a history is measured at its commit REV (else the one 40 commits
-before its newest), so that what later commits add can be held out ("commit" holes); without a
-history it is measured as it lies there, without such holes.
+"@REV" behind it. A checkout with a history is measured at its commit REV (else the one 40 (N)
+commits before its newest), so that what later commits add can be held out ("commit" holes); without a
+history it is measured as it lies there, without such holes. With --recent a packer of such a hole is told
+of the other places that its commit changes, as if they had been edited just before; --only-commits
+takes no other holes, and them from commits that change several places.
 
 Means are over repositories (recall: over all symbols of one), intervals by drawing files with
 replacement, 95 %.
@@ -20,7 +23,6 @@ import subprocess
 import sys
 import tempfile
 
-COMMITS_AFTER = 40
 MAX_HUNK_LINES = 12
 
 
@@ -34,10 +36,10 @@ def is_repository(path):
                           capture_output=True).returncode == 0 and (path / '.git').exists()
 
 
-def base_of(repo, rev):
+def base_of(repo, rev, commits_after):
     if rev:
         return git(repo, 'rev-parse', '--verify', rev + '^{commit}').strip()
-    commits = git(repo, 'rev-list', '--first-parent', f'--max-count={COMMITS_AFTER + 1}',
+    commits = git(repo, 'rev-list', '--first-parent', f'--max-count={commits_after + 1}',
                   'HEAD').split()
     return commits[-1]
 
@@ -88,7 +90,7 @@ def hunks_after(repo, base, folder):
                 if len(code.strip()) < 20:
                     continue
                 try:
-                    hunks.append({'path': path, 'begin': starts[first],
+                    hunks.append({'commit': commit, 'path': path, 'begin': starts[first],
                                   'text': code.decode() + '\n'})
                 except UnicodeDecodeError:
                     pass
@@ -105,12 +107,13 @@ def measure(bench, options, source, folder):
         checkout = pathlib.Path(source).resolve()
     arguments = [bench, '--holes', str(options.holes), '--seed', str(options.seed),
                  '--budgets', options.budgets, '--vocabulary', options.vocabulary]
+    arguments += ['--recent'] * options.recent + ['--only-commits'] * options.only_commits
     for packer in options.packer or []:
         arguments += ['--packer', packer]
     commit = None
     tree = checkout
     if is_repository(checkout):
-        commit = base_of(checkout, rev or options.at)
+        commit = base_of(checkout, rev or options.at, options.commits_after)
         tree = folder / 'tree'
         tree.mkdir()
         export(checkout, commit, tree)
@@ -259,6 +262,9 @@ def main():
     parser.add_argument('--budgets', default='2048,8192')
     parser.add_argument('--packer', action='append')
     parser.add_argument('--at')
+    parser.add_argument('--commits-after', type=int, default=40)
+    parser.add_argument('--only-commits', action='store_true')
+    parser.add_argument('--recent', action='store_true')
     parser.add_argument('--vocabulary', default=str(
         pathlib.Path(__file__).resolve().parents[3] / 'inference/starter_model/kinglet-starter.gguf'))
     parser.add_argument('--json', type=pathlib.Path)

@@ -444,6 +444,51 @@ TEST_SUITE("indexer/context/packer") {
     CHECK(packed(repository, request).chunks.empty());
   }
 
+  TEST_CASE("callers and tests are found by what a long function is called") {
+    std::string text = "def weigh_basket(items):\n    total = 0\n";
+    for (int i = 0; i < 80; ++i)
+      text += "    total += step_" + std::to_string(i) + "\n";
+    const std::map<std::string, std::string> files = {
+        {"basket.py", text},
+        {"test_basket.py",
+         "def test_heavy():\n    total = Scale()\n    assert weigh_basket([total]) == 3\n"},
+        {"other.py", "def other():\n    total = Scale()\n    return total\n"}};
+    const Repository repository(files);
+    PackRequest request = repository.request("basket.py", text.size(), 600);
+    request.max_lines_before = 20;
+    const Pack pack = packed(repository, request);
+    const auto has_test = std::ranges::any_of(
+        pack.chunks, [](const PackedChunk& chunk) { return chunk.path == "test_basket.py"; });
+    CHECK(pack.prefix.find("weigh_basket") == std::string::npos);
+    CHECK(has_test);
+  }
+
+  TEST_CASE("what someone just wrote comes first; where the window is changes nothing") {
+    std::map<std::string, std::string> files;
+    std::string user = "import scale\n\ndef use():\n    result = begin()\n";
+    for (int i = 0; i < 40; ++i) {
+      const std::string n = std::to_string(i);
+      files["module_" + n + ".py"] = "def weigh_" + n + "(heavy_load, unit):\n    return unit\n";
+    }
+    files["user.py"] = user;
+    const Repository repository(files);
+    PackRequest request = repository.request("user.py", user.size(), 200);
+    const std::string before = bytes_before_typed(packed(repository, request));
+    CHECK(before.find("weigh_7(") == std::string::npos);
+    request.recent = {{"user.py", {20, 20}}, {"module_7.py", {30, 30}}};
+    const Pack pack = packed(repository, request);
+    CHECK(bytes_before_typed(pack).find("def weigh_7(heavy_load, unit): ...") != std::string::npos);
+    CHECK(pack.n_tokens <= request.budget_tokens);
+    // Typing moves the person about in the window.
+    request.recent = {{"module_7.py", {30, 30}}, {"user.py", {40, 40}}};
+    CHECK(bytes_before_typed(packed(repository, request)) == bytes_before_typed(pack));
+    request.recent = {{"user.py", {40, 40}}};
+    CHECK(bytes_before_typed(packed(repository, request)) == before);
+    // What is gone, what never was.
+    request.recent = {{"gone.py", {40, 40}}, {"module_7.py", {4'000'000'000U, 4'000'000'000U}}};
+    CHECK(packed(repository, request).n_tokens <= request.budget_tokens);
+  }
+
   TEST_CASE("a line longer than the reserve is cut at its front") {
     const Repository repository = small();
     const std::string document = std::string(3000, 'y') + "end";
