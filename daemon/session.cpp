@@ -87,7 +87,7 @@ Result<void> Session::did_open(const lsp::DidOpenTextDocumentParams& params) {
 
 Result<void> Session::did_change(const lsp::DidChangeTextDocumentParams& params) {
   TRY(documents_.change(params));
-  features_.did_change(params.textDocument.uri);
+  features_.did_change(params);
   return {};
 }
 

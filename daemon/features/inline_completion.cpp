@@ -41,6 +41,12 @@ Result<PackedPrompt> guarded_pack(const PackJob& job, const std::stop_token& sto
   }
 }
 
+std::vector<indexer::RecentPlace> elsewhere_of(const PackJob& job) {
+  std::vector<indexer::RecentPlace> places = job.recent;
+  std::erase_if(places, [&](const indexer::RecentPlace& place) { return place.path == job.path; });
+  return places;
+}
+
 CompletionSite site_at(const lsp::TextBuffer& text, ByteOffset cursor, std::string_view closing) {
   const ByteRange line = text.line(text.line_of(cursor));
   const std::string_view all = text.text();
@@ -145,8 +151,10 @@ void InlineCompletions::pack_and_generate(const std::shared_ptr<Run>& run) {
          if (*alive == nullptr || run->answered) return;
          if (!packed) return finish(*run, tl::unexpected(std::move(packed).error()));
          if (!run->closed) {
-           keep(run->place.document.uri, {packed->layout, job->writer});
-           await_pause(run, *packed->pack);
+           const bool is_old =
+               keep(run->place.document.uri, {packed->layout, job->writer, elsewhere_of(*job)});
+           const auto n_lines = std::ranges::count(packed->pack->typed, '\n');
+           if (is_old || n_lines >= kMinLinesToRenew) await_pause(run);
          }
          generate(run, *std::move(packed), *job->writer);
        });
@@ -182,15 +190,22 @@ void InlineCompletions::generate(const std::shared_ptr<Run>& run,
       });
 }
 
-void InlineCompletions::keep(const lsp::DocumentUri& uri, Layout layout) {
+// Whether it was there already, and somebody has been elsewhere since it was made.
+bool InlineCompletions::keep(const lsp::DocumentUri& uri, Layout layout) {
   std::vector<Layout>& kept = layouts_[uri];
-  std::erase_if(kept, [&](const Layout& other) { return other.pack == layout.pack; });
+  bool is_old = false;
+  std::erase_if(kept, [&](Layout& other) {
+    if (other.pack != layout.pack) return false;
+    is_old = other.elsewhere != layout.elsewhere;
+    layout.elsewhere = std::move(other.elsewhere);
+    return true;
+  });
   kept.insert(kept.begin(), std::move(layout));
   if (kept.size() > kMaxLayouts) kept.pop_back();
+  return is_old;
 }
 
-void InlineCompletions::await_pause(const std::shared_ptr<Run>& run, const indexer::Pack& pack) {
-  if (std::ranges::count(pack.typed, '\n') < kMinLinesToRenew) return;
+void InlineCompletions::await_pause(const std::shared_ptr<Run>& run) {
   pause_.expires_after(services_.pause);
   pause_.async_wait([this, alive = alive_, run](const boost::system::error_code& error) {
     if (!error && *alive != nullptr && run == current_ && !run->closed) renew_layout(run);
@@ -214,7 +229,7 @@ void InlineCompletions::renew_layout(const std::shared_ptr<Run>& run) {
               .turn = EngineTurn::kWhenIdle},
              stop,
              [](inference::TokenId, std::string_view) {},
-             [this, alive, run, layout = Layout{packed->layout, job->writer}](
+             [this, alive, run, layout = Layout{packed->layout, job->writer, elsewhere_of(*job)}](
                  const Result<wire::Generated>& computed) {
                if (*alive == nullptr || !computed || run->closed) return;
                keep(run->place.document.uri, layout);

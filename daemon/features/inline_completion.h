@@ -7,7 +7,8 @@
 // Each document keeps the layouts of its last prompts, since most requests need no other. While
 // somebody types, what was typed piles up behind the cut; when the typing pauses, a layout is made
 // at the cursor's line and computed while the engine has nothing else to do, and takes the place of
-// the former one once it is there. A request that comes before that goes on with the former one.
+// the former one once it is there. So it is when somebody comes back from another document. A
+// request that comes before that goes on with the former one.
 #pragma once
 
 #include <chrono>
@@ -99,13 +100,14 @@ class InlineCompletions {
   struct Run;
   struct Layout {
     std::shared_ptr<const indexer::Pack> pack;
-    std::shared_ptr<const PromptWriter> writer;  // of the model that it was made for
+    std::shared_ptr<const PromptWriter> writer;   // of the model that it was made for
+    std::vector<indexer::RecentPlace> elsewhere;  // where someone had been besides this document
   };
   enum class Layouts : bool { kNew, kKept };
 
   void pack(PackWish wish, Layouts layouts, std::stop_token stop, OnPacked on_done);
-  void keep(const lsp::DocumentUri& uri, Layout layout);
-  void await_pause(const std::shared_ptr<Run>& run, const indexer::Pack& pack);
+  bool keep(const lsp::DocumentUri& uri, Layout layout);
+  void await_pause(const std::shared_ptr<Run>& run);
   void renew_layout(const std::shared_ptr<Run>& run);
   void answer(Run& run, lsp::Response<lsp::InlineCompletionResult> response);
   void cancel(Run& run);

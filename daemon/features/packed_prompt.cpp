@@ -59,7 +59,8 @@ Result<PackedPrompt> pack_prompt(const PackJob& job, const std::stop_token& stop
         if (!text) return std::nullopt;
         return *std::move(text);
       },
-      .history = job.history.get()};
+      .history = job.history.get(),
+      .recent = job.recent};
 
   PackedPrompt packed;
   for (const auto& layout : job.kept) {

@@ -296,10 +296,11 @@ void SessionFeatures::inline_completion(const lsp::InlineCompletionParams& param
                                         std::stop_token stop,
                                         lsp::Reply<lsp::InlineCompletionResult> reply) {
   if (!completions_) start();
-  completions_->complete(params,
-                         session_.documents().locate(params.textDocument, params.position),
-                         std::move(stop),
-                         std::move(reply));
+  lsp::Response<lsp::Place> place =
+      session_.documents().locate(params.textDocument, params.position);
+  if (const auto path = lsp::path_from_uri(params.textDocument.uri); path && place)
+    recent_.note(*path, {value(place->offset), value(place->offset)});
+  completions_->complete(params, std::move(place), std::move(stop), std::move(reply));
 }
 
 void SessionFeatures::context(const lsp::ContextParams& params,
@@ -366,10 +367,28 @@ void SessionFeatures::did_open(const lsp::DocumentUri& uri) {
   if (const auto repository = repository_of(*path)) {
     if (const auto below = repository->relative(*path)) repository->prefer(*below);
   }
-  did_change(uri);
+  recent_.note_opened(*path);
+  text_changed(uri);
 }
 
-void SessionFeatures::did_change(const lsp::DocumentUri& uri) {
+void SessionFeatures::did_change(const lsp::DidChangeTextDocumentParams& params) {
+  const lsp::DocumentUri& uri = params.textDocument.uri;
+  const auto path = lsp::path_from_uri(uri);
+  const lsp::Document* document = session_.documents().find(uri);
+  if (path && document != nullptr && document->is_synced && !params.contentChanges.empty()) {
+    // Without a range it's the whole text, which says nothing of where.
+    const lsp::TextDocumentContentChangeEvent& change = params.contentChanges.back();
+    if (const auto& range = change.range) {
+      const auto at = document->text->offset(range->start, session_.documents().encoding());
+      if (at)
+        recent_.note(*path,
+                     {value(*at), value(*at) + static_cast<std::uint32_t>(change.text.size())});
+    }
+  }
+  text_changed(uri);
+}
+
+void SessionFeatures::text_changed(const lsp::DocumentUri& uri) {
   const auto path = lsp::path_from_uri(uri);
   const lsp::Document* document = session_.documents().find(uri);
   if (!path || document == nullptr) return;
@@ -506,6 +525,7 @@ PackJob SessionFeatures::job_for(const lsp::Place& place) const {
     job.index = overlays_.snapshot_of(*repository);
     job.history = repository->history();
     job.open_texts = overlays_.texts_of(*repository);
+    job.recent = recent_.below(repository->root().string());
     job.path = repository->relative(*path).value_or("");
   } else {
     // An untitled buffer, or a file outside every root: completed from itself alone.

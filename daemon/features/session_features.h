@@ -13,6 +13,7 @@
 #include "daemon/features/inline_completion.h"
 #include "daemon/features/navigation.h"
 #include "daemon/features/overlays.h"
+#include "daemon/features/recent_places.h"
 #include "daemon/repository.h"
 #include "daemon/semantics.h"
 #include "lsp/binder.h"
@@ -37,7 +38,7 @@ class SessionFeatures {
   void start();
   /// A document was opened, or its text changed.
   void did_open(const lsp::DocumentUri& uri);
-  void did_change(const lsp::DocumentUri& uri);
+  void did_change(const lsp::DidChangeTextDocumentParams& params);
   void did_save(const lsp::DocumentUri& uri);
   void did_close(const lsp::DocumentUri& uri);
   void did_change_watched_files(const lsp::DidChangeWatchedFilesParams& params);
@@ -82,6 +83,7 @@ class SessionFeatures {
   void show_progress(OpenRoot& root);
   void answer_ready();
   void answer_contexts();
+  void text_changed(const lsp::DocumentUri& uri);
   void show(const lsp::Document& document);
   void hide(const lsp::DocumentUri& uri);
   const OpenRoot* open_root_of(const std::string& path) const;
@@ -103,6 +105,7 @@ class SessionFeatures {
   std::vector<std::function<void()>> waiting_for_history_;  // context()
   std::unique_ptr<InlineCompletions> completions_;
   Overlays overlays_;
+  RecentPlaces recent_;
   Navigation navigation_;
   std::shared_ptr<SessionFeatures*> alive_;  // null once this is gone, for callbacks
 };

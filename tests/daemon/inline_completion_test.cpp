@@ -112,6 +112,7 @@ class Fixture {
   /// Called when a prompt is about to be packed, its model chosen.
   std::function<void()> before_packing = [] {};
   int n_packed = 0;
+  std::vector<indexer::RecentPlace> recent;
   std::map<std::uint64_t, std::shared_ptr<const PromptWriter>> writers;
   Config config;
   InlineCompletions completions{{
@@ -126,6 +127,7 @@ class Fixture {
             before_packing();
             PackJob job;
             job.path = "a.c";
+            job.recent = recent;
             return job;
           },
       .writer_for =
@@ -194,6 +196,26 @@ TEST_SUITE("daemon/features/inline_completion") {
     CHECK(fixture.cut() == 0);
     fixture.completions.forget(fixture.place().document.uri);
     CHECK(fixture.cut() == line - 6);
+  }
+
+  TEST_CASE("a layout is made anew in a pause for who comes back from elsewhere") {
+    Fixture fixture;
+    const auto is_packed_in_pause = [&] {
+      fixture.complete();
+      const int n_packed = fixture.n_packed;
+      fixture.io.run_for(std::chrono::milliseconds(60));
+      return fixture.n_packed > n_packed;
+    };
+    fixture.recent = {{"a.c", {1, 2}}, {"b.c", {3, 4}}};
+    CHECK(!is_packed_in_pause());
+    fixture.recent = {{"a.c", {5, 6}}, {"b.c", {3, 4}}};
+    CHECK(!is_packed_in_pause());
+    fixture.recent = {{"a.c", {5, 6}}, {"b.c", {3, 40}}};
+    CHECK(is_packed_in_pause());
+    // Once it is computed it knows of b.c, and the next pause is a pause.
+    for (int i = 0; i < 500 && is_packed_in_pause(); ++i) {
+    }
+    CHECK(!is_packed_in_pause());
   }
 
   TEST_CASE("a model that is changed again and again is an error in the end") {

@@ -1,0 +1,29 @@
+// Where the person at the editor was lately: where they edited, asked for a completion, opened a
+// file.
+#pragma once
+
+#include <cstddef>
+#include <deque>
+#include <string>
+#include <vector>
+
+#include "daemon/base/text.h"
+#include "indexer/context/recency.h"
+
+namespace kinglet::daemon {
+
+/// Of one session; in memory only. For one thread.
+class RecentPlaces {
+ public:
+  /// Close to an earlier place it joins that one: someone who types is at one place.
+  void note(const std::string& path, ByteRange range);
+  /// A file that was opened is a place only until something happens in it.
+  void note_opened(const std::string& path);
+  /// Those below a folder, with paths relative to it; the newest first.
+  std::vector<indexer::RecentPlace> below(const std::string& root) const;
+
+ private:
+  std::deque<indexer::RecentPlace> places_;  // by absolute path; the newest first
+};
+
+}  // namespace kinglet::daemon
