@@ -122,7 +122,8 @@ ManyFilesFigures run_many_files(std::size_t n_files, std::uint64_t memory_limit)
   constexpr std::size_t kInFolder = 1000;
   ManyFilesFigures figures;
   Home home;
-  home.write_config({{"completions", false},
+  home.write_config({{"backend", "cpu"},
+                     {"contextTokens", 2000},
                      {"navigation", "on"},
                      {"maxFiles", 1'000'000},
                      {"memoryLimit", memory_limit}});
@@ -162,6 +163,20 @@ ManyFilesFigures run_many_files(std::size_t n_files, std::uint64_t memory_limit)
       REQUIRE(!found.empty());
       CHECK(found[0]["name"] == name);
     }
+    const std::string text =
+        "int use(int x) {\n  return function_" + std::to_string(n_files - 1) + "(x);\n  \n}\n";
+    const Json document = {{"uri", "file://" + (root / "d0/use.c").string()}};
+    Json opened = document;
+    opened.update({{"languageId", "c"}, {"version", 1}, {"text", text}});
+    editor.notify("textDocument/didOpen", {{"textDocument", opened}});
+    const Json context =
+        editor.call("kinglet/context",
+                    {{"textDocument", document}, {"position", {{"line", 2}, {"character", 2}}}});
+    REQUIRE_MESSAGE(context.contains("result"), context.dump());
+    CHECK(context["result"]["tokens"] <= 2000);
+    CHECK(context["result"]["rendered"].get<std::string>().find(
+              "int function_" + std::to_string(n_files - 1) + "(int x)") != std::string::npos);
+    figures.pack_seconds = context["result"]["seconds"];
     is_done = true;
     looking.join();
     editor.quit();

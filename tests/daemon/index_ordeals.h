@@ -45,6 +45,7 @@ struct ManyFilesFigures {
   std::uint64_t in_files = 0;    // of the index, bytes
   double cold_seconds = 0;
   double warm_seconds = 0;
+  double pack_seconds = 0;  // of a prompt in it
 };
 /// Indexes a repository of that many small files with a `memoryLimit` in MiB, then once more with
 /// the store of the first time; some files are looked for both times.
