@@ -165,7 +165,8 @@ std::vector<Symbol> Snapshot::definitions_in(std::string_view path) const {
 }
 
 void Snapshot::for_each_definition(std::string_view name,
-                                   const std::function<void(const SymbolView&)>& visit) const {
+                                   const std::function<void(const SymbolView&)>& visit,
+                                   std::size_t most) const {
   const std::uint64_t hash = NameSlots::hash(name);
   for (const Part& part : parts_) {
     const Segment& segment = *part.segment;
@@ -173,7 +174,9 @@ void Snapshot::for_each_definition(std::string_view name,
     if (!id) continue;
     for (const std::uint32_t i : segment.definitions_of(*id)) {
       const Segment::DefinitionEntry& entry = segment.definitions()[i];
-      if (!is_dead(part.dead, entry.file)) visit(segment.view(entry));
+      if (is_dead(part.dead, entry.file)) continue;
+      if (most-- == 0) return;
+      visit(segment.view(entry));
     }
   }
 }

@@ -124,9 +124,11 @@ class Snapshot {
   std::vector<Symbol> definitions(std::string_view name) const;
   /// All definitions in one file, in its order.
   std::vector<Symbol> definitions_in(std::string_view path) const;
-  /// As definitions() and definitions_in(), in no certain order.
+  /// As definitions() and definitions_in(), in no certain order; of a name that is defined more
+  /// often than `most` some.
   void for_each_definition(std::string_view name,
-                           const std::function<void(const SymbolView&)>& visit) const;
+                           const std::function<void(const SymbolView&)>& visit,
+                           std::size_t most = SIZE_MAX) const;
   void for_each_definition_in(std::string_view path,
                               const std::function<void(const SymbolView&)>& visit) const;
   /// All uses of exactly that name, by path.

@@ -41,12 +41,6 @@ Result<PackedPrompt> guarded_pack(const PackJob& job, const std::stop_token& sto
   }
 }
 
-std::vector<indexer::RecentPlace> elsewhere_of(const PackJob& job) {
-  std::vector<indexer::RecentPlace> places = job.recent;
-  std::erase_if(places, [&](const indexer::RecentPlace& place) { return place.path == job.path; });
-  return places;
-}
-
 CompletionSite site_at(const lsp::TextBuffer& text, ByteOffset cursor, std::string_view closing) {
   const ByteRange line = text.line(text.line_of(cursor));
   const std::string_view all = text.text();
@@ -152,7 +146,7 @@ void InlineCompletions::pack_and_generate(const std::shared_ptr<Run>& run) {
          if (!packed) return finish(*run, tl::unexpected(std::move(packed).error()));
          if (!run->closed) {
            const bool is_old =
-               keep(run->place.document.uri, {packed->layout, job->writer, elsewhere_of(*job)});
+               keep(run->place.document.uri, {packed->layout, job->writer, job->edits_elsewhere});
            const auto n_lines = std::ranges::count(packed->pack->typed, '\n');
            if (is_old || n_lines >= kMinLinesToRenew) await_pause(run);
          }
@@ -190,15 +184,18 @@ void InlineCompletions::generate(const std::shared_ptr<Run>& run,
       });
 }
 
-// Whether it was there already, and somebody has been elsewhere since it was made.
+// Whether it was there already, and other documents were edited since it was made.
 bool InlineCompletions::keep(const lsp::DocumentUri& uri, Layout layout) {
   std::vector<Layout>& kept = layouts_[uri];
   bool is_old = false;
-  std::erase_if(kept, [&](Layout& other) {
-    if (other.pack != layout.pack) return false;
-    is_old = other.elsewhere != layout.elsewhere;
-    layout.elsewhere = std::move(other.elsewhere);
-    return true;
+  std::erase_if(kept, [&](const Layout& other) {
+    if (other.pack == layout.pack) {
+      is_old = other.edits_elsewhere != layout.edits_elsewhere;
+      layout.edits_elsewhere = other.edits_elsewhere;
+    }
+    // One of the same place would never be chosen again.
+    return other.pack == layout.pack ||
+           (other.writer == layout.writer && other.pack->surroundings == layout.pack->surroundings);
   });
   kept.insert(kept.begin(), std::move(layout));
   if (kept.size() > kMaxLayouts) kept.pop_back();
@@ -229,7 +226,7 @@ void InlineCompletions::renew_layout(const std::shared_ptr<Run>& run) {
               .turn = EngineTurn::kWhenIdle},
              stop,
              [](inference::TokenId, std::string_view) {},
-             [this, alive, run, layout = Layout{packed->layout, job->writer, elsewhere_of(*job)}](
+             [this, alive, run, layout = Layout{packed->layout, job->writer, job->edits_elsewhere}](
                  const Result<wire::Generated>& computed) {
                if (*alive == nullptr || !computed || run->closed) return;
                keep(run->place.document.uri, layout);

@@ -7,7 +7,7 @@
 // Each document keeps the layouts of its last prompts, since most requests need no other. While
 // somebody types, what was typed piles up behind the cut; when the typing pauses, a layout is made
 // at the cursor's line and computed while the engine has nothing else to do, and takes the place of
-// the former one once it is there. So it is when somebody comes back from another document. A
+// the former one once it is there. So it is when other documents were edited since. A
 // request that comes before that goes on with the former one.
 #pragma once
 
@@ -100,8 +100,8 @@ class InlineCompletions {
   struct Run;
   struct Layout {
     std::shared_ptr<const indexer::Pack> pack;
-    std::shared_ptr<const PromptWriter> writer;   // of the model that it was made for
-    std::vector<indexer::RecentPlace> elsewhere;  // where someone had been besides this document
+    std::shared_ptr<const PromptWriter> writer;  // of the model that it was made for
+    std::uint64_t edits_elsewhere = 0;           // what other documents were like then
   };
   enum class Layouts : bool { kNew, kKept };
 

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <span>
 #include <stop_token>
@@ -49,6 +50,7 @@ struct Overlays::Entry {
   std::shared_ptr<const lsp::TextBuffer> text;
   indexer::ContentHash hash;
   bool is_exact = true;
+  bool was_edited = false;  // it differed from what is indexed, once
 };
 
 Overlays::Overlays(asio::any_io_executor protocol, asio::any_io_executor pool, ParseClient& parser)
@@ -155,6 +157,8 @@ void Overlays::parsed(const std::shared_ptr<Entry>& entry,
                  waiting->segment = segment;
                  waiting->text = text;
                  waiting->hash = hash;
+                 const auto indexed = waiting->repository->snapshot().file(waiting->path);
+                 waiting->was_edited |= !indexed || indexed->hash != hash;
                  finished(waiting);
                });
              });
@@ -189,6 +193,18 @@ std::map<std::string, std::shared_ptr<const lsp::TextBuffer>> Overlays::texts_of
     if (entry.text) texts[entry.path] = entry.text;
   });
   return texts;
+}
+
+std::uint64_t Overlays::edits_besides(const Repository& repository, const std::string& path) const {
+  std::string state;
+  for (const auto& [uri, entry] : entries_) {
+    if (entry->repository.get() != &repository || entry->path == path || !entry->segment ||
+        !entry->was_edited || repository.is_left_out(entry->path)) {
+      continue;
+    }
+    state += entry->path + '\n' + indexer::to_hex(entry->hash) + '\n';
+  }
+  return std::hash<std::string>()(state);
 }
 
 }  // namespace kinglet::daemon

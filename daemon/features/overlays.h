@@ -44,6 +44,9 @@ class Overlays {
   /// Texts of the documents that differ from what is indexed, by path.
   std::map<std::string, std::shared_ptr<const lsp::TextBuffer>> texts_of(
       const Repository& repository) const;
+  /// Tells one state of the other documents that were edited from another: of what a prompt for
+  /// `path` may know from them.
+  std::uint64_t edits_besides(const Repository& repository, const std::string& path) const;
 
  private:
   using TimePoint = std::chrono::steady_clock::time_point;

@@ -36,6 +36,7 @@ struct PackJob {
   std::uint64_t max_file_bytes = 0;
   std::shared_ptr<const PromptWriter> writer;
   std::vector<indexer::RecentPlace> recent = {};  // where someone was lately, the newest first
+  std::uint64_t edits_elsewhere = 0;              // Overlays::edits_besides()
   /// Layouts made for this document before: the first that still holds is used again.
   std::vector<std::shared_ptr<const indexer::Pack>> kept = {};
 };

@@ -2,7 +2,6 @@
 // file.
 #pragma once
 
-#include <cstddef>
 #include <deque>
 #include <string>
 #include <vector>
@@ -23,7 +22,13 @@ class RecentPlaces {
   std::vector<indexer::RecentPlace> below(const std::string& root) const;
 
  private:
-  std::deque<indexer::RecentPlace> places_;  // by absolute path; the newest first
+  void add(const std::string& path, ByteRange range, bool is_known);
+
+  struct Place {
+    indexer::RecentPlace place;  // with its absolute path
+    bool is_known = false;       // where in the file, not only that it was opened
+  };
+  std::deque<Place> places_;  // the newest first
 };
 
 }  // namespace kinglet::daemon

@@ -375,14 +375,15 @@ void SessionFeatures::did_change(const lsp::DidChangeTextDocumentParams& params)
   const lsp::DocumentUri& uri = params.textDocument.uri;
   const auto path = lsp::path_from_uri(uri);
   const lsp::Document* document = session_.documents().find(uri);
-  if (path && document != nullptr && document->is_synced && !params.contentChanges.empty()) {
-    // Without a range it's the whole text, which says nothing of where.
-    const lsp::TextDocumentContentChangeEvent& change = params.contentChanges.back();
-    if (const auto& range = change.range) {
-      const auto at = document->text->offset(range->start, session_.documents().encoding());
-      if (at)
-        recent_.note(*path,
-                     {value(*at), value(*at) + static_cast<std::uint32_t>(change.text.size())});
+  if (path && document != nullptr && document->is_synced) {
+    for (const lsp::TextDocumentContentChangeEvent& change : params.contentChanges) {
+      // Without a range it's the whole text, which says nothing of where.
+      if (!change.range) continue;
+      // In the text as it is in the end: about there.
+      const auto at = document->text->offset(change.range->start, session_.documents().encoding());
+      if (!at) continue;
+      const auto n_bytes = static_cast<std::uint32_t>(change.text.size());
+      recent_.note(*path, {value(*at), value(*at) + n_bytes});
     }
   }
   text_changed(uri);
@@ -527,6 +528,7 @@ PackJob SessionFeatures::job_for(const lsp::Place& place) const {
     job.open_texts = overlays_.texts_of(*repository);
     job.recent = recent_.below(repository->root().string());
     job.path = repository->relative(*path).value_or("");
+    job.edits_elsewhere = overlays_.edits_besides(*repository, job.path);
   } else {
     // An untitled buffer, or a file outside every root: completed from itself alone.
     job.repository = "scratch";

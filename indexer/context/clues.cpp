@@ -14,6 +14,8 @@ constexpr std::size_t kMinNameBytes = 3;
 // A name that so many files define says nothing about which one is meant.
 constexpr std::size_t kMaxDefiningFiles = 12;
 constexpr std::size_t kMaxShownFiles = 3;
+// Nor does one that is defined so often.
+constexpr std::size_t kMaxDefinitions = 2000;
 constexpr std::uint32_t kMaxWordDistance = 40;  // lines
 // Of the current file, before the line and after it.
 constexpr std::size_t kMaxLookedAt = 16 << 10;
@@ -29,22 +31,20 @@ std::string_view stem_of(std::string_view path) {
   return file.substr(0, file.find('.'));
 }
 
-bool is_imported(std::string_view path, const std::vector<Import>& imports) {
-  const std::string_view without_ending = path.substr(0, path.rfind('.'));
-  return std::ranges::any_of(imports, [&](const Import& import) {
-    // "db/table.h" names a path's end; "os.path" and "crate::io" name it in parts.
-    std::string target = import.target;
-    if (target.find('/') == std::string::npos && target.find(".h") == std::string::npos) {
-      std::ranges::replace(target, '.', '/');
-      for (std::size_t at = 0; (at = target.find("::", at)) != std::string::npos;) {
-        target[at] = '/';
-        target.erase(at + 1, 1);
-      }
+// The end of a path that an import names: "db/table.h" as it is, "os.path" and "crate::io" in
+// parts.
+std::string target_of(const Import& import) {
+  std::string target = import.target;
+  if (target.find('/') == std::string::npos && target.find(".h") == std::string::npos) {
+    std::ranges::replace(target, '.', '/');
+    for (std::size_t at = 0; (at = target.find("::", at)) != std::string::npos;) {
+      target[at] = '/';
+      target.erase(at + 1, 1);
     }
-    while (target.starts_with("../") || target.starts_with("./"))
-      target.erase(0, target.find('/') + 1);
-    return !target.empty() && (path.ends_with(target) || without_ending.ends_with(target));
-  });
+  }
+  while (target.starts_with("../") || target.starts_with("./"))
+    target.erase(0, target.find('/') + 1);
+  return target;
 }
 
 template <class Map>
@@ -58,7 +58,9 @@ auto* find_in(Map& map, std::string_view key) {
 Clues::Clues(const Snapshot& index,
              const std::vector<NearName>& names,
              const SignatureRequest& request)
-    : index_(index), names_(names), request_(request), imports_(index.imports_of(request.path)) {
+    : index_(index), names_(names), request_(request) {
+  for (const Import& import : index.imports_of(request.path))
+    imports_.insert(target_of(import));
   // A new file is not indexed yet, an ignored one never is.
   const auto own = index.file(request.path);
   language_ = own ? own->language : language_of(request.path, request.before).name;
@@ -161,7 +163,7 @@ void Clues::find_related_files() {
   std::vector<std::pair<float, std::string_view>> files;
   for (const auto& [path, weight] : affinity_) {
     float bonus = stem_of(path) == stem_of(request_.path) ? 2.0F : 0.0F;
-    if (is_imported(path, imports_)) bonus += 1.0F;
+    if (is_imported(path)) bonus += 1.0F;
     if (const float* const changed = find_in(changed_, path)) bonus += *changed;
     if (request_.recency != nullptr) bonus += 2 * request_.recency->of_file(path);
     files.emplace_back(-(weight + bonus), path);
@@ -178,7 +180,9 @@ Clues::Definitions Clues::definitions_of(std::string_view name,
   if (const Range* const range = find_in(definitions_, name))
     return {std::span(views_).subspan(range->begin, range->end - range->begin), range->n_files};
   views.clear();
-  index_.for_each_definition(name, [&](const SymbolView& symbol) { views.push_back(symbol); });
+  index_.for_each_definition(
+      name, [&](const SymbolView& symbol) { views.push_back(symbol); }, kMaxDefinitions + 1);
+  if (views.size() > kMaxDefinitions) return {{}, views.size()};
   // Stable: two at one place come in their file's order, whatever the index's history.
   std::ranges::stable_sort(views, [](const SymbolView& a, const SymbolView& b) {
     return std::pair(a.path, a.name_range.begin) < std::pair(b.path, b.name_range.begin);
@@ -190,11 +194,24 @@ Clues::Definitions Clues::definitions_of(std::string_view name,
   return known;
 }
 
+// A file may have thousands of imports, and each of them be asked of hundreds of files.
+bool Clues::is_imported(std::string_view path) const {
+  for (std::string_view end : {path, path.substr(0, path.rfind('.'))}) {
+    for (;;) {
+      if (imports_.contains(end)) return true;
+      const std::size_t slash = end.find('/');
+      if (slash == std::string_view::npos) break;
+      end.remove_prefix(slash + 1);
+    }
+  }
+  return false;
+}
+
 Clues::FileFacts Clues::facts_of(std::string_view path) const {
   FileFacts facts;
   facts.is_own = path == request_.path;
   facts.is_twin = !facts.is_own && stem_of(path) == stem_of(request_.path);
-  facts.is_imported = is_imported(path, imports_);
+  facts.is_imported = is_imported(path);
   facts.is_near = folder_of(path) == folder_of(request_.path);
   if (const float* const affinity = find_in(affinity_, path))
     facts.affinity = std::sqrt(*affinity / most_affine_);

@@ -3,7 +3,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <limits>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -105,11 +107,12 @@ class Clues {
   void look_at_file();
   void look_at_similar();
   void find_related_files();
+  bool is_imported(std::string_view path) const;
 
   const Snapshot& index_;
   const std::vector<NearName>& names_;
   const SignatureRequest& request_;
-  const std::vector<Import> imports_;
+  std::set<std::string, std::less<>> imports_;  // ends of paths
   std::string language_;
   TextMap<const NearName*> near_;
   boost::unordered_flat_map<std::uint64_t, float> words_;

@@ -27,7 +27,7 @@ constexpr std::string_view kMakers[] = {"from",
                                         "SecretString",
                                         "of",
                                         "Text"};
-constexpr std::string_view kSigns[] = {"=", ":", ":=", "=>", "?=", "||="};
+constexpr std::string_view kSigns[] = {"=", ":", ":=", "=>", "?=", "||=", "==", "==="};
 // Before the key itself, in the header of that name.
 constexpr std::string_view kSchemes[] = {"Bearer ", "Basic ", "bearer ", "basic ", "token "};
 

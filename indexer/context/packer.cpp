@@ -280,7 +280,9 @@ Result<Pack> pack(const Snapshot& index, const PackRequest& request, const std::
   // Similar code alone is sought by what the line stands in: as a sign of what is named next it
   // says nothing.
   std::vector<NearName> sought = names;
-  const std::vector<std::string> enclosing = enclosing_names(index, request.path, cut.before);
+  const bool is_bm25 = request.method == PackMethod::kBm25;  // by the names around alone
+  std::vector<std::string> enclosing;
+  if (!is_bm25) enclosing = enclosing_names(index, request.path, cut.before);
   add_enclosing(enclosing, sought);
   std::vector<RecentPlace> recent = request.recent;
   std::erase_if(recent, [&](const RecentPlace& place) {
@@ -289,7 +291,7 @@ Result<Pack> pack(const Snapshot& index, const PackRequest& request, const std::
   });
   const Recency recency(recent);
   SimilarRequest similar_request;
-  similar_request.recency = &recency;
+  similar_request.recency = is_bm25 ? nullptr : &recency;
   similar_request.enclosing = enclosing;
   similar_request.path = request.path;
   similar_request.text = request.text;
@@ -302,7 +304,7 @@ Result<Pack> pack(const Snapshot& index, const PackRequest& request, const std::
   if (stop.stop_requested()) return cancelled();
   ChunkPacker chunks(index, request, pack);
   std::size_t n_chunks = 0;  // tokens
-  if (request.method == PackMethod::kBm25) {
+  if (is_bm25) {
     n_chunks = chunks.add_chunks(similar, chunk_share);
   } else {
     const std::size_t for_signatures =

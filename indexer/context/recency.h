@@ -18,8 +18,6 @@ namespace kinglet::indexer {
 struct RecentPlace {
   std::string path;  // relative to the root
   ByteRange range;   // about, and perhaps empty; it may have moved since
-
-  bool operator==(const RecentPlace&) const = default;
 };
 
 class Recency {

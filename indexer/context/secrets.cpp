@@ -23,12 +23,40 @@ struct KeyForm {
   std::size_t min_rest;
 };
 constexpr KeyForm kKeyForms[] = {
-    {"AKIA", 16},     {"ASIA", 16},     {"ghp_", 30},        {"gho_", 30},          {"ghu_", 30},
-    {"ghs_", 30},     {"ghr_", 30},     {"github_pat_", 30}, {"glpat-", 18},        {"sk-", 20},
-    {"sk_live_", 16}, {"sk_test_", 16}, {"rk_live_", 16},    {"pk_live_", 16},      {"whsec_", 20},
-    {"xoxb-", 16},    {"xoxp-", 16},    {"xoxa-", 16},       {"xoxr-", 16},         {"xapp-", 16},
-    {"AIza", 35},     {"ya29.", 20},    {"npm_", 30},        {"pypi-", 40},         {"SG.", 30},
-    {"hf_", 30},      {"dop_v1_", 40},  {"shpat_", 28},      {"EAACEdEose0cBA", 8},
+    {"AKIA", 16},
+    {"ASIA", 16},
+    {"ghp_", 30},
+    {"gho_", 30},
+    {"ghu_", 30},
+    {"ghs_", 30},
+    {"ghr_", 30},
+    {"github_pat_", 30},
+    {"glpat-", 18},
+    {"sk-", 20},
+    {"sk_live_", 16},
+    {"sk_test_", 16},
+    {"rk_live_", 16},
+    {"pk_live_", 16},
+    {"whsec_", 20},
+    {"xoxb-", 16},
+    {"xoxp-", 16},
+    {"xoxa-", 16},
+    {"xoxr-", 16},
+    {"xapp-", 16},
+    {"AIza", 35},
+    {"ya29.", 20},
+    {"npm_", 30},
+    {"pypi-", 40},
+    {"SG.", 30},
+    {"hf_", 30},
+    {"dop_v1_", 40},
+    {"shpat_", 28},
+    {"EAACEdEose0cBA", 8},
+    {"GOCSPX-", 20},
+    {"hvs.", 20},
+    {"dckr_pat_", 20},
+    {"AGE-SECRET-KEY-1", 30},
+    {"hooks.slack.com/services", 30},
 };
 
 // Words in a name (lower case, without '_' and '-') that make a random value given to it a secret.
@@ -51,6 +79,8 @@ constexpr SecretWord kSecretWords[] = {
     "accountkey", "privatekey", "token",      "authkey",       "authorization", "credential",
     "pwd",        "dbpass",     "signingkey", "encryptionkey", "masterkey",     "sessionkey",
     "sharedkey",  "deploykey",  "hmackey"};
+// … where they are all of a name.
+constexpr std::string_view kSecretNames[] = {"pass", "pw", "sig"};
 // Values that are written to be read.
 constexpr std::string_view kSampleValues[] = {
     "example", "placeholder", "changeme", "your", "xxxx", "dummy", "sample", "****"};
@@ -90,10 +120,31 @@ double entropy(std::string_view text) {
 
 // `${NAME}`, `$NAME`, "%s": where a value will be put.
 bool is_template(std::string_view value) {
-  constexpr std::string_view kMarks[] = {"${", "$(", "%s", "%d", "%v", "%(", "%{"};
-  return value.starts_with('$') || std::ranges::any_of(kMarks, [&](std::string_view mark) {
+  constexpr std::string_view kMarks[] = {"${", "$(", "%s", "%d", "%v", "%(", "%{", "{{"};
+  const bool is_name = value.starts_with('$') && std::ranges::all_of(value.substr(1), [](char c) {
+                         return is_identifier_byte(c);
+                       });
+  return is_name || std::ranges::any_of(kMarks, [&](std::string_view mark) {
            return value.find(mark) != std::string_view::npos;
          });
+}
+
+// Code and prose in quotes have blanks and brackets, too; few of their words go from letters to
+// digits and back.
+bool is_mixed_up(std::string_view value) {
+  constexpr std::size_t kMaxBytes = 64;
+  constexpr std::string_view kStrong = "!@#^&*$";
+  constexpr int kFew = 2;
+  constexpr int kMany = 4;
+  int n_changes = 0;
+  int most_changes = 0;  // of one word
+  for (std::size_t i = 1; i < value.size(); ++i) {
+    if (value[i] == ' ') n_changes = 0;
+    if (is_digit(value[i]) != is_digit(value[i - 1]) && value[i] != ' ' && value[i - 1] != ' ')
+      most_changes = std::max(most_changes, ++n_changes);
+  }
+  const bool has_strong = value.find_first_of(kStrong) != std::string_view::npos;
+  return value.size() <= kMaxBytes && most_changes >= (has_strong ? kFew : kMany);
 }
 
 bool looks_random(std::string_view value) {
@@ -103,8 +154,8 @@ bool looks_random(std::string_view value) {
   bool has_digit = false;
   bool has_letter = false;
   bool has_sign = false;
+  if (value.find_first_of(" {<(\\") != std::string_view::npos && !is_mixed_up(value)) return false;
   for (const char c : value) {
-    if (c == ' ' || c == '{' || c == '<' || c == '(' || c == '\\') return false;
     has_digit |= is_digit(c);
     has_letter |= (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
     has_sign |= !is_identifier_byte(c);
@@ -148,11 +199,15 @@ bool names_secret(std::string_view name) {
   if (name.size() > kMaxNameBytes) return false;
   const std::uint32_t letters = SecretWord::letters_of(name);
   std::string words;
-  return std::ranges::any_of(kSecretWords, [&](const SecretWord& secret) {
-    if ((letters & secret.letters) != secret.letters) return false;
-    if (words.empty()) words = lower_letters(name);
-    return words.find(secret.word) != std::string::npos;
-  });
+  return std::ranges::any_of(kSecretWords,
+                             [&](const SecretWord& secret) {
+                               if ((letters & secret.letters) != secret.letters) return false;
+                               if (words.empty()) words = lower_letters(name);
+                               return words.find(secret.word) != std::string::npos;
+                             }) ||
+         std::ranges::any_of(kSecretNames, [&](std::string_view whole) {
+           return name.size() <= whole.size() + 1 && lower_letters(name) == whole;
+         });
 }
 
 // Whether a value is random enough for the way in which it is given.

@@ -112,7 +112,7 @@ class Fixture {
   /// Called when a prompt is about to be packed, its model chosen.
   std::function<void()> before_packing = [] {};
   int n_packed = 0;
-  std::vector<indexer::RecentPlace> recent;
+  std::uint64_t edits_elsewhere = 0;
   std::map<std::uint64_t, std::shared_ptr<const PromptWriter>> writers;
   Config config;
   InlineCompletions completions{{
@@ -127,7 +127,7 @@ class Fixture {
             before_packing();
             PackJob job;
             job.path = "a.c";
-            job.recent = recent;
+            job.edits_elsewhere = edits_elsewhere;
             return job;
           },
       .writer_for =
@@ -198,7 +198,7 @@ TEST_SUITE("daemon/features/inline_completion") {
     CHECK(fixture.cut() == line - 6);
   }
 
-  TEST_CASE("a layout is made anew in a pause for who comes back from elsewhere") {
+  TEST_CASE("a layout is made anew in a pause when other documents were edited") {
     Fixture fixture;
     const auto is_packed_in_pause = [&] {
       fixture.complete();
@@ -206,16 +206,24 @@ TEST_SUITE("daemon/features/inline_completion") {
       fixture.io.run_for(std::chrono::milliseconds(60));
       return fixture.n_packed > n_packed;
     };
-    fixture.recent = {{"a.c", {1, 2}}, {"b.c", {3, 4}}};
     CHECK(!is_packed_in_pause());
-    fixture.recent = {{"a.c", {5, 6}}, {"b.c", {3, 4}}};
+    for (int i = 0; i < 12; ++i)
+      fixture.text += "\ny = 1";
+    const auto line = static_cast<std::uint32_t>(fixture.text.size() - 5);
+    for (int i = 0; i < 500 && fixture.cut() != line; ++i)
+      is_packed_in_pause();
     CHECK(!is_packed_in_pause());
-    fixture.recent = {{"a.c", {5, 6}}, {"b.c", {3, 40}}};
-    CHECK(is_packed_in_pause());
-    // Once it is computed it knows of b.c, and the next pause is a pause.
-    for (int i = 0; i < 500 && is_packed_in_pause(); ++i) {
+    // Renewed again and again, a place takes no other's layout.
+    for (int round = 0; round < 8; ++round) {
+      ++fixture.edits_elsewhere;
+      CHECK(is_packed_in_pause());
+      // Once it is computed it knows of the edit, and the next pause is a pause.
+      for (int i = 0; i < 500 && is_packed_in_pause(); ++i) {
+      }
+      CHECK(!is_packed_in_pause());
     }
-    CHECK(!is_packed_in_pause());
+    fixture.text.resize(line - 1);
+    CHECK(fixture.cut() == 0);
   }
 
   TEST_CASE("a model that is changed again and again is an error in the end") {

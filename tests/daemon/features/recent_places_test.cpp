@@ -30,6 +30,20 @@ TEST_SUITE("daemon/features/recent_places") {
     CHECK(places.below("/r").size() == 4);
   }
 
+  TEST_CASE("one file does not take the others' places, nor one place the whole file") {
+    RecentPlaces places;
+    places.note("/r/b.c", {0, 0});
+    for (std::uint32_t i = 0; i < 40; ++i)
+      places.note("/r/a.c", {i * 5000, i * 5000});
+    CHECK(places.below("/r").size() == 7);
+    CHECK(shown(places).ends_with(" b.c:0-0 "));
+    for (std::uint32_t at = 0; at < 300'000; at += 1500)
+      places.note("/r/b.c", {at, at});
+    for (const indexer::RecentPlace& place : places.below("/r"))
+      CHECK(place.range.size() <= 8000);
+    CHECK(places.below("/r").front().range.end == 298'500);
+  }
+
   TEST_CASE("an opened file is a place until something happens in it") {
     RecentPlaces places;
     places.note_opened("/r/a.c");

@@ -49,6 +49,22 @@ TEST_SUITE("indexer/context/secrets") {
     hidden("const std::string kAuthToken = \"", hex, "\";");
     hidden("secret: '", "aB3" + hex, "'");
     hidden("config[\"client_secret\"] = \"", hex, "\"");
+    hidden("password = \"", "P(4tz9!kLm2x", "\"");
+    hidden("password = \"", "a8{Kq}29!zLpX", "\"");
+    hidden("password = \"", "k9<Wz!47qLpX", "\"");
+    hidden("password = \"", "Tr0ub4dor&3 zx9Q", "\"");
+    hidden("password = r\"", "a\\9zKq27wLpX4", "\"");
+    hidden("password = \"", "$9zKq!27wLpX", "\"");
+    hidden("if password == \"", "hunter2-Zq81", "\":\n");
+    hidden("pass: '", "hunter2-Zq81", "'");
+    hidden("https://host/?se=1&sig=", "aB3%2B9f8e7d6c5b4a39%3D", "\n");
+    hidden("url = \"https://",
+           std::string("hooks.slack.com/") + "services/T0A1B2C3D/B4E5F6G7H/a8Zq81kLm2xPw9",
+           "\"");
+    hidden("id = ", std::string("GOCSPX") + "-a8Zq81kLm2xPw9vT3bRf6", "\n");
+    hidden("id = ", std::string("hvs.") + "CAESIa8Zq81kLm2xPw9vT3b", "\n");
+    hidden("id = ", std::string("dckr_pat_") + "a8Zq81kLm2xPw9vT3bRf6", "\n");
+    hidden("id = ", std::string("AGE-SECRET-") + "KEY-1QL3Z7HJY54PW3HYWW5AYYFG7ZQGVC7W3", "\n");
     hidden("postgres://admin:", "pa55word", "@db.local:5432/x");
     hidden(
         "", "-----BEGIN RSA PRIVATE KEY-----\nMIIEow\nabc=\n", "-----END RSA PRIVATE KEY-----\n");
