@@ -46,9 +46,11 @@ void RecentPlaces::note_opened(const std::string& path) {
 std::vector<indexer::RecentPlace> RecentPlaces::below(const std::string& root) const {
   const std::string folder = root.ends_with('/') ? root : root + '/';
   std::vector<indexer::RecentPlace> places;
-  for (const auto& [place, is_known] : places_) {
-    if (place.path.starts_with(folder))
-      places.push_back({place.path.substr(folder.size()), place.range});
+  for (const bool wants_known : {true, false}) {
+    for (const auto& [place, is_known] : places_) {
+      if (is_known == wants_known && place.path.starts_with(folder))
+        places.push_back({place.path.substr(folder.size()), place.range});
+    }
   }
   return places;
 }

@@ -18,7 +18,8 @@ class RecentPlaces {
   void note(const std::string& path, ByteRange range);
   /// A file that was opened is a place only until something happens in it.
   void note_opened(const std::string& path);
-  /// Those below a folder, with paths relative to it; the newest first.
+  /// Those below a folder, with paths relative to it: where something happened, the newest first,
+  /// then what was only opened.
   std::vector<indexer::RecentPlace> below(const std::string& root) const;
 
  private:

@@ -19,6 +19,7 @@ constexpr std::size_t kMaxDefinitions = 2000;
 constexpr std::uint32_t kMaxWordDistance = 40;  // lines
 // Of the current file, before the line and after it.
 constexpr std::size_t kMaxLookedAt = 16 << 10;
+constexpr std::size_t kMaxRecentFiles = 8;
 constexpr float kFarWeight = 0.15F;  // of a use in the file that is out of sight
 
 std::string_view folder_of(std::string_view path) {
@@ -155,17 +156,11 @@ void Clues::find_related_files() {
   }
   for (auto& [path, places] : shown_places_)
     std::ranges::sort(places);
-  // What someone just wrote nobody uses yet.
-  if (request_.recency != nullptr) {
-    for (const std::string_view path : request_.recency->paths())
-      affinity_.try_emplace(path, 0.0F);
-  }
   std::vector<std::pair<float, std::string_view>> files;
   for (const auto& [path, weight] : affinity_) {
     float bonus = stem_of(path) == stem_of(request_.path) ? 2.0F : 0.0F;
     if (is_imported(path)) bonus += 1.0F;
     if (const float* const changed = find_in(changed_, path)) bonus += *changed;
-    if (request_.recency != nullptr) bonus += 2 * request_.recency->of_file(path);
     files.emplace_back(-(weight + bonus), path);
     most_affine_ = std::max(most_affine_, weight);
   }
@@ -173,6 +168,13 @@ void Clues::find_related_files() {
   if (files.size() > request_.related_files) files.resize(request_.related_files);
   for (const auto& [weight, path] : files)
     related_.emplace_back(path);
+  if (request_.recency == nullptr) return;
+  // What someone just wrote nobody uses yet.
+  for (const std::string_view path : request_.recency->paths().first(
+           std::min(kMaxRecentFiles, request_.recency->paths().size()))) {
+    if (path != request_.path && std::ranges::find(related_, path) == related_.end())
+      related_.emplace_back(path);
+  }
 }
 
 Clues::Definitions Clues::definitions_of(std::string_view name,

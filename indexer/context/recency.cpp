@@ -4,7 +4,7 @@ namespace kinglet::indexer {
 namespace {
 
 // The place that so many newer ones stand before counts half.
-constexpr float kHalfRank = 6;
+constexpr float kHalfRank = 2;
 
 }  // namespace
 

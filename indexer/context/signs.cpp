@@ -1,7 +1,7 @@
 // The weights are the mean of two fits (./dev bench weights, seeds 1 and 2) on 2,400 holes each in
 // Catch2, axios, bat, click, curl, fzf, libuv and tokio, and no figure is quoted of those
 // (docs/results/context.md). No hole of those knows where someone was lately: kRecent and
-// kRecentFile are set by hand, on places that one commit changes.
+// kRecentFile are set by hand, so that what was just written gets into a prompt of 2,000 tokens.
 #include "indexer/context/signs.h"
 
 #include <cmath>
@@ -48,7 +48,7 @@ constexpr std::array<Weights, kSigns> kWeights = {{
     {-0.39F, 0.00F},    // kInFileAndCo
     {-0.08F, -0.09F},   // kPopular
     {0.47F, 0.31F},     // kPopularRest
-    {4.00F, 4.00F},     // kRecent
+    {10.00F, 10.00F},   // kRecent
     {1.00F, 1.00F},     // kRecentFile
     {-0.58F, -0.11F},   // kTogether
 }};

@@ -53,6 +53,8 @@ TEST_SUITE("daemon/features/recent_places") {
     CHECK(shown(places) == "a.c:7000-7000 b.c:0-0 ");
     places.note_opened("/r/a.c");
     CHECK(shown(places) == "a.c:7000-7000 b.c:0-0 ");
+    places.note_opened("/r/c.c");
+    CHECK(shown(places) == "a.c:7000-7000 c.c:0-0 b.c:0-0 ");
   }
 
   TEST_CASE("only what lies below the folder, and not too many") {
