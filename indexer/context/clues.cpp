@@ -11,10 +11,7 @@ namespace kinglet::indexer {
 namespace {
 
 constexpr std::size_t kMinNameBytes = 3;
-// A name that so many files define says nothing about which one is meant.
-constexpr std::size_t kMaxDefiningFiles = 12;
-constexpr std::size_t kMaxShownFiles = 3;
-// Nor does one that is defined so often.
+// Of more definitions of one name none is looked at.
 constexpr std::size_t kMaxDefinitions = 2000;
 constexpr std::uint32_t kMaxWordDistance = 40;  // lines
 // Of the current file, before the line and after it.

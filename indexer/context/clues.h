@@ -29,6 +29,11 @@ using TextMap = boost::unordered_flat_map<std::string_view, Value, TextHash>;
 template <class Text>
 using TextSet = boost::unordered_flat_set<Text, TextHash>;
 
+/// A name that more files define says nothing about which one is meant.
+inline constexpr std::size_t kMaxDefiningFiles = 12;
+/// One that no more define, and that the lines around the cursor have, says much.
+inline constexpr std::size_t kMaxShownFiles = 3;
+
 /// Calls `visit(hash)` for the words that a name is made of: "ReadFile_at2" has read and file.
 template <class Visit>
 void for_each_word_of(std::string_view name, Visit visit) {

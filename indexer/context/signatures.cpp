@@ -19,13 +19,10 @@
 namespace kinglet::indexer {
 namespace {
 
-// A name that so many files define says nothing about which one is meant.
-constexpr std::size_t kMaxDefiningFiles = 12;
 // Of each related file all definitions are candidates, up to a limit.
 constexpr std::size_t kMaxDefinitionsOfFile = 400;
 // A name that is shown and says much: of these every one gets a signature if there is room.
 constexpr std::size_t kMinShownBytes = 5;
-constexpr std::size_t kMaxShownFiles = 3;
 constexpr float kBytesOfSight = 20'000;
 constexpr std::size_t kMaxValueBytes = 160;
 // Below, it is noise; and the sum of signs that gives it.
